@@ -1,0 +1,96 @@
+"""A run that takes everything and does nothing: for tasks that are not tracked, at no cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+
+class QuietMapping(dict[str, Any]):
+    """The config or summary of a quiet run: keeps what it is given, readable as items and attributes."""
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        """Take a mapping, like `wandb.config.update`; the client's own options are ignored."""
+        kwargs.pop("allow_val_change", None)
+        values = args[0] if args else None
+        super().update(values if isinstance(values, Mapping) else vars(values) if values is not None else {}, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name not in self:
+            raise AttributeError(name)
+        return self[name]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self[name] = value
+
+
+class _Nothing:
+    """The answer of every method: can be called, entered, iterated, waited for; never holds anything."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> _Nothing:
+        return self
+
+    def __getattr__(self, name: str) -> _Nothing:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+    def __enter__(self) -> _Nothing:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        return None
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(())
+
+    def __bool__(self) -> bool:
+        return False
+
+
+_NOTHING = _Nothing()
+
+
+class QuietRun:
+    """Stands where a `wandb.Run` would, without a service, a file or an import of wandb.
+
+    Attributes:
+        id: None: there is no run.
+        config: What the user put there, so that code which reads its config back goes on working.
+        summary: Likewise.
+        disabled: True, as a disabled run of the client says of itself.
+    """
+
+    id = name = project = entity = group = job_type = notes = url = path = dir = None
+    tags: tuple[str, ...] = ()
+    offline = resumed = False
+    disabled = True
+    step = starting_step = 0
+
+    def __init__(self, config: Mapping[str, Any] | None = None) -> None:
+        self.config = QuietMapping(config or {})
+        self.summary = QuietMapping()
+
+    def log(self, data: Any = None, *args: Any, **kwargs: Any) -> None:
+        """Do nothing, as `wandb.Run.log` would log."""
+
+    def finish(self, *args: Any, **kwargs: Any) -> None:
+        """Do nothing, as there is nothing to finish."""
+
+    def log_artifact(self, artifact: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Return the artifact that was to be logged."""
+        return artifact
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _NOTHING
+
+    def __enter__(self) -> QuietRun:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        return None
+
+    def __repr__(self) -> str:
+        return "<QuietRun: this task is not tracked>"
