@@ -1,5 +1,33 @@
 """Lifecycle of a tracked Weights & Biases run and identity of a task, for workflow orchestrators."""
 
 from .__about__ import __version__
+from ._names import legal_alias, legal_artifact_name, legal_id, legal_tags
+from .current import current_run
+from .errors import ArgumentError, MissingKeyError, NoCurrentRunError, TrackerFaultError, TrackError
+from .identity import TaskIdentity
+from .lifecycle import OnError, TrackedRun, check_policy
+from .lineage import artifact_folder, log_artifact, read_lineage, use_artifact
+from .quiet import QuietRun
 
-__all__ = ["__version__"]
+__all__ = [
+    "ArgumentError",
+    "MissingKeyError",
+    "NoCurrentRunError",
+    "OnError",
+    "QuietRun",
+    "TaskIdentity",
+    "TrackError",
+    "TrackedRun",
+    "TrackerFaultError",
+    "__version__",
+    "artifact_folder",
+    "check_policy",
+    "current_run",
+    "legal_alias",
+    "legal_artifact_name",
+    "legal_id",
+    "legal_tags",
+    "log_artifact",
+    "read_lineage",
+    "use_artifact",
+]

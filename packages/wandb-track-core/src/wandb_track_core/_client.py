@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 FLUSH_SECONDS = 0.5
 """How often the client writes its transaction log: what a kill can lose. Its own default is 15."""
+RELEASE_SECONDS = 5.0
+"""How long to wait until the service has let go of a run that failed to open. It takes milliseconds."""
 
 _FUNCTIONS = (
     "log",
@@ -67,6 +69,41 @@ def open_run(arguments: Mapping[str, Any], settings: Any, overrides: Mapping[str
         run = wandb.init(**{**arguments, "reinit": "create_new", "settings": own})
     _follow_context(wandb)
     return run
+
+
+def is_mistake_of_the_user(error: BaseException) -> bool:
+    """Whether opening failed for a reason that the user has to mend, rather than for a fault of the tracker.
+
+    A request that the server refused (a wrong key, an entity that is not there, a deleted id) comes back as a
+    `CommError` at once; where the server could not be reached or kept failing, the client says that it timed out.
+    """
+    from wandb.errors import CommError
+
+    if isinstance(error, CommError):
+        return "timed out" not in str(error).lower()
+    from wandb.errors import UsageError
+
+    return isinstance(error, UsageError | TypeError | ValueError)
+
+
+def release(run_id: str) -> None:
+    """Let go of a run that failed to open: until then the service says that its id is in use."""
+    from wandb.sdk import wandb_setup
+
+    service = wandb_setup.singleton().ensure_service()
+    _, interface = service.inform_attach(attach_id=run_id)
+    interface.deliver_exit(1).wait_or(timeout=RELEASE_SECONDS)
+    service.inform_finish(run_id=run_id)
+
+
+def is_finished(run: wandb.Run) -> bool:
+    """Whether somebody finished the run already."""
+    return bool(run._is_finished)
+
+
+def folder_of(run: wandb.Run) -> str:
+    """The folder that holds the run's files and its transaction log; what `wandb sync` takes."""
+    return str(run.settings.sync_dir)
 
 
 def copy_settings(settings: Any) -> wandb.Settings:
@@ -173,7 +210,12 @@ def _session_credentials_kept(*, is_keyed: bool) -> Iterator[None]:
         _opening[is_keyed] += 1
         session = wandb_setup.singleton().settings
         if is_keyed and _opening[True] == 1:
-            _kept[:] = [authenticate._session_auth, session.api_key, session.base_url, session.identity_token_file]
+            _kept[:] = [
+                authenticate._session_auth,
+                session.api_key,
+                session.base_url,
+                session.identity_token_file,
+            ]
     try:
         yield
     finally:

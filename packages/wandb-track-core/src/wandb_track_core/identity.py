@@ -23,8 +23,8 @@ class TaskIdentity(NamedTuple):
         workflow: The workflow's or flow's name.
         execution: The id of this execution of the workflow.
         attempt: 0 for the first try.
-        index: Where the task stands among its siblings (a map index, a stack of foreach indexes).
-        values: What the siblings differ in, as text, for as many entries of `index` as it is known.
+        indices: Where the task stands among its siblings (a map index, a stack of foreach indexes).
+        values: What the siblings differ in, as text, for as many entries of `indices` as it is known.
         platform_id: The id that the platform gave to this very attempt (a pod's name). It wins over `key`.
         url: Where people look at the task or its execution.
         tags: Tags that the orchestrator's users gave.
@@ -37,7 +37,7 @@ class TaskIdentity(NamedTuple):
     workflow: str = ""
     execution: str = ""
     attempt: int = 0
-    index: tuple[int | str, ...] = ()
+    indices: tuple[int | str, ...] = ()
     values: tuple[str, ...] = ()
     platform_id: str = ""
     url: str = ""
@@ -61,9 +61,9 @@ class TaskIdentity(NamedTuple):
         """The run's name: at most 128 characters that tell workflow, execution, task, siblings, attempt."""
         path = dict.fromkeys((self.workflow, self.execution, self.task, *self.key))
         name = "/".join(part for part in path if part)
-        if self.index:
-            values = (*self.values, *("" for _ in self.index))
-            places = (f"{at}={value}" if value else str(at) for at, value in zip(self.index, values, strict=False))
+        if self.indices:
+            values = (*self.values, *("" for _ in self.indices))
+            places = (f"{at}={value}" if value else str(at) for at, value in zip(self.indices, values, strict=False))
             name += f" [{', '.join(places)}]"
         if self.attempt:
             name += f" attempt {self.attempt}"
@@ -94,7 +94,7 @@ class TaskIdentity(NamedTuple):
             "execution": self.execution,
             "task": self.task,
             "attempt": self.attempt,
-            "index": list(self.index),
+            "indices": list(self.indices),
             "values": list(self.values),
             "url": self.url,
             **(self.details or {}),

@@ -1,0 +1,79 @@
+"""From a task's identity and the user's arguments to those of `wandb.init`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from ._names import legal_tags
+from .errors import ArgumentError
+from .identity import TaskIdentity
+
+_DERIVED = {
+    "name": ("run_name", "WANDB_NAME"),
+    "group": ("run_group", "WANDB_RUN_GROUP"),
+    "job_type": ("run_job_type", "WANDB_JOB_TYPE"),
+}
+_RESUMING = ("allow", "must", "auto", True)
+
+
+def merge(identity: TaskIdentity, given: Mapping[str, Any], settings: Any) -> dict[str, Any]:
+    """What `wandb.init` is called with: the user's arguments, completed by what follows from the identity.
+
+    Args:
+        identity: The task attempt.
+        given: The user's arguments to `wandb.init`; None counts as not given.
+        settings: The user's settings, which win over the environment and the identity.
+    """
+    merged = dict(given)
+    for argument, (setting, variable) in _DERIVED.items():
+        if given.get(argument) is None and setting_of(settings, setting) is None and not os.environ.get(variable):
+            merged[argument] = getattr(identity, argument)
+    if given.get("id") is None and setting_of(settings, "run_id") is None:
+        merged["id"] = identity.stable_id if is_resuming(given, settings) else identity.run_id
+    merged["config"] = _config(identity, given.get("config"))
+    tags = given.get("tags")
+    if tags is None:
+        tags = setting_of(settings, "run_tags") or _listed(os.environ.get("WANDB_TAGS"))
+    elif isinstance(tags, str):
+        raise ArgumentError("tags", tags, f"Give a list, tags=[{tags!r}]: a text would become one tag a letter.")
+    merged["tags"] = legal_tags((*tags, *identity.tags)) or None
+    if not is_resuming(given, settings):
+        notes = given.get("notes") or setting_of(settings, "run_notes") or os.environ.get("WANDB_NOTES")
+        merged["notes"] = with_link(identity.link, notes) or None
+    return merged
+
+
+def with_link(link: str, notes: str | None) -> str:
+    """The notes with the link as their first line; as they are where they hold it already."""
+    return notes or "" if link in (notes or "") else "\n".join(part for part in (link, notes) if part)
+
+
+def is_resuming(given: Mapping[str, Any], settings: Any) -> bool:
+    """Whether the run is to continue one that may be there already."""
+    return (given.get("resume") or setting_of(settings, "resume")) in _RESUMING
+
+
+def is_disabled(given: Mapping[str, Any], settings: Any) -> bool:
+    """Whether tracking is switched off, found out without the client."""
+    mode = given.get("mode") or setting_of(settings, "mode") or os.environ.get("WANDB_MODE")
+    return mode == "disabled"
+
+
+def setting_of(settings: Any, name: str) -> Any:
+    """What the user set in their settings, a dictionary or a `wandb.Settings`; None where they did not."""
+    if isinstance(settings, Mapping):
+        return settings.get(name)
+    return getattr(settings, name) if name in getattr(settings, "model_fields_set", ()) else None
+
+
+def _config(identity: TaskIdentity, config: Any) -> Any:
+    """The user's config with the identity below its orchestrator's name, unless the user has that name."""
+    if config is None or isinstance(config, Mapping):
+        return {**identity.config, **(config or {})}
+    return config
+
+
+def _listed(text: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in (text or "").split(","))
