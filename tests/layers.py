@@ -1,0 +1,80 @@
+"""Finds imports in the wrong direction, and heavy ones at module level, by reading the syntax tree.
+
+    python tests/layers.py            the checkout's packages
+    python tests/layers.py FOLDER     another folder of packages
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+MAY_IMPORT = {
+    "wandb_track_core": set(),
+    "wandb_track_serializers": {"wandb_track_core"},
+    "wandb_track_flyte": {"wandb_track_core", "wandb_track_serializers", "flytekit", "flyteidl"},
+    "wandb_track_metaflow": {"wandb_track_core", "wandb_track_serializers", "metaflow"},
+    # Metaflow imports this with itself, in every process: it imports nothing.
+    "metaflow_extensions": {"wandb_track_metaflow"},
+}
+OURS_AND_ORCHESTRATORS = {*MAY_IMPORT, "flytekit", "flyteidl", "metaflow"}
+HEAVY = {
+    "joblib",
+    "numpy",
+    "pandas",
+    "polars",
+    "pyarrow",
+    "safetensors",
+    "scipy",
+    "sklearn",
+    "skops",
+    "torch",
+    "wandb",
+}
+CLIENT_MODULES = {"_client"}
+"""Modules of the core that may import wandb; its command line, a folder of its own, may as well."""
+
+
+def violations(packages: Path) -> Iterator[str]:
+    """Yield a line for each import that breaks a rule, below `packages`/*/src."""
+    for path in sorted(packages.glob("*/src/**/*.py")):
+        package = path.relative_to(packages).parts[2]
+        for node, imported, at_module_level in imports(ast.parse(path.read_text())):
+            where = f"{path}:{node.lineno}"
+            if imported in OURS_AND_ORCHESTRATORS - {package} - MAY_IMPORT[package]:
+                yield f"{where}: {package} must not import {imported}"
+            if package == "metaflow_extensions" and at_module_level and imported != "__future__":
+                yield f"{where}: the extension is imported with Metaflow itself and must import nothing"
+            if at_module_level and imported in HEAVY:
+                yield f"{where}: {imported} is imported at module level: import it where it is used"
+            elif package == "wandb_track_core" and imported in HEAVY and not may_use_client(path):
+                yield f"{where}: only {', '.join(CLIENT_MODULES)} of the core may import {imported}"
+
+
+def may_use_client(path: Path) -> bool:
+    """Whether this module of the core is one that talks to the client."""
+    return path.stem in CLIENT_MODULES or "cli" in path.parts
+
+
+def imports(tree: ast.Module) -> Iterator[tuple[ast.stmt, str, bool]]:
+    """Yield each import statement that runs, the top-level name it imports, and whether it runs at import time."""
+    pending: list[tuple[ast.AST, bool]] = [(tree, True)]
+    while pending:
+        node, at_module_level = pending.pop()
+        if isinstance(node, ast.Import):
+            yield from ((node, alias.name.split(".")[0], at_module_level) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node, str(node.module).split(".")[0], at_module_level
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            pending += [(child, at_module_level) for child in node.orelse]
+        else:
+            inside = at_module_level and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            pending += [(child, inside) for child in ast.iter_child_nodes(node)]
+
+
+if __name__ == "__main__":
+    found = list(violations(Path(sys.argv[1] if len(sys.argv) > 1 else "packages")))
+    print("\n".join(found) or "every import points the right way")
+    sys.exit(bool(found))
