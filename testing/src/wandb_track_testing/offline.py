@@ -8,6 +8,7 @@ use of CRC-32 (IEEE) are what the client writes.
 
 from __future__ import annotations
 
+import importlib
 import json
 import struct
 import zlib
@@ -172,10 +173,10 @@ def read_records(path: str | Path) -> Iterator[Any]:
 
 
 def _parse(messages: Iterable[bytes]) -> Iterator[Any]:
-    from wandb.proto import wandb_internal_pb2
-
+    # Its members are made when it is imported, so that a type checker sees none of them.
+    schema: Any = importlib.import_module("wandb.proto.wandb_internal_pb2")
     for message in messages:
-        record = wandb_internal_pb2.Record()
+        record = schema.Record()
         record.ParseFromString(message)
         yield record
 
@@ -279,9 +280,7 @@ def _read_artifact(run: OfflineRun, record: Any) -> None:
         digest=record.digest,
         client_id=record.client_id,
         entries=entries,
-        manifest_file=Path(record.manifest.manifest_file_path)
-        if record.manifest.manifest_file_path
-        else None,
+        manifest_file=Path(record.manifest.manifest_file_path) if record.manifest.manifest_file_path else None,
     )
     (run.used if record.use_after_commit else run.artifacts).append(artifact)
 

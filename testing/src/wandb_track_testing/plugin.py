@@ -1,0 +1,148 @@
+"""Fixtures and helpers for the tests of all packages.
+
+pytest loads this module in every session, so it imports neither wandb nor the stand-in server until they are used.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from wandb_track_testing.standin import StandIn
+
+valid_key = "0123456789abcdef0123456789abcdef01234567"
+"""An API key of the form that the client demands; the stand-in accepts it unless told otherwise."""
+
+_FOREIGN = ("WANDB_", "METAFLOW_", "FLYTE_", "_FSEC_")
+
+
+def isolated_env(folder: Path, **extra: str | None) -> dict[str, str]:
+    """An environment for a child process that sees none of this machine's wandb, Metaflow or Flyte settings.
+
+    Args:
+        folder: Everything that the client writes goes below it: home folder, runs, caches, credentials.
+        extra: Further variables; None removes one that would be set.
+
+    Returns:
+        The environment. wandb is offline and quiet in it unless ``extra`` says otherwise.
+    """
+    env = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
+    home = folder / "home"
+    places = {
+        "HOME": home,
+        "WANDB_DIR": folder,
+        "WANDB_DATA_DIR": home / "data",
+        "WANDB_CACHE_DIR": home / "cache",
+        "WANDB_CONFIG_DIR": home / "config",
+    }
+    for name, place in places.items():
+        place.mkdir(parents=True, exist_ok=True)
+        env[name] = str(place)
+    env |= {
+        "NETRC": str(home / ".netrc"),
+        "WANDB_ERROR_REPORTING": "false",
+        "WANDB_MODE": "offline",
+        "WANDB_SILENT": "true",
+    }
+    for name, value in extra.items():
+        if value is None:
+            env.pop(name, None)
+        else:
+            env[name] = value
+    return env
+
+
+def run_python(
+    code: str | Path,
+    env: Mapping[str, str],
+    *args: str,
+    cwd: Path | None = None,
+    check: bool = True,
+    timeout: float = 120,
+) -> subprocess.CompletedProcess[str]:
+    """Run Python code in a process of its own.
+
+    Args:
+        code: The code, or the path of a script.
+        env: Its environment; see `isolated_env`.
+        args: Its ``sys.argv[1:]``.
+        cwd: Where it runs; the folder of the environment's runs by default.
+        check: Fail the test, with all that was printed, where the exit code is not 0.
+        timeout: Seconds.
+
+    Returns:
+        The finished process with stdout and stderr as text.
+    """
+    program = [str(code)] if isinstance(code, Path) else ["-c", code]
+    done = subprocess.run(
+        [sys.executable, *program, *args],
+        env=dict(env),
+        cwd=cwd or env.get("WANDB_DIR"),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    if check and done.returncode != 0:
+        pytest.fail(f"exit code {done.returncode}\n--- stdout\n{done.stdout}\n--- stderr\n{done.stderr}")
+    return done
+
+
+@contextlib.contextmanager
+def _fresh_standin() -> Iterator[StandIn]:
+    from wandb_track_testing.standin import StandIn
+
+    with StandIn() as server:
+        yield server
+        assert not server.failures, "the stand-in server failed:\n" + "\n".join(server.failures)
+
+
+@pytest.fixture
+def standin() -> Iterator[StandIn]:
+    """A stand-in W&B server of this test's own."""
+    with _fresh_standin() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def standin_session() -> Iterator[StandIn]:
+    """A stand-in W&B server that the session's tests share."""
+    with _fresh_standin() as server:
+        yield server
+
+
+@pytest.fixture
+def wandb_env(tmp_path: Path) -> Iterator[Path]:
+    """A clean environment for wandb in this process: its working folder, below which the runs lie.
+
+    wandb is offline and quiet. Afterwards the client's session is torn down, and working folder and environment
+    are as before, so that nothing of one test reaches the next.
+    """
+    saved, folder = dict(os.environ), Path.cwd()
+    env = isolated_env(tmp_path)
+    os.environ.clear()
+    os.environ.update(env)
+    os.chdir(tmp_path)
+    try:
+        yield tmp_path
+    finally:
+        if "wandb" in sys.modules:
+            sys.modules["wandb"].teardown()
+        os.chdir(folder)
+        os.environ.clear()
+        os.environ.update(saved)
+
+
+@pytest.fixture
+def wandb_online(wandb_env: Path, standin: StandIn) -> StandIn:
+    """`wandb_env` with a stand-in server that the client in this process writes to."""
+    os.environ.update(standin.env())
+    return standin
