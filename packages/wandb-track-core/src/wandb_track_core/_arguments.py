@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ._names import legal_tags
+from .current import is_open
 from .errors import ArgumentError
 from .identity import TaskIdentity
 
@@ -31,7 +32,8 @@ def merge(identity: TaskIdentity, given: Mapping[str, Any], settings: Any) -> di
         if given.get(argument) is None and setting_of(settings, setting) is None and not os.environ.get(variable):
             merged[argument] = getattr(identity, argument)
     if given.get("id") is None and setting_of(settings, "run_id") is None:
-        merged["id"] = identity.stable_id if is_resuming(given, settings) else identity.run_id
+        own = identity.stable_id if is_resuming(given, settings) else identity.run_id
+        merged["id"] = None if is_open(own) else own
     merged["config"] = _config(identity, given.get("config"))
     tags = given.get("tags")
     if tags is None:
@@ -57,8 +59,12 @@ def is_resuming(given: Mapping[str, Any], settings: Any) -> bool:
 
 def is_disabled(given: Mapping[str, Any], settings: Any) -> bool:
     """Whether tracking is switched off, found out without the client."""
-    mode = given.get("mode") or setting_of(settings, "mode") or os.environ.get("WANDB_MODE")
-    return mode == "disabled"
+    return bool(_mode(given, settings) == "disabled")
+
+
+def is_offline(given: Mapping[str, Any], settings: Any) -> bool:
+    """Whether no server is to be reached, so that nobody need be asked for a key."""
+    return _mode(given, settings) in ("offline", "dryrun")
 
 
 def setting_of(settings: Any, name: str) -> Any:
@@ -66,6 +72,10 @@ def setting_of(settings: Any, name: str) -> Any:
     if isinstance(settings, Mapping):
         return settings.get(name)
     return getattr(settings, name) if name in getattr(settings, "model_fields_set", ()) else None
+
+
+def _mode(given: Mapping[str, Any], settings: Any) -> Any:
+    return given.get("mode") or setting_of(settings, "mode") or os.environ.get("WANDB_MODE")
 
 
 def _config(identity: TaskIdentity, config: Any) -> Any:

@@ -86,6 +86,13 @@ def is_mistake_of_the_user(error: BaseException) -> bool:
     return isinstance(error, UsageError | TypeError | ValueError)
 
 
+def is_missing_login(error: BaseException) -> bool:
+    """Whether opening failed because there is neither a key nor a login, and no terminal to ask for one."""
+    from wandb.errors import UsageError
+
+    return isinstance(error, UsageError) and "No API key configured" in str(error)
+
+
 def release(run_id: str) -> None:
     """Let go of a run that failed to open: until then the service says that its id is in use."""
     from wandb.sdk import wandb_setup

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import _client
-from ._arguments import is_disabled, is_resuming, merge, with_link
+from ._arguments import is_disabled, is_offline, is_resuming, merge, with_link
 from ._outcome import describe, exit_code_of
 from ._report import say
 from .current import Frame, pop, push
@@ -37,7 +37,8 @@ class TrackedRun:
 
     Args:
         identity: The task attempt; the run's id, name, group, job type, tags, notes and config follow from it.
-        api_key: The key that this run alone uses. None: the user's own login.
+        api_key: The key that this run alone uses, or a function that is asked for it when a server is to be
+            reached, and not otherwise. None, from either: the user's own login.
         base_url: The W&B server's API address. None: the client's own default.
         settings: A `wandb.Settings` or a dictionary of settings. It is not changed.
         on_error: What to do where the tracker fails (server, service, disk): "offline" goes on with an offline
@@ -45,6 +46,8 @@ class TrackedRun:
             A mistake of the user's always raises.
         init_timeout: Seconds that opening may wait for the server.
         finish_timeout: Seconds that closing may wait for the server.
+        login_optional: What it means that there is neither a key nor a login, nor a terminal to ask for one:
+            False, the user's mistake, which raises; True, that the run is to be kept offline.
         **arguments: Everything else that `wandb.init` takes, such as `project`, `id`, `config` or `mode`.
 
     Attributes:
@@ -59,12 +62,13 @@ class TrackedRun:
         self,
         identity: TaskIdentity,
         *,
-        api_key: str | None = None,
+        api_key: str | Callable[[], str | None] | None = None,
         base_url: str | None = None,
         settings: Any = None,
         on_error: OnError = "offline",
         init_timeout: float | None = None,
         finish_timeout: float | None = None,
+        login_optional: bool = False,
         **arguments: Any,
     ) -> None:
         check_policy(on_error, init_timeout, finish_timeout)
@@ -73,8 +77,9 @@ class TrackedRun:
         self._given = arguments
         self._settings = settings
         self._on_error = on_error
+        self._api_key = api_key
+        self._login_optional = login_optional
         self._overrides = {
-            "api_key": api_key,
             "base_url": base_url,
             "init_timeout": INIT_TIMEOUT if init_timeout is None else init_timeout,
             "finish_timeout": FINISH_TIMEOUT if finish_timeout is None else finish_timeout,
@@ -143,15 +148,25 @@ class TrackedRun:
         if is_disabled(self._given, self._settings):
             return self._quiet_run()
         arguments = merge(self.identity, self._given, self._settings)
+        key = self._key()
         try:
-            run = _client.open_run(arguments, self._settings, self._overrides)
+            run = _client.open_run(arguments, self._settings, {**self._overrides, "api_key": key})
         except Exception as error:
-            if _client.is_mistake_of_the_user(error):
+            if self._login_optional and _client.is_missing_login(error):
+                self._fault = error
+                run = _client.open_run({**arguments, "mode": "offline"}, self._settings, self._overrides)
+            elif _client.is_mistake_of_the_user(error):
                 raise
-            run = self._open_despite(error, arguments)
+            else:
+                run = self._open_despite(error, arguments)
         if not run.disabled:
             self._complete(run)
         return run
+
+    def _key(self) -> str | None:
+        if not callable(self._api_key):
+            return self._api_key
+        return None if is_offline(self._given, self._settings) else self._api_key()
 
     def _open_despite(self, fault: Exception, arguments: dict[str, Any]) -> Any:
         """What `on_error` says where the tracker failed while the run was opened."""
@@ -234,5 +249,6 @@ def _account_of(fault: Exception, run: Any) -> str:
     reason = " ".join(str(fault).split()) or type(fault).__name__
     if run.disabled:
         return f"this task was not tracked, because the tracker failed: {reason}"
-    folder = _client.folder_of(run)
-    return f"the run is kept offline, because the tracker failed: {reason} Sync it with: wandb sync {folder}"
+    if not _client.is_missing_login(fault):
+        reason = f"the tracker failed: {reason}"
+    return f"the run is kept offline, because {reason} Sync it with: wandb sync {_client.folder_of(run)}"

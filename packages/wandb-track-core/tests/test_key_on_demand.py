@@ -1,0 +1,64 @@
+"""When a key is asked for, and what becomes of a run that has none; two runs of one identity at once."""
+
+from __future__ import annotations
+
+import pytest
+from wandb_track_core import MissingKeyError, TaskIdentity, TrackedRun
+from wandb_track_testing.offline import find_runs
+
+IDENTITY = TaskIdentity(orchestrator="test", task="train", key=("e1", "train"))
+
+
+@pytest.fixture(autouse=True)
+def nobody_logged_in(monkeypatch, tmp_path):
+    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL", "WANDB_IDENTITY_TOKEN_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HOME", "WANDB_DIR", "WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+
+
+def no_key() -> str:
+    raise MissingKeyError("there is no key")
+
+
+@pytest.mark.parametrize("mode", ["disabled", "offline"])
+def test_a_key_is_not_asked_for_where_no_server_is_to_be_reached(mode):
+    with TrackedRun(IDENTITY, api_key=no_key, project="p", mode=mode) as run:
+        run.log({"loss": 1.0})
+
+
+def test_a_key_is_asked_for_before_a_run_is_opened_and_what_that_raises_goes_on(tmp_path):
+    with pytest.raises(MissingKeyError, match="there is no key"):
+        TrackedRun(IDENTITY, api_key=no_key, project="p", mode="online").open()
+    assert find_runs(tmp_path) == []
+
+
+def test_without_a_login_a_run_is_kept_offline_and_says_so_where_a_login_is_optional(tmp_path, capfd):
+    arguments = {"project": "p", "mode": "online", "dir": str(tmp_path)}
+    with TrackedRun(IDENTITY, api_key=lambda: None, login_optional=True, **arguments) as run:
+        run.log({"loss": 1.0})
+    (kept,) = find_runs(tmp_path)
+    assert kept.values("loss") == [1.0]
+    said = [line for line in capfd.readouterr().err.splitlines() if line.startswith("wandb-track:")]
+    assert len(said) == 1
+    assert "offline" in said[0]
+    assert f"wandb sync {kept.folder}" in said[0]
+
+
+def test_without_a_login_a_run_is_the_users_mistake_where_a_login_is_needed():
+    import wandb
+
+    with pytest.raises(wandb.errors.UsageError, match="login"):
+        TrackedRun(IDENTITY, project="p", mode="online").open()
+
+
+def test_a_second_run_of_the_same_identity_at_the_same_time_has_an_id_of_its_own():
+    outer, inner, later = (TrackedRun(IDENTITY, project="p", mode="offline") for _ in range(3))
+    with outer as first, inner as second:
+        assert first.id == "e1-train-0"
+        assert second.id != first.id
+    with later as third:
+        assert third.id == "e1-train-0"
