@@ -6,9 +6,9 @@ import contextlib
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 Phase: TypeAlias = Literal["opening", "mid-run", "upload", "finish", "read", "telemetry"]
 """What a request belongs to: opening a run, its stream of history and console lines, files and artifacts, the
@@ -20,7 +20,7 @@ Kind: TypeAlias = int | Literal["hang", "garbage", "close"]
 NO_SUCH_HOST = "http://does-not-exist.invalid"
 """An address whose name has no entry (RFC 6761 keeps ``.invalid`` free for that)."""
 
-_OPENING = {"Viewer", "GetViewer", "GetDefaultEntity", "ServerFeaturesQuery", "RunResumeStatus", "UpsertBucket"}
+_OPENING = {"RunResumeStatus", "UpsertBucket"}
 _UPLOAD = {
     "CreateRunFiles",
     "MarkRunFilesUploaded",
@@ -48,7 +48,7 @@ class Request:
     method: str
     path: str
     operation: str
-    variables: dict[str, object]
+    variables: dict[str, Any]
     key: str
     phase: Phase
     time: float
@@ -56,7 +56,7 @@ class Request:
     seconds: float = 0.0
 
 
-def phase_of(method: str, path: str, operation: str, message: dict[str, object]) -> Phase:
+def phase_of(method: str, path: str, operation: str, message: Mapping[str, Any]) -> Phase:
     """What a request belongs to."""
     if path.endswith("/file_stream"):
         return "finish" if message.get("complete") or message.get("exitcode") is not None else "mid-run"

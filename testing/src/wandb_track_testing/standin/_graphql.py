@@ -61,7 +61,12 @@ class Query:
         return None
 
     def project(self, name: str | None = None, entity_name: str | None = None) -> ProjectView | None:
-        self.refuse(entity_name or self.context.site.entity(self.context.key), name or "")
+        try:
+            self.refuse(entity_name or self.context.site.entity(self.context.key), name or "")
+        except ServerError as error:
+            if error.status == 404:
+                return None
+            raise
         return find_project(self.context, entity_name, name)
 
     model = project

@@ -9,6 +9,7 @@ import gzip
 import json
 import shutil
 import socket
+import sys
 import time
 import traceback
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from ._faults import Request, phase_of
+from ._faults import Request
 from ._model import ServerError, StoredFile
 from ._stream import receive
 
@@ -59,9 +60,8 @@ class Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A connection that broke is none of ours; everything else is kept for the test to see."""
-        text = traceback.format_exc()
-        if "ConnectionError" not in text and "BrokenPipeError" not in text and "ConnectionResetError" not in text:
-            self.standin.failures.append(text)
+        if not isinstance(sys.exc_info()[1], OSError):
+            self.standin.failures.append(traceback.format_exc())
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -109,7 +109,7 @@ class Handler(BaseHTTPRequestHandler):
             operation,
             variables,
             self._key(),
-            phase_of(self.command, path, operation, message),
+            standin.phase(self.command, path, operation, message),
             time.monotonic(),
         )
         standin.requests.append(request)

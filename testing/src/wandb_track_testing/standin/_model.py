@@ -145,6 +145,12 @@ class Run:
             return "finished"
         return "preempted" if self.preempting else "failed"
 
+    def open(self) -> None:
+        """Start, or start again: what the last end said no longer holds."""
+        self.opened += 1
+        self.exit_code = self.settled = None
+        self.preempting = self.stop_requested = False
+
     def values(self, name: str) -> list[Any]:
         """All logged values of one metric, in the order of the rows."""
         return [row[name] for row in self.history if name in row]

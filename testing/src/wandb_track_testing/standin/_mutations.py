@@ -64,6 +64,8 @@ class Mutation:
             state.project(entity, project)
             inserted = key not in state.runs
             run = state.runs.setdefault(key, Run(*key, number=state.number()))
+        if inserted or opens(input, run):
+            run.open()
         for name, attribute in _RUN_FIELDS.items():
             if input.get(name) is not None:
                 setattr(run, attribute, input[name])
@@ -242,6 +244,14 @@ class Mutation:
         gone = {alias["alias"] for alias in input["aliases"]}
         self._repoint(artifact, [alias for alias in artifact.aliases if alias not in gone])
         return {"success": True}
+
+
+def opens(input: Mapping[str, Any], run: Run) -> bool:
+    """Whether an upsert of an existing run opens it anew.
+
+    The client's first message names the host; its later ones do not, and the public API's name no run.
+    """
+    return bool(input.get("name")) and (input.get("host") is not None or run.exit_code is not None)
 
 
 def _value(entry: Any) -> Any:

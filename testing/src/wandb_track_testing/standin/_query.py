@@ -13,6 +13,8 @@ _MISSING = object()
 
 def _look_up(document: Mapping[str, Any], name: str) -> Any:
     value: Any = document
+    # Both ``config.lr`` and ``config.lr.value`` are used for a configuration value.
+    name = name.removesuffix(".value") if name.startswith("config.") else name
     for part in name.split("."):
         if not isinstance(value, Mapping) or part not in value:
             return _MISSING

@@ -13,10 +13,11 @@ from typing import Any
 
 from graphql import GraphQLError
 
-from ._faults import Fault, Kind, Request, applies
+from ._faults import Fault, Kind, Phase, Request, applies, phase_of
 from ._graphql import Document, execute, read
 from ._http import Server
 from ._model import Artifact, Collection, CollectionKey, Run, RunKey, ServerError, State
+from ._mutations import opens
 from ._snapshot import snapshot
 from ._views import Context
 
@@ -54,6 +55,15 @@ class StandIn:
         keys: The only API keys that are accepted; None accepts each one.
         latency: Seconds before each answer.
         port: 0 for a free one.
+
+    Attributes:
+        rejected_keys: API keys that are answered with 401.
+        unknown: Entities, or ``entity/project``, that do not exist (404).
+        forbidden: Entities, or ``entity/project``, that nobody may use (403).
+        features: The server features that the client is told of.
+        requests: Everything that came in, in order.
+        unanswered: GraphQL documents that the stand-in does not know; the client got 400 for them.
+        failures: Errors of the stand-in itself. The fixtures fail a test that has any.
     """
 
     def __init__(
@@ -201,6 +211,16 @@ class StandIn:
         """The entity of runs that name none."""
         return self.default_entity
 
+    def phase(self, method: str, path: str, operation: str, message: Mapping[str, Any]) -> Phase:
+        """What a request belongs to; a run's later upserts do not open it."""
+        phase = phase_of(method, path, operation, message)
+        if operation != "UpsertBucket":
+            return phase
+        given = message.get("variables") or {}
+        entity, project = given.get("entity") or self.default_entity, given.get("project")
+        run = self.runs.get((entity, project or "", given.get("name") or ""))
+        return phase if run is None or opens(given, run) else "mid-run"
+
     def refusal(self, request: Request) -> tuple[int, bytes] | None:
         """The answer to a request whose key is missing or rejected."""
         if request.path.startswith("/storage/") or request.phase == "telemetry":
@@ -211,10 +231,11 @@ class StandIn:
 
     def refuse(self, entity: str, project: str) -> None:
         """Raise where `unknown` (404) or `forbidden` (403) names the entity or ``entity/project``."""
-        for names, status, message in ((self.unknown, 404, "not found"), (self.forbidden, 403, "permission denied")):
-            for name in (entity, f"{entity}/{project}"):
-                if name in names:
-                    raise ServerError(status, f"{message}: {name}")
+        places = {entity, f"{entity}/{project}"}
+        if places & self.unknown:
+            raise ServerError(404, f"entity {entity} not found during upsertBucket")
+        if places & self.forbidden:
+            raise ServerError(403, "permission denied")
 
     def read(self, message: Mapping[str, Any]) -> tuple[Document | None, str]:
         """The document of a GraphQL request, or why there is none."""

@@ -328,10 +328,13 @@ class RunView:
 
     @property
     def history_keys(self) -> dict[str, Any]:
-        rows = self.model.history
-        names = dict.fromkeys(name for row in rows for name in row)
+        names = dict.fromkeys(name for row in self.model.history for name in row)
         keys = {name: {"typeCounts": [{"type": "number", "count": len(self.model.values(name))}]} for name in names}
-        return {"keys": keys, "sets": [], "lastStep": rows[-1].get("_step", len(rows) - 1) if rows else -1}
+        return {"keys": keys, "sets": [], "lastStep": self._last_step}
+
+    @property
+    def _last_step(self) -> int:
+        return max((row.get("_step", number) for number, row in enumerate(self.model.history)), default=-1)
 
     @property
     def history_line_count(self) -> int:
@@ -435,7 +438,7 @@ class RunView:
             "created_at": run.number,
             "heartbeatAt": self.heartbeat_at,
             "username": self.user.username,
-            "config": {key: {"value": value} for key, value in run.config.items()},
+            "config": run.config,
             "summary_metrics": run.summary,
             "summaryMetrics": run.summary,
         }
