@@ -2,6 +2,7 @@
 
 from .__about__ import __version__
 from ._names import legal_alias, legal_artifact_name, legal_id, legal_tags
+from ._report import say
 from .current import current_run
 from .errors import ArgumentError, MissingKeyError, NoCurrentRunError, TrackerFaultError, TrackError
 from .identity import TaskIdentity
@@ -29,5 +30,6 @@ __all__ = [
     "legal_tags",
     "log_artifact",
     "read_lineage",
+    "say",
     "use_artifact",
 ]
