@@ -1,5 +1,8 @@
 """Weights & Biases tracking for flytekit tasks: @wandb_init."""
 
-from .__about__ import __version__
+from wandb_track_core import ArgumentError, MissingKeyError, current_run
 
-__all__ = ["__version__"]
+from .__about__ import __version__
+from .decorator import wandb_init
+
+__all__ = ["ArgumentError", "MissingKeyError", "__version__", "current_run", "wandb_init"]

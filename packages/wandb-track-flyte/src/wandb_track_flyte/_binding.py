@@ -1,0 +1,80 @@
+"""Between a function and flytekit: above and below `@task`, coroutines, the links of other decorators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from inspect import iscoroutinefunction
+from typing import Any
+
+from flytekit import PythonFunctionTask
+from flytekit.configuration import SerializationSettings
+from flytekit.core.array_node_map_task import ArrayNodeMapTask
+from flytekit.core.base_task import Task
+from flytekit.core.launch_plan import LaunchPlan
+from flytekit.core.utils import ClassDecorator
+from flytekit.core.workflow import WorkflowBase
+from wandb_track_core import ArgumentError
+
+
+def bind(target: Any, wrap: Callable[[Callable[..., Any]], Any]) -> Any:
+    """Track a task in place and return it, or return a tracked function for a function.
+
+    Args:
+        target: What the decorator stands above.
+        wrap: Makes the tracked function of a function.
+    """
+    if not isinstance(target, PythonFunctionTask):
+        check_function(target)
+        return wrap(target)
+    tracked = wrap(target.task_function)
+    target._task_function = tracked
+    # The template of a task asks the function for its links; that of a map task only asks the mapped task's config.
+    target.get_config = partial(_with_links, target.get_config, tracked)
+    return target
+
+
+def check_function(target: Any) -> None:
+    """Refuse what has no function that could be tracked.
+
+    Raises:
+        ArgumentError: Saying what to decorate instead.
+    """
+    if isinstance(target, ArrayNodeMapTask):
+        raise ArgumentError("task_function", target, "Decorate the task that is mapped, then map_task() it.")
+    if isinstance(target, WorkflowBase | LaunchPlan):
+        raise ArgumentError("task_function", target, "Decorate the tasks of the workflow instead.")
+    if isinstance(target, Task) or not callable(target):
+        raise ArgumentError("task_function", target, "Decorate a task that runs a Python function, or the function.")
+
+
+def mark_coroutine(decorator: Any, function: Callable[..., Any]) -> None:
+    """Let the decorator of a coroutine function pass as one: `@task` asks `inspect.iscoroutinefunction`.
+
+    That looks for the flag of a code object on whatever has the attributes of a function.
+    """
+    if iscoroutinefunction(function):
+        for name in ("__code__", "__defaults__", "__kwdefaults__"):
+            setattr(decorator, name, getattr(function, name))
+
+
+def with_inner_links(config: dict[str, str], ours: type[ClassDecorator], function: Any) -> dict[str, str]:
+    """Add the links of a decorator of another kind below ours: flytekit asks the outermost one alone.
+
+    The platform takes a list of link types, with commas between.
+    """
+    while function is not None:
+        if isinstance(function, ClassDecorator) and not isinstance(function, ours):
+            inner = function.get_extra_config() or {}
+            types = [config[ClassDecorator.LINK_TYPE_KEY], inner.get(ClassDecorator.LINK_TYPE_KEY)]
+            return {**inner, **config, ClassDecorator.LINK_TYPE_KEY: ",".join(filter(None, types))}
+        function = getattr(function, "__wrapped__", None)
+    return config
+
+
+def _with_links(
+    get_config: Callable[[SerializationSettings], dict[str, str] | None],
+    tracked: ClassDecorator,
+    settings: SerializationSettings,
+) -> dict[str, str]:
+    return {**(get_config(settings) or {}), **tracked.get_extra_config()}

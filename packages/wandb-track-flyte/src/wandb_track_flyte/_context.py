@@ -1,0 +1,178 @@
+"""Which task attempt is running, as far as flytekit and the container's environment tell.
+
+The platform names what belongs to an attempt as follows (flytepropeller 1.x):
+
+- the *generated name* `{execution}-{unique node id}-{attempt}`; one longer than 50 characters becomes "f" and seven
+  characters of a hash. The pod has this name, with what an operator adds for a replica (`-worker-0`);
+- the unique node id is `n0`, in a dynamic or sub-workflow `n0-0-dn1` (parent, its attempt, node), of a map task's
+  element `n0-0-n3`; one longer than 20 characters is hashed;
+- raw outputs go to `{prefix}/{shard}/{generated name}`;
+- outputs go to `{prefix}/{project}-{domain}-{execution}/n0/data/{attempt}`, further nodes following as
+  `/{node}/{attempt}`, elements of a map task as `/{index}/{attempt}`.
+
+HOSTNAME is the pod's name unless the pod uses the host's network or a host name of its own; Kubernetes cuts it at 63
+characters.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from typing import Any
+
+from flytekit.core.context_manager import ExecutionParameters, ExecutionState, FlyteContextManager
+from wandb_track_core import ArgumentError, TaskIdentity
+
+_HASHED = re.compile(r"f[a-z1-6]{7}")
+_CUT_AT = 62
+"""A host name of so many characters may have been cut at 63, and have lost a "-" at its end."""
+
+
+def check_running(function: Callable[..., Any]) -> None:
+    """Refuse to run while flytekit only compiles: what is called then is a workflow, or a function that is no task.
+
+    The body of a dynamic task runs in its container for compiling, with real inputs: that is its execution.
+
+    Raises:
+        ArgumentError: Naming the function.
+    """
+    context = FlyteContextManager.current_context()
+    state = context.execution_state
+    is_dynamic = state is not None and state.mode is ExecutionState.Mode.DYNAMIC_TASK_EXECUTION
+    if context.compilation_state is not None and not is_dynamic:
+        name = getattr(function, "__name__", "it")
+        remedy = f"{name} was called while a workflow is compiled: put @task on it, or wandb_init on tasks only."
+        raise ArgumentError("task_function", function, remedy)
+
+
+def is_in_container() -> bool:
+    """Whether this is a task's container on a cluster, rather than somebody's own machine."""
+    return _parameters() is not None
+
+
+def identity_of(function: Callable[..., Any]) -> TaskIdentity:
+    """The identity of the attempt that is running.
+
+    Args:
+        function: The task's function.
+    """
+    short = getattr(function, "__name__", type(function).__name__)
+    name = f"{getattr(function, '__module__', '')}.{short}".strip(".")
+    parameters = _parameters()
+    if parameters is None:
+        return TaskIdentity(orchestrator="flyte", task=short, details={"task": name})
+    execution, task = parameters.execution_id, parameters.task_id
+    attempt = _number("FLYTE_ATTEMPT_NUMBER") or 0
+    index = _map_index()
+    state = FlyteContextManager.current_context().execution_state
+    # A task called in the body of another one runs there, as a function would: the attempt is the other task's.
+    is_nested = state is not None and state.is_local_execution()
+    registered = name if is_nested or not (task and task.name) else task.name
+    key, pod = ((), "") if is_nested else _names(parameters, registered, attempt, index)
+    return TaskIdentity(
+        orchestrator="flyte",
+        task=short,
+        key=key,
+        workflow=_variable("FLYTE_INTERNAL_EXECUTION_WORKFLOW", "_F_WF").rpartition(":")[2],
+        execution=execution.name,
+        attempt=attempt,
+        indices=() if index is None or is_nested else (index,),
+        platform_id=pod,
+        url=_variable("FLYTE_EXECUTION_URL"),
+        details={
+            "project": execution.project,
+            "domain": execution.domain,
+            "task": registered,
+            "version": task.version if task else "",
+        },
+    )
+
+
+def _parameters() -> ExecutionParameters | None:
+    """What flytekit knows of the execution; None outside of one.
+
+    Locally flytekit calls everything "local"; processes that an elastic task starts locally find nothing at all.
+    """
+    parameters = FlyteContextManager.current_context().user_space_params
+    execution = parameters.execution_id if parameters else None
+    if execution is None or not execution.name:
+        return None
+    is_local = (execution.project, execution.domain, execution.name) == ("local", "local", "local")
+    return None if is_local else parameters
+
+
+def _names(parameters: ExecutionParameters, task: str, attempt: int, index: int | None) -> tuple[tuple[str, ...], str]:
+    """The key of the task, and the name of its pod; "" where that is not known for sure."""
+    execution = parameters.execution_id.name
+    generated = _last_part(parameters.raw_output_prefix)
+    if not (_HASHED.fullmatch(generated) or re.fullmatch(_pattern(execution, attempt), generated)):
+        generated = ""
+    nodes = _nodes(parameters, attempt)
+    if nodes and index is not None:
+        nodes = (*(nodes[:-1] if nodes[-1] == str(index) else nodes), f"n{index}")
+    if nodes:
+        key = (execution, *nodes)
+    elif generated:
+        key = (execution, generated.removeprefix(f"{execution}-").removesuffix(f"-{attempt}"))
+    elif parameters.output_metadata_prefix:
+        prefix = parameters.output_metadata_prefix.rstrip("/").removesuffix(f"/{attempt}")
+        key = (execution, task, prefix, *([] if index is None else [f"n{index}"]))
+    else:
+        key = ()
+    return key, _pod_name(execution, nodes, attempt, index, generated)
+
+
+def _nodes(parameters: ExecutionParameters, attempt: int) -> tuple[str, ...]:
+    """The node and its parents with their attempts, from where outputs go; empty where that tells nothing."""
+    execution = parameters.execution_id
+    root = f"{execution.project}-{execution.domain}-{execution.name}"
+    _, found, path = (parameters.output_metadata_prefix or "").rstrip("/").rpartition(f"/{root}/")
+    parts = path.split("/")
+    if not found or len(parts) < 3 or parts[1] != "data":
+        return ()
+    last = -1 if parts[-1] == str(attempt) else None
+    return (parts[0], *parts[2:last])
+
+
+def _pod_name(execution: str, nodes: tuple[str, ...], attempt: int, index: int | None, generated: str) -> str:
+    """The name of the attempt's pod: as the pod says, if that agrees with what else is known; else as generated."""
+    known = [generated] if generated else []
+    if nodes:
+        known.append("-".join((execution, *nodes, str(attempt))))
+    for name in (_variable("FLYTE_INTERNAL_WORKER_NAME", "_F_WN"), _variable("HOSTNAME")):
+        if len(name) < _CUT_AT and _tells(index, name):
+            if any(f"{name}-".startswith(f"{start}-") for start in known):
+                return name
+            if not known and re.fullmatch(_pattern(execution, attempt) + "(-.+)?", name):
+                return name
+    return generated if _tells(index, generated) else ""
+
+
+def _pattern(execution: str, attempt: int) -> str:
+    return rf"{re.escape(execution)}-.+-{attempt}"
+
+
+def _tells(index: int | None, name: str) -> bool:
+    """Whether a name is one element's of a map task, rather than all elements'."""
+    return index is None or bool(_HASHED.fullmatch(name) or {str(index), f"n{index}"}.intersection(name.split("-")))
+
+
+def _map_index() -> int | None:
+    """The index of this element of a map task, found as flytekit finds it; None in other tasks."""
+    index = _number(_variable("BATCH_JOB_ARRAY_INDEX_VAR_NAME"))
+    return None if index is None else index + (_number("BATCH_JOB_ARRAY_INDEX_OFFSET") or 0)
+
+
+def _number(variable: str) -> int | None:
+    value = os.environ.get(variable, "")
+    return int(value) if value.isdecimal() else None
+
+
+def _variable(*names: str) -> str:
+    """The first of several variables that is set: the platform knows some by a short name, too."""
+    return next((os.environ[name] for name in names if os.environ.get(name)), "")
+
+
+def _last_part(prefix: Any) -> str:
+    return str(prefix or "").rstrip("/").rpartition("/")[2]

@@ -1,0 +1,89 @@
+"""What is given to the decorator: plain values where plain values belong, and a folder from a task's input."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from flytekit import Secret
+from flytekit.core.promise import Promise
+from flytekit.types.directory import FlyteDirectory
+from flytekit.types.file import FlyteFile
+from wandb_track_core import ArgumentError, check_policy
+
+_REQUIRED = {
+    "project": "Give the name of the W&B project.",
+    "entity": "Give the W&B user or team that the project belongs to.",
+    "secret": "Give a flytekit.Secret, or a function that returns the API key.",
+}
+_TEXTS = ("project", "entity", "id", "host", "api_host")
+_TAKEN = {
+    "api_key": "Give secret=, a flytekit.Secret or a function that returns the key.",
+    "base_url": "Give api_host=, the address of the server's API.",
+    "identity": "It follows from the task; give id= for an id of your own.",
+    "login_optional": "It follows from where the task runs.",
+}
+
+
+def check(arguments: Mapping[str, Any]) -> None:
+    """Refuse arguments that are missing or cannot be used, as early as Python reads the decorator.
+
+    Raises:
+        ArgumentError: Naming the argument.
+    """
+    for name, remedy in _REQUIRED.items():
+        if arguments[name] is None:
+            raise ArgumentError(name, None, remedy)
+    for name, remedy in _TAKEN.items():
+        if name in arguments:
+            raise ArgumentError(name, arguments[name], remedy)
+    for name, value in arguments.items():
+        for place, part in _parts(name, value):
+            if isinstance(part, Promise | FlyteFile) or (isinstance(part, FlyteDirectory) and name != "dir"):
+                raise ArgumentError(place, part, "Give a plain value; log what a task's input holds inside the task.")
+    for name in _TEXTS:
+        if arguments[name] is not None and not (isinstance(arguments[name], str) and arguments[name].strip()):
+            raise ArgumentError(name, arguments[name], "Give a text that is not empty.")
+    if not isinstance(arguments["secret"], Secret) and not callable(arguments["secret"]):
+        raise ArgumentError("secret", arguments["secret"], _REQUIRED["secret"] + " The key itself stays out of code.")
+    check_policy(arguments["on_error"], arguments["init_timeout"], arguments["finish_timeout"])
+
+
+def folder(given: Any, inputs: Mapping[str, Any]) -> str | None:
+    """The local folder for a run's files.
+
+    Args:
+        given: A path, a FlyteDirectory, or the name of an input that holds one of these.
+        inputs: The task's inputs by name.
+
+    Raises:
+        ArgumentError: It is something else.
+    """
+    value = inputs[given] if isinstance(given, str) and given in inputs else given
+    if isinstance(value, FlyteDirectory):
+        return str(value.download())
+    if value is None:
+        return None
+    if isinstance(value, FlyteFile) or not isinstance(value, str | os.PathLike):
+        raise ArgumentError("dir", value, "Give a path or FlyteDirectory, or the name of an input that is one.")
+    return os.fspath(value)
+
+
+def named(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs of a call by their names, defaults included."""
+    bound = inspect.signature(function).bind_partial(*args, **kwargs)
+    bound.apply_defaults()
+    return dict(bound.arguments)
+
+
+def _parts(place: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """The value, and what lies in it, each with where that is."""
+    yield place, value
+    if isinstance(value, Mapping):
+        for key, part in value.items():
+            yield from _parts(f"{place}[{key!r}]", part)
+    elif isinstance(value, list | tuple):
+        for index, part in enumerate(value):
+            yield from _parts(f"{place}[{index}]", part)

@@ -1,0 +1,148 @@
+"""The decorator of Flyte tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from inspect import iscoroutinefunction
+from typing import Any
+
+from flytekit import Secret
+from flytekit.core.base_task import Task
+from flytekit.core.utils import ClassDecorator
+from wandb_track_core import OnError, TrackedRun
+
+from . import _binding, _context, _inputs, _secret
+
+DEFAULT_API_HOST = "https://api.wandb.ai"
+EXECUTION_LINK = "wandb-execution-id"
+CUSTOM_LINK = "wandb-custom-id"
+
+
+class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as a function is
+    """Track a Flyte task: each attempt of it is one W&B run, closed with the task's true outcome.
+
+    Works above and below `@task`, `@dynamic` and `@eager`, on functions and coroutine functions. Above is the better
+    place: only there map tasks have their console link.
+
+    In a container the run's id is the name of the task's pod, so that console links lead to it, or is derived from
+    the execution, the node and the attempt; locally W&B makes one. Notes link to the Flyte execution, and the config
+    says, below "flyte", which task attempt it was.
+
+    Args:
+        task_function: The task, or the function that becomes one; given by Python where this is used as a decorator.
+        project: The W&B project.
+        entity: The user or team that the project belongs to.
+        secret: Where the API key is at run time: a `flytekit.Secret`, which the task has to request with
+            `secret_requests=`, or a function without arguments that returns the key. It is asked for when the task
+            starts, and only where a server is to be reached. Locally it may be missing: the user's own login serves
+            instead, and without one the run is kept offline.
+        id: The run's id, instead of the one that follows from the task attempt.
+        host: Where people see runs; console links begin with it.
+        api_host: The server's API address. Left at its default, `WANDB_BASE_URL` and the client's settings count.
+        on_error: What to do where the tracker fails: "offline" goes on with an offline run and says in the end how
+            to sync it, "warn" goes on untracked, "raise" lets the task fail.
+        init_timeout: Seconds that opening the run may wait for the server.
+        finish_timeout: Seconds that closing the run may wait for the server.
+        **init_kwargs: Everything else that `wandb.init` takes, such as `config`, `tags`, `notes`, `mode`, `resume` or
+            `settings`. `dir` can also be a `FlyteDirectory`, or the name of an input of the task.
+
+    Raises:
+        ArgumentError: (a ValueError) An argument is missing or cannot be used. It names the argument.
+        MissingKeyError: At run time, in a container: the secret is not there.
+
+    Example:
+        ```python
+        @wandb_init(project="fraud", entity="my-team", secret=Secret(group="wandb", key="WANDB_API_KEY"))
+        @task(secret_requests=[Secret(group="wandb", key="WANDB_API_KEY")])
+        def train(epochs: int) -> float: ...
+        ```
+    """
+
+    # In slots, because `functools.wraps`, which decorators of this kind call, copies everything that lies in the
+    # `__dict__` of a decorated decorator over the same names of the decorating one.
+    __slots__ = ("decorator_kwargs", "task_function")
+
+    def __new__(cls, task_function: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Return the task itself, tracked, where one is given instead of a function."""
+        if isinstance(task_function, Task):
+            return cls(None, *args, **kwargs)(task_function)
+        return super().__new__(cls)
+
+    def __init__(
+        self,
+        task_function: Callable[..., Any] | None = None,
+        project: str | None = None,
+        entity: str | None = None,
+        secret: Secret | Callable[[], str | None] | None = None,
+        id: str | None = None,
+        host: str = "https://wandb.ai",
+        api_host: str = DEFAULT_API_HOST,
+        on_error: OnError = "offline",
+        init_timeout: float | None = None,
+        finish_timeout: float | None = None,
+        **init_kwargs: Any,
+    ) -> None:
+        arguments = {
+            "project": project,
+            "entity": entity,
+            "secret": secret,
+            "id": id,
+            "host": host,
+            "api_host": api_host,
+            "on_error": on_error,
+            "init_timeout": init_timeout,
+            "finish_timeout": finish_timeout,
+            **init_kwargs,
+        }
+        _inputs.check(arguments)
+        super().__init__(task_function, **arguments)
+        if task_function is not None:
+            _binding.check_function(task_function)
+            _binding.mark_coroutine(self, task_function)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Decorate a function or a task; once that is done, run the function, tracked."""
+        if self.task_function is not None:
+            return self.execute(*args, **kwargs)
+        return _binding.bind(args[0], lambda function: type(self)(function, **self.decorator_kwargs))
+
+    def execute(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the task's function inside a run."""
+        if iscoroutinefunction(self.task_function):
+            return self._execute_async(*args, **kwargs)
+        with self._run(args, kwargs):
+            return self.task_function(*args, **kwargs)
+
+    async def _execute_async(self, *args: Any, **kwargs: Any) -> Any:
+        async with self._run(args, kwargs):
+            return await self.task_function(*args, **kwargs)
+
+    def get_extra_config(self) -> dict[str, str]:
+        """What clusters' templates of console links need, for the `config` of the task's template."""
+        given = self.decorator_kwargs
+        config = {
+            "project": given["project"],
+            "entity": given["entity"],
+            "host": given["host"].rstrip("/"),
+            self.LINK_TYPE_KEY: EXECUTION_LINK if given["id"] is None else CUSTOM_LINK,
+        }
+        if given["id"] is not None:
+            config["id"] = given["id"]
+        return _binding.with_inner_links(config, type(self), self.task_function)
+
+    def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> TrackedRun:
+        given = dict(self.decorator_kwargs)
+        function = self.task_function
+        secret, api_host, _ = given.pop("secret"), given.pop("api_host"), given.pop("host")
+        _context.check_running(function)
+        identity = _context.identity_of(function)
+        in_container = _context.is_in_container()
+        if "dir" in given:
+            given["dir"] = _inputs.folder(given["dir"], _inputs.named(function, args, kwargs))
+        return TrackedRun(
+            identity,
+            api_key=lambda: _secret.key_of(secret, in_container),
+            base_url=None if api_host == DEFAULT_API_HOST else api_host,
+            login_optional=not in_container,
+            **given,
+        )
