@@ -26,7 +26,11 @@ def test_no_import_of_the_packages_breaks_a_rule():
         ("wandb_track_core", "from metaflow import current", "must not import metaflow"),
         ("wandb_track_serializers", "import flytekit", "must not import flytekit"),
         ("wandb_track_flyte", "import wandb_track_metaflow", "must not import wandb_track_metaflow"),
-        ("wandb_track_metaflow", "try:\n    import torch\nexcept ImportError:\n    pass", "torch is imported at module"),
+        (
+            "wandb_track_metaflow",
+            "try:\n    import torch\nexcept ImportError:\n    pass",
+            "torch is imported at module",
+        ),
         ("wandb_track_serializers", "class A:\n    import pandas as pd", "pandas is imported at module level"),
         ("wandb_track_core", "def f():\n    import wandb", "of the core may import wandb"),
         ("metaflow_extensions", "import os", "must import nothing"),

@@ -6,7 +6,6 @@ import string
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from wandb_track_core import TaskIdentity, legal_alias, legal_artifact_name, legal_id, legal_tags
 
 LEGAL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -68,7 +67,10 @@ def test_tasks_that_differ_only_behind_the_cut_stay_apart():
         (TaskIdentity("flyte", "train", key=("f6af03c1", "n0")), "f6af03c1-n0-0"),
         (TaskIdentity("flyte", "train", platform_id="f6af03c1-n0-0", attempt=3), "f6af03c1-n0-0"),
         (TaskIdentity("flyte", "train", key=("f6af03c1", "n0", "17"), attempt=2), "f6af03c1-n0-17-2"),
-        (TaskIdentity("metaflow", "train", key=("TrainFlow", "1722", "train", "3"), attempt=1), "TrainFlow-1722-train-3-1"),
+        (
+            TaskIdentity("metaflow", "train", key=("TrainFlow", "1722", "train", "3"), attempt=1),
+            "TrainFlow-1722-train-3-1",
+        ),
     ],
 )
 def test_what_is_legal_and_short_stays_readable_as_it_is(identity, run_id):
@@ -122,7 +124,9 @@ def test_the_config_holds_what_is_known_below_the_orchestrators_name():
 
 
 def test_the_link_is_one_line_of_markdown_or_nothing():
-    assert TaskIdentity("flyte", "t", url="https://flyte.example/e1").link == "[Execution URL](https://flyte.example/e1)"
+    assert (
+        TaskIdentity("flyte", "t", url="https://flyte.example/e1").link == "[Execution URL](https://flyte.example/e1)"
+    )
     assert TaskIdentity("flyte", "t").link == ""
 
 

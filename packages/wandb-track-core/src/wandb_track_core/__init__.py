@@ -2,11 +2,13 @@
 
 from .__about__ import __version__
 from ._names import legal_alias, legal_artifact_name, legal_id, legal_tags
+from ._policy import OnError, check_policy
+from ._ranks import Ranks
 from ._report import say
 from .current import current_run
 from .errors import ArgumentError, MissingKeyError, NoCurrentRunError, TrackerFaultError, TrackError
 from .identity import TaskIdentity
-from .lifecycle import OnError, TrackedRun, check_policy
+from .lifecycle import TrackedRun
 from .lineage import artifact_folder, log_artifact, read_lineage, use_artifact
 from .quiet import QuietRun
 
@@ -16,6 +18,7 @@ __all__ = [
     "NoCurrentRunError",
     "OnError",
     "QuietRun",
+    "Ranks",
     "TaskIdentity",
     "TrackError",
     "TrackedRun",

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from ._names import legal_tags
-from .current import is_open
 from .errors import ArgumentError
 from .identity import TaskIdentity
 
@@ -32,8 +31,7 @@ def merge(identity: TaskIdentity, given: Mapping[str, Any], settings: Any) -> di
         if given.get(argument) is None and setting_of(settings, setting) is None and not os.environ.get(variable):
             merged[argument] = getattr(identity, argument)
     if given.get("id") is None and setting_of(settings, "run_id") is None:
-        own = identity.stable_id if is_resuming(given, settings) else identity.run_id
-        merged["id"] = None if is_open(own) else own
+        merged["id"] = identity.stable_id if resume_of(given, settings) else identity.run_id
     merged["config"] = _config(identity, given.get("config"))
     tags = given.get("tags")
     if tags is None:
@@ -41,7 +39,7 @@ def merge(identity: TaskIdentity, given: Mapping[str, Any], settings: Any) -> di
     elif isinstance(tags, str):
         raise ArgumentError("tags", tags, f"Give a list, tags=[{tags!r}]: a text would become one tag a letter.")
     merged["tags"] = legal_tags((*tags, *identity.tags)) or None
-    if not is_resuming(given, settings):
+    if not resume_of(given, settings):
         notes = given.get("notes") or setting_of(settings, "run_notes") or os.environ.get("WANDB_NOTES")
         merged["notes"] = with_link(identity.link, notes) or None
     return merged
@@ -52,7 +50,7 @@ def with_link(link: str, notes: str | None) -> str:
     return notes or "" if link in (notes or "") else "\n".join(part for part in (link, notes) if part)
 
 
-def is_resuming(given: Mapping[str, Any], settings: Any) -> bool:
+def resume_of(given: Mapping[str, Any], settings: Any) -> bool:
     """Whether the run is to continue one that may be there already."""
     return (given.get("resume") or setting_of(settings, "resume")) in _RESUMING
 

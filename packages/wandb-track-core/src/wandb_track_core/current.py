@@ -70,12 +70,6 @@ def current_frame() -> Frame | None:
         return _open_frames[0] if len(_open_frames) == 1 else None
 
 
-def is_open(run_id: str | None) -> bool:
-    """Whether a run of ours with this id is open in this process: a task inside a task can have the same identity."""
-    with _lock:
-        return run_id is not None and any(frame.run.id == run_id for frame in _open_frames)
-
-
 def push(frame: Frame) -> Frame | None:
     """Make a frame current in this context; returns what was current before, for `pop`."""
     outer = _frame.get()

@@ -29,6 +29,8 @@ class TaskIdentity(NamedTuple):
         url: Where people look at the task or its execution.
         tags: Tags that the orchestrator's users gave.
         details: Further facts for the run's config, such as the domain or the version.
+        rank: The process's place among several that run the task, where the orchestrator knows it; otherwise the
+            environment says (RANK and WORLD_SIZE, as torchrun sets them).
     """
 
     orchestrator: str
@@ -43,6 +45,7 @@ class TaskIdentity(NamedTuple):
     url: str = ""
     tags: tuple[str, ...] = ()
     details: Mapping[str, object] | None = None
+    rank: int | None = None
 
     @property
     def run_id(self) -> str | None:

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+import os
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from . import _client
-from ._arguments import is_disabled, is_offline, is_resuming, merge, with_link
-from ._outcome import describe, exit_code_of
+from ._closing import finish
+from ._opening import Opened, Opening
+from ._policy import OnError, check_policy
+from ._ranks import Ranks
 from ._report import say
+from ._signals import TerminationWatch
 from .current import Frame, pop, push
-from .errors import ArgumentError, TrackerFaultError
+from .errors import TrackerFaultError
 from .identity import TaskIdentity
-from .quiet import QuietRun
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     import wandb
 
-OnError = Literal["offline", "warn", "raise"]
-INIT_TIMEOUT = 8.0
-"""Seconds that opening a run waits for the server, unless told otherwise."""
-FINISH_TIMEOUT = 15.0
-"""Seconds that closing a run waits for the server, unless told otherwise."""
+TERMINATED = 143
+"""The exit code of a process that SIGTERM ended: 128 + 15."""
+TERMINATION_SECONDS = 10.0
+"""How long all runs together may take to close on SIGTERM. Kubernetes waits 30 seconds before it kills."""
 
 
 class TrackedRun:
@@ -41,11 +44,15 @@ class TrackedRun:
             reached, and not otherwise. None, from either: the user's own login.
         base_url: The W&B server's API address. None: the client's own default.
         settings: A `wandb.Settings` or a dictionary of settings. It is not changed.
-        on_error: What to do where the tracker fails (server, service, disk): "offline" goes on with an offline
-            run and says in the end how to sync it, "warn" goes on untracked, "raise" raises `TrackerFaultError`.
-            A mistake of the user's always raises.
-        init_timeout: Seconds that opening may wait for the server.
-        finish_timeout: Seconds that closing may wait for the server.
+        on_error: What to do where the tracker fails (server, service, disk): "offline", the default, goes on with an
+            offline run and says in the end how to sync it, "warn" goes on untracked, "raise" raises
+            `TrackerFaultError`. A mistake of the user's always raises.
+        init_timeout: Seconds that opening may wait for the server; 7 by default.
+        finish_timeout: Seconds that closing may wait for a server that does not answer; 12 by default. An upload
+            that moves is waited for.
+        ranks: What several processes that run one task (torchrun) do: "first", the default, lets rank 0 open the run
+            and the others be quiet; "all" opens a run for each rank, in one group; "shared" lets all write to one
+            run, in the client's experimental shared mode.
         login_optional: What it means that there is neither a key nor a login, nor a terminal to ask for one:
             False, the user's mistake, which raises; True, that the run is to be kept offline.
         **arguments: Everything else that `wandb.init` takes, such as `project`, `id`, `config` or `mode`.
@@ -65,28 +72,23 @@ class TrackedRun:
         api_key: str | Callable[[], str | None] | None = None,
         base_url: str | None = None,
         settings: Any = None,
-        on_error: OnError = "offline",
+        on_error: OnError | None = None,
         init_timeout: float | None = None,
         finish_timeout: float | None = None,
+        ranks: Ranks | None = None,
         login_optional: bool = False,
         **arguments: Any,
     ) -> None:
-        check_policy(on_error, init_timeout, finish_timeout)
         self.identity = identity
         self.run: wandb.Run | None = None
-        self._given = arguments
-        self._settings = settings
-        self._on_error = on_error
-        self._api_key = api_key
-        self._login_optional = login_optional
-        self._overrides = {
-            "base_url": base_url,
-            "init_timeout": INIT_TIMEOUT if init_timeout is None else init_timeout,
-            "finish_timeout": FINISH_TIMEOUT if finish_timeout is None else finish_timeout,
-        }
+        self._policy = check_policy(on_error, init_timeout, finish_timeout, ranks)
+        self._opening = Opening(identity, arguments, settings, self._policy, api_key, base_url, login_optional)
         self._frame: Frame | None = None
         self._outer: Frame | None = None
+        self._uploads: Any = None
         self._fault: Exception | None = None
+        self._has_no_login = False
+        self._process = os.getpid()
 
     def __enter__(self) -> wandb.Run:
         return self.open()
@@ -99,7 +101,7 @@ class TrackedRun:
     async def __aenter__(self) -> wandb.Run:
         import asyncio
 
-        return self._enter(await asyncio.to_thread(self._open))
+        return self._enter(await asyncio.to_thread(self._opening.open))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -130,7 +132,7 @@ class TrackedRun:
             TrackerFaultError: The tracker failed, and `on_error` is "raise".
             Exception: What the client raises for a mistake of the user's.
         """
-        return self._enter(self._open())
+        return self._enter(self._opening.open())
 
     def close(self, error: BaseException | None = None, exit_code: int | None = None) -> None:
         """Make the outer run current again, and finish this one. A second call does nothing.
@@ -144,66 +146,19 @@ class TrackedRun:
         """
         self._finish(self._leave(), error, exit_code)
 
-    def _open(self) -> Any:
-        if is_disabled(self._given, self._settings):
-            return self._quiet_run()
-        arguments = merge(self.identity, self._given, self._settings)
-        key = self._key()
-        try:
-            run = _client.open_run(arguments, self._settings, {**self._overrides, "api_key": key})
-        except Exception as error:
-            if self._login_optional and _client.is_missing_login(error):
-                self._fault = error
-                run = _client.open_run({**arguments, "mode": "offline"}, self._settings, self._overrides)
-            elif _client.is_mistake_of_the_user(error):
-                raise
-            else:
-                run = self._open_despite(error, arguments)
+    def _enter(self, opened: Opened) -> wandb.Run:
+        run: wandb.Run = opened.run
+        self.run, self._fault, self._has_no_login = run, opened.fault, opened.has_no_login
         if not run.disabled:
-            self._complete(run)
-        return run
-
-    def _key(self) -> str | None:
-        if not callable(self._api_key):
-            return self._api_key
-        return None if is_offline(self._given, self._settings) else self._api_key()
-
-    def _open_despite(self, fault: Exception, arguments: dict[str, Any]) -> Any:
-        """What `on_error` says where the tracker failed while the run was opened."""
-        if self._on_error == "raise":
-            raise TrackerFaultError(f"the run could not be opened: {fault}") from fault
-        self._fault = fault
-        if self._on_error == "warn":
-            return self._quiet_run()
-        try:
-            if arguments.get("id"):
-                _client.release(arguments["id"])
-            return _client.open_run({**arguments, "mode": "offline"}, self._settings, self._overrides)
-        except Exception as error:
-            self._fault = error
-            return self._quiet_run()
-
-    def _quiet_run(self) -> QuietRun:
-        _client.follow_context_once_imported()
-        config = self._given.get("config")
-        return QuietRun(config if isinstance(config, Mapping) else None)
-
-    def _complete(self, run: wandb.Run) -> None:
-        """Add what can be known, or added without loss, only once the run is open."""
-        if is_resuming(self._given, self._settings):
-            notes = with_link(self.identity.link, run.notes)
-            if notes != (run.notes or ""):
-                run.notes = notes
-        for key, facts in self.identity.config.items():
-            if key not in run.config:
-                run.config.update({key: facts}, allow_val_change=True)  # type: ignore[no-untyped-call]
-
-    def _enter(self, run: Any) -> wandb.Run:
-        self.run = run
+            if self._policy.on_error != "raise":
+                self._uploads = _client.guard(run, self._note_fault)
+            _watch(self)
         self._frame = Frame(run, _client.names_of(run))
         self._outer = push(self._frame)
-        opened: wandb.Run = run
-        return opened
+        return run
+
+    def _note_fault(self, fault: Exception) -> None:
+        self._fault = self._fault or fault
 
     def _leave(self) -> Any:
         """Make the outer run current again, first of all: finishing must not touch what `wandb.log` means."""
@@ -211,44 +166,59 @@ class TrackedRun:
         if self._frame is not None:
             pop(self._frame, self._outer)
             self._frame = self._outer = None
+        _unwatch(self)
         return run
 
     def _finish(self, run: Any, error: BaseException | None, exit_code: int | None) -> None:
-        if run is None:
+        # A forked child comes here with its parent's run, which is the parent's to finish.
+        if run is None or os.getpid() != self._process:
             return
-        code = exit_code_of(error) if exit_code is None else exit_code
-        try:
-            if not run.disabled and not _client.is_finished(run):
-                if error is not None and code:
-                    run.summary["exception"] = describe(error)
-                run.finish(exit_code=code)
-        except Exception as fault:
-            if self._on_error == "raise" and error is None:
-                raise TrackerFaultError(f"the run could not be closed: {fault}") from fault
-            self._fault = fault
-        if self._fault is not None:
-            say(_account_of(self._fault, run))
+        fault = finish(run, self._uploads, self._policy, error, exit_code)
+        if fault is not None and self._policy.on_error == "raise" and error is None:
+            raise TrackerFaultError(f"the run could not be closed: {fault}") from fault
+        fault = self._fault or fault
+        if fault is not None:
+            say(_account_of(fault, run, self._has_no_login))
+
+    def _terminate(self) -> None:
+        run, self.run = self.run, None
+        if run is not None:
+            run.mark_preempting()
+            self._finish(run, None, TERMINATED)
 
 
-def check_policy(on_error: Any, init_timeout: Any, finish_timeout: Any) -> None:
-    """Refuse a policy that cannot be meant, before anything is opened.
-
-    Raises:
-        ArgumentError: Naming the argument.
-    """
-    if on_error not in ("offline", "warn", "raise"):
-        raise ArgumentError("on_error", on_error, 'Give "offline", "warn" or "raise".')
-    for name, value in (("init_timeout", init_timeout), ("finish_timeout", finish_timeout)):
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if value is not None and not (is_number and value > 0):
-            raise ArgumentError(name, value, "Give a number of seconds above 0, or None for the default.")
+_watched: list[TrackedRun] = []
 
 
-def _account_of(fault: Exception, run: Any) -> str:
+def _terminate_all() -> None:
+    """Close all open runs, side by side: they share the seconds that the orchestrator leaves."""
+    runs = [threading.Thread(target=tracked._terminate, daemon=True) for tracked in reversed(_watched)]
+    for thread in runs:
+        thread.start()
+    for thread in runs:
+        thread.join(TERMINATION_SECONDS)
+
+
+_watch_for_termination = TerminationWatch(_terminate_all)
+
+
+def _watch(tracked: TrackedRun) -> None:
+    _watched.append(tracked)
+    _watch_for_termination.start()
+
+
+def _unwatch(tracked: TrackedRun) -> None:
+    if tracked in _watched:
+        _watched.remove(tracked)
+        if not _watched:
+            _watch_for_termination.stop()
+
+
+def _account_of(fault: Exception, run: Any, has_no_login: bool) -> str:
     """One line: what failed, what became of the run, and how to bring it to the server."""
     reason = " ".join(str(fault).split()) or type(fault).__name__
-    if run.disabled:
-        return f"this task was not tracked, because the tracker failed: {reason}"
-    if not _client.is_missing_login(fault):
+    if not has_no_login:
         reason = f"the tracker failed: {reason}"
-    return f"the run is kept offline, because {reason} Sync it with: wandb sync {_client.folder_of(run)}"
+    if run.disabled:
+        return f"this task was not tracked, because {reason}"
+    return f"the run is kept on this disk, because {reason}. Sync it with: wandb sync {_client.folder_of(run)}"

@@ -1,0 +1,104 @@
+"""What `wandb.log`, `wandb.config` and their siblings mean inside a tracked task."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import types
+from typing import Any
+
+from wandb_track_core.current import current_frame
+
+_FUNCTIONS = (
+    "log",
+    "save",
+    "use_artifact",
+    "log_artifact",
+    "define_metric",
+    "alert",
+    "mark_preempting",
+    "log_model",
+    "use_model",
+    "link_model",
+    "watch",
+    "unwatch",
+)
+MODULE_NAMES = ("run", "config", "summary", *_FUNCTIONS)
+"""The names of the `wandb` module that mean the current run."""
+
+
+def names_of(run: Any) -> dict[str, Any]:
+    """What the names of the `wandb` module mean while `run` is current."""
+    return {"run": run, **{name: getattr(run, name) for name in MODULE_NAMES[1:]}}
+
+
+def follow_context_once_imported() -> None:
+    """Let `wandb.log` and its siblings mean the current run, without importing wandb for it.
+
+    A quiet run needs no client, but user code that imports wandb inside the task must find it quiet, too.
+    """
+    module = sys.modules.get("wandb")
+    if module is None:
+        if not any(isinstance(finder, _WaitForWandb) for finder in sys.meta_path):
+            sys.meta_path.insert(0, _WaitForWandb())
+    elif hasattr(module, "init"):
+        follow_context(module)
+
+
+def follow_context(module: types.ModuleType) -> None:
+    """Let the module's names mean the current run from now on."""
+    if module.__class__ is not _ContextModule:
+        module.__class__ = _ContextModule
+
+
+class _ContextModule(types.ModuleType):
+    """The `wandb` module, with names that mean the run of the context in which they are read.
+
+    Assigning them one after the other as runs open and close, as the client does, would mix up the runs of
+    tasks that run at the same time. Outside of tracked tasks the module's own values stand.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # cloudpickle knows plain modules by their exact class only.
+        return importlib.import_module, (self.__name__,)
+
+
+def _name(name: str) -> property:
+    def read(module: types.ModuleType) -> Any:
+        frame = current_frame()
+        names = module.__dict__ if frame is None else frame.names
+        try:
+            return names[name]
+        except KeyError:
+            raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}") from None
+
+    def write(module: types.ModuleType, value: Any) -> None:
+        frame = current_frame()
+        (module.__dict__ if frame is None else frame.names)[name] = value
+
+    return property(read, write)
+
+
+for _module_name in MODULE_NAMES:
+    setattr(_ContextModule, _module_name, _name(_module_name))
+
+
+class _WaitForWandb:
+    """An import hook that lets wandb be imported as ever, and then follow the context."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        if name != "wandb":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.loader is None:
+            return spec
+        execute = spec.loader.exec_module
+
+        def execute_and_follow(module: types.ModuleType) -> None:
+            execute(module)
+            follow_context(module)
+
+        spec.loader.exec_module = execute_and_follow  # type: ignore[method-assign]
+        return spec

@@ -1,0 +1,76 @@
+"""The one place that opens a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ._credentials import session_credentials_kept
+from ._module import follow_context
+
+if TYPE_CHECKING:
+    import wandb
+
+FLUSH_SECONDS = 0.5
+"""How often the client writes its transaction log: what a kill can lose. Its own default is 15."""
+
+LOGIN_SECONDS = 2
+"""How long the client may ask, twice, whose key it has. It does so before `init_timeout` begins to count, and goes
+on without an answer; its own 5 seconds would delay each task by 10 where the server does not answer."""
+
+
+def load() -> None:
+    """Import the client, which takes as long as it takes."""
+    from wandb.sdk.lib import identity
+
+    identity._RESOLVE_TIMEOUT_SECONDS = LOGIN_SECONDS
+
+
+def open_run(arguments: Mapping[str, Any], settings: Any, overrides: Mapping[str, Any]) -> wandb.Run:
+    """Open a run beside all others: the only call of `wandb.init` in this project.
+
+    Args:
+        arguments: `wandb.init`'s own arguments.
+        settings: The user's `wandb.Settings` or dictionary of settings, which stays as it is; or None.
+        overrides: Settings that the caller decides, such as the key or a timeout; None does not count. Those that
+            the installed client does not know are left out.
+
+    Returns:
+        The open run. It is not yet what `wandb.log` means: see `names_of`.
+    """
+    import wandb
+
+    own = _copy(settings)
+    if "x_transaction_log_flush_interval" not in own.model_fields_set:
+        overrides = {"x_transaction_log_flush_interval": FLUSH_SECONDS, **overrides}
+    for name, value in overrides.items():
+        if value is not None and name in type(own).model_fields:
+            setattr(own, name, value)
+    with session_credentials_kept(is_keyed=own.api_key is not None):
+        run = wandb.init(**{**arguments, "reinit": "create_new", "settings": own})
+    follow_context(wandb)
+    return run
+
+
+def is_finished(run: wandb.Run) -> bool:
+    """Whether somebody finished the run already."""
+    return bool(run._is_finished)
+
+
+def timed_out(run: wandb.Run) -> bool:
+    """Whether a run was finished before everything had reached the server."""
+    return bool(getattr(run, "_finish_timed_out", False))
+
+
+def folder_of(run: wandb.Run) -> str:
+    """The folder that holds the run's files and its transaction log; what `wandb sync` takes."""
+    return str(run.settings.sync_dir)
+
+
+def _copy(settings: Any) -> wandb.Settings:
+    """A copy of the user's settings: `wandb.init` writes into the object that it is given."""
+    import wandb
+
+    if isinstance(settings, wandb.Settings):
+        return settings.model_copy()
+    return wandb.Settings(**(settings or {}))

@@ -1,0 +1,230 @@
+"""Reads and writes the transaction log of the wandb client, the `.wandb` file of a run, with nothing but Python.
+
+The client has no public way to ask what lies in a run's folder, and importing it takes longer than reading a thousand
+runs. The file is a log in LevelDB's framing (its `doc/log_format.md`) behind a header of seven bytes, with CRC-32
+(IEEE) as checksum. Each entry is a message `Record` of the client's published `wandb_internal.proto` in protobuf's
+wire format, whose field numbers never change; the few that are used here have names below.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+_HEADER = b":W&B\xe1\xbe\x00"
+_BLOCK = 32 * 1024
+_CHUNK = struct.Struct("<IHB")
+_WHOLE, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+
+HISTORY, SUMMARY, CONFIG, FILES, ARTIFACT, RUN, EXIT, PREEMPTING, HEADER = 2, 3, 5, 6, 8, 17, 18, 23, 21
+"""Kinds of records: the numbers of their fields in `Record`."""
+
+
+class Field(NamedTuple):
+    """One field of a message.
+
+    Attributes:
+        number: Its number in the message's definition.
+        wire: How it is written.
+        value: An integer, or the bytes of a text or of a message within.
+    """
+
+    number: int
+    wire: int
+    value: Any
+
+    @property
+    def text(self) -> str:
+        """The value of a text field."""
+        return str(self.value, "utf-8", "replace")
+
+
+def entries(data: bytes, tail: int | None = None) -> Iterator[bytes]:
+    """Yield each whole message of a log; what a killed process left half-written is passed over.
+
+    Args:
+        data: The file's contents.
+        tail: Begin within the last so many bytes, at the first message there; None begins at the beginning.
+    """
+    if not data.startswith(_HEADER):
+        return
+    at = len(_HEADER)
+    if tail is not None and len(data) - tail > at:
+        at = -(-(len(data) - tail) // _BLOCK) * _BLOCK
+    parts: list[bytes] = []
+    is_whole = False
+    while at + _CHUNK.size <= len(data):
+        rest = _BLOCK - at % _BLOCK
+        if rest < _CHUNK.size:
+            at += rest
+            continue
+        checksum, length, kind = _CHUNK.unpack_from(data, at)
+        at += _CHUNK.size
+        chunk = data[at : at + length]
+        at += length
+        if len(chunk) < length or zlib.crc32(chunk, zlib.crc32(bytes((kind,)))) != checksum:
+            return
+        if kind == _WHOLE:
+            yield chunk
+        elif kind == _FIRST:
+            parts, is_whole = [chunk], True
+        elif is_whole:
+            parts.append(chunk)
+            if kind == _LAST:
+                yield b"".join(parts)
+                is_whole = False
+
+
+def write(path: Path, messages: Iterable[bytes]) -> None:
+    """Write a log of messages."""
+    with path.open("wb") as file:
+        at = file.write(_HEADER)
+        for message in messages:
+            begun = 0
+            while begun < len(message) or not begun:
+                rest = _BLOCK - at % _BLOCK
+                if rest < _CHUNK.size:
+                    at += file.write(bytes(rest))
+                    continue
+                chunk = message[begun : begun + rest - _CHUNK.size]
+                is_first, is_last = begun == 0, begun + len(chunk) == len(message)
+                kind = (_WHOLE if is_last else _FIRST) if is_first else (_LAST if is_last else _MIDDLE)
+                checksum = zlib.crc32(chunk, zlib.crc32(bytes((kind,))))
+                at += file.write(_CHUNK.pack(checksum, len(chunk), kind) + chunk)
+                begun += len(chunk)
+                if not message:
+                    break
+
+
+def fields(message: bytes) -> Iterator[Field]:
+    """Yield the fields of a message in order.
+
+    Raises:
+        ValueError: It is no such message.
+    """
+    at = 0
+    while at < len(message):
+        tag, at = _varint(message, at)
+        number, wire = tag >> 3, tag & 7
+        if wire == _VARINT:
+            value, at = _varint(message, at)
+            yield Field(number, wire, value)
+            continue
+        if wire == _BYTES:
+            size, at = _varint(message, at)
+        elif wire in (_FIXED64, _FIXED32):
+            size = 8 if wire == _FIXED64 else 4
+        else:
+            raise ValueError(f"wire type {wire} at byte {at}")
+        yield Field(number, wire, message[at : at + size])
+        at += size
+
+
+def encode(parts: Iterable[Field]) -> bytes:
+    """The message that has these fields."""
+    out = bytearray()
+    for number, wire, value in parts:
+        out += _encode_varint(number << 3 | wire)
+        if wire == _VARINT:
+            out += _encode_varint(value)
+        else:
+            out += (_encode_varint(len(value)) if wire == _BYTES else b"") + value
+    return bytes(out)
+
+
+def text_field(number: int, value: str) -> Field:
+    """A field that holds a text."""
+    return Field(number, _BYTES, value.encode())
+
+
+def kind_of(message: bytes) -> tuple[int, bytes]:
+    """What a `Record` is, and its contents; kind 0 is none of those that have a name here.
+
+    Kinds that nobody here reads (system metrics, console lines) come without contents.
+    """
+    for field in fields(message):
+        if field.number in _KINDS and field.wire == _BYTES:
+            return field.number, field.value
+    return 0, b""
+
+
+_KINDS = {HISTORY, SUMMARY, CONFIG, FILES, ARTIFACT, RUN, EXIT, PREEMPTING, HEADER}
+
+
+def replace(message: bytes, kind: int, contents: bytes) -> bytes:
+    """A `Record` with other contents."""
+    return encode(field._replace(value=contents) if field.number == kind else field for field in fields(message))
+
+
+class Item(NamedTuple):
+    """A key and a value of config, history or summary.
+
+    Attributes:
+        keys: The key, and those of dictionaries within it.
+        value: As JSON; None where the item was removed.
+    """
+
+    keys: tuple[str, ...]
+    value: str | None
+
+
+def items(contents: bytes, update: int = 1, remove: int | None = 2) -> Iterator[Item]:
+    """The items of a config, summary or history record (the latter removes nothing: its field 2 is the step)."""
+    for field in fields(contents):
+        if field.number in (update, remove):
+            yield _item(field.value, is_update=field.number == update)
+
+
+def _item(message: bytes, *, is_update: bool) -> Item:
+    key, nested, value = "", [], None
+    for field in fields(message):
+        if field.number == 1:
+            key = field.text
+        elif field.number == 2:
+            nested.append(field.text)
+        elif field.number == 16:
+            value = field.text
+    return Item(tuple(nested) or (key,), value if is_update else None)
+
+
+def apply(changes: Iterable[Item], target: dict[str, Any]) -> None:
+    """Make changes to a dictionary, as the client makes them to config and summary."""
+    for keys, value in changes:
+        inner = target
+        for key in keys[:-1]:
+            if not isinstance(inner.get(key), dict):
+                inner[key] = {}
+            inner = inner[key]
+        if value is None:
+            inner.pop(keys[-1], None)
+        else:
+            inner[keys[-1]] = json.loads(value)
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    value = data[at]
+    if value < 0x80:
+        return value, at + 1
+    value &= 0x7F
+    shift = 7
+    while True:
+        at += 1
+        byte = data[at]
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at + 1
+        shift += 7
+
+
+def _encode_varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
