@@ -1,5 +1,6 @@
 """Identity: from any ids to legal names of a run, the same for the same task, and never shared by two."""
 
+import itertools
 import re
 import string
 
@@ -44,7 +45,7 @@ def test_two_task_attempts_never_share_an_id(key, attempt, other_key, other_atte
 def test_texts_that_cleaning_or_joining_would_make_alike_stay_apart(pieces, data):
     cuts = data.draw(st.lists(st.integers(0, len(pieces)), min_size=1, max_size=3))
     bounds = [0, *sorted(cuts), len(pieces)]
-    parts = tuple("".join(pieces[low:high]) for low, high in zip(bounds, bounds[1:], strict=False))
+    parts = tuple("".join(pieces[low:high]) for low, high in itertools.pairwise(bounds))
     whole = ("".join(pieces), *[""] * (len(parts) - 1))
     assert (legal_id(parts) == legal_id(whole)) == (parts == whole)
 
