@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,9 @@ if TYPE_CHECKING:
     import wandb
 
 POLL_SECONDS = 0.2
+"""How often to look whether an upload has ended."""
+ANSWER_SECONDS = 2.0
+"""How long the service may take to say what it is doing. It takes milliseconds."""
 
 
 class Uploads(list[Any]):
@@ -62,28 +66,48 @@ def settle(run: wandb.Run, uploads: Uploads, seconds: float) -> list[str]:
     """
     pending = [artifact for artifact in uploads if getattr(artifact, "_save_handle", None) is not None]
     failed: list[str] = []
-    seen, last_move = _progress(run), time.monotonic()
-    while pending:
-        artifact = pending[0]
-        try:
-            result = artifact._save_handle.wait_or(timeout=POLL_SECONDS)
-        except TimeoutError:
-            now = _progress(run)
-            if now != seen:
-                seen, last_move = now, time.monotonic()
-            elif time.monotonic() - last_move > seconds:
-                return [*failed, *(f"{each.name}: its upload did not come to an end" for each in pending)]
-            continue
-        pending.pop(0)
-        last_move = time.monotonic()
-        message = result.response.log_artifact_response.error_message
-        if message:
-            failed.append(f"{artifact.name}: {' '.join(message.split())}")
+    settled = 0
+
+    # A wait that runs into a timeout of its own cancels the upload, so it has none, and is watched from outside.
+    def wait_for_all() -> None:
+        nonlocal settled
+        for artifact in pending:
+            try:
+                answer = artifact._save_handle.wait_or(timeout=None)
+                message = answer.response.log_artifact_response.error_message
+            except Exception as error:
+                message = str(error) or type(error).__name__
+            if message:
+                failed.append(f"{artifact.name}: {' '.join(message.split())}")
+            settled += 1
+
+    waiting = threading.Thread(target=wait_for_all, name="wandb-track: waiting for uploads", daemon=True)
+    waiting.start()
+    seen, last_move = None, time.monotonic()
+    while waiting.is_alive():
+        waiting.join(POLL_SECONDS)
+        now = settled, _progress(run)
+        if now != seen:
+            seen, last_move = now, time.monotonic()
+        elif time.monotonic() - last_move > seconds:
+            stuck = [f"{artifact.name}: its upload did not come to an end" for artifact in pending[settled:]]
+            return failed + stuck
     return failed
 
 
 def _progress(run: wandb.Run) -> Any:
     """Something that changes as long as the service gets on with a run's uploads."""
-    handle = run._interface.deliver_poll_exit()  # type: ignore[union-attr]
-    stats = handle.wait_or(timeout=1.0).response.poll_exit_response.pusher_stats
-    return stats.uploaded_bytes, stats.total_bytes, stats.deduped_bytes
+    from wandb.proto import wandb_internal_pb2
+
+    messages: Any = wandb_internal_pb2
+    record = messages.Record()
+    record.request.operations.SetInParent()
+    interface: Any = run._interface
+    answer = interface._deliver(record).wait_or(timeout=ANSWER_SECONDS)
+    pending = list(answer.response.operations_response.operation_stats.operations)
+    steps = []
+    while pending:
+        operation = pending.pop()
+        pending += operation.subtasks
+        steps.append((operation.desc, operation.progress))
+    return steps
