@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +21,17 @@ on without an answer; its own 5 seconds would delay each task by 10 where the se
 
 
 def load() -> None:
-    """Import the client, which takes as long as it takes."""
+    """Import the client, which takes as long as it takes, and bound what it does beside a run's own work.
+
+    Its reports about itself are switched off, unless the user asked for them: where the network is gone, they keep a
+    process from ending for 10 seconds. Once a session has begun they stay as they are, since the client warns of
+    variables that change.
+    """
+    from wandb.sdk import wandb_setup
     from wandb.sdk.lib import identity
 
+    if wandb_setup._singleton is None:
+        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     identity._RESOLVE_TIMEOUT_SECONDS = LOGIN_SECONDS
 
 

@@ -1,0 +1,322 @@
+"""How a process can end, or be hurt, while its task is tracked: each in a process of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from wandb_track_testing.offline import find_runs
+from wandb_track_testing.plugin import isolated_env, run_python, valid_key
+
+PRELUDE = """
+import os, signal, subprocess, sys, threading, time
+from wandb_track_core import TaskIdentity, TrackedRun, current_run
+IDENTITY = TaskIdentity("chain", "train", key=("e1", "n0"), workflow="wf", execution="e1")
+def tracked(number=0, **arguments):
+    return TrackedRun(IDENTITY._replace(key=("e1", f"n{number}")), **{"project": "p", **arguments})
+def service():
+    import wandb
+    from wandb.sdk import wandb_setup
+    return wandb_setup.singleton()._connection._proc._process.pid
+"""
+
+
+def start(code, folder, **extra):
+    """Start a task in a process of its own, and wait until it says that it is ready."""
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-c", PRELUDE + code],
+        env=isolated_env(folder, **extra),
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "ready\n", process.stderr.read()
+    return process
+
+
+def end(process, folder):
+    """What the process printed, and its runs, once everything that it started is gone."""
+    out, err = process.communicate(timeout=60)
+    return out, err, {run.id: run for run in find_runs(folder)}
+
+
+SLEEP = """
+with tracked() as run:
+    for step in range(5):
+        run.log({"step_": step})
+    print("ready")
+    time.sleep(60)
+"""
+
+
+def test_sigterm_marks_the_run_preempting_and_closes_it_with_143(tmp_path):
+    process = start(SLEEP, tmp_path)
+    process.terminate()
+    _, _, runs = end(process, tmp_path)
+    assert process.returncode == -signal.SIGTERM
+    (run,) = runs.values()
+    assert (run.preempting, run.exit_code) == (True, 143)
+    assert run.values("step_") == [0, 1, 2, 3, 4]
+
+
+def test_sigterm_closes_nested_runs_too_and_calls_the_handler_that_was_there_before(tmp_path):
+    code = """
+def handler(number, frame):
+    print("theirs", number, current_run().id if os.environ.get("NOPE") else "")
+    sys.exit(7)
+signal.signal(signal.SIGTERM, handler)
+with tracked(), tracked(1):
+    print("ready")
+    time.sleep(60)
+"""
+    process = start(code, tmp_path)
+    process.terminate()
+    out, _, runs = end(process, tmp_path)
+    assert out.startswith("theirs 15")
+    assert process.returncode == 7
+    assert {run.exit_code for run in runs.values()} == {143}
+    assert len(runs) == 2
+
+
+def test_a_tasks_own_handler_for_sigterm_stands(tmp_path):
+    code = """
+with tracked():
+    def handler(number, frame):
+        raise RuntimeError("mine")
+    signal.signal(signal.SIGTERM, handler)
+    print("ready")
+    time.sleep(60)
+"""
+    process = start(code, tmp_path)
+    process.terminate()
+    _, err, runs = end(process, tmp_path)
+    assert "RuntimeError: mine" in err
+    assert runs["e1-n0-0"].exit_code == 1
+    assert runs["e1-n0-0"].summary["exception"]["message"] == "mine"
+
+
+def test_a_process_that_ignores_sigterm_goes_on_and_the_handler_is_put_back_afterwards(tmp_path):
+    code = """
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+with tracked() as run:
+    print("ready")
+    sys.stdin.readline()
+    run.log({"after": 1})
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+with tracked(1):
+    assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-c", PRELUDE + code],
+        env=isolated_env(tmp_path),
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    process.stdout.readline()
+    process.terminate()
+    time.sleep(0.3)
+    process.communicate("go on\n", timeout=60)
+    assert process.returncode == 0
+    assert {run.exit_code for run in find_runs(tmp_path)} == {0}
+
+
+def test_sigkill_loses_at_most_about_a_second_of_what_was_logged_and_the_service_goes_too(tmp_path):
+    code = """
+with tracked() as run:
+    print("ready")
+    print(service())
+    for step in range(10_000):
+        run.log({"step_": step, "at": time.time()})
+        time.sleep(0.05)
+"""
+    process = start(code, tmp_path)
+    pid = int(process.stdout.readline())
+    time.sleep(4)
+    killed = time.time()
+    process.kill()
+    _, _, runs = end(process, tmp_path)
+    assert max(runs["e1-n0-0"].values("at")) > killed - 1.5
+    assert runs["e1-n0-0"].exit_code is None
+    for _ in range(100):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            break
+        time.sleep(0.1)
+    else:
+        pytest.fail("the service outlived the task")
+
+
+def test_os_exit_leaves_what_was_logged_a_second_before(tmp_path):
+    code = """
+run = tracked().open()
+run.log({"loss": 1.0})
+time.sleep(1.5)
+os._exit(5)
+"""
+    done = run_python(PRELUDE + code, isolated_env(tmp_path), check=False)
+    assert done.returncode == 5
+    (run,) = find_runs(tmp_path)
+    assert run.values("loss") == [1.0]
+    assert run.exit_code is None
+
+
+def test_a_forked_child_neither_ends_its_parents_run_nor_on_sigterm_marks_it(tmp_path):
+    code = """
+import multiprocessing
+def work():
+    time.sleep(30)
+def leave():
+    raise SystemExit(3)
+with tracked() as run:
+    run.log({"before": 1})
+    context = multiprocessing.get_context("fork")
+    child = context.Process(target=work); child.start(); time.sleep(0.3)
+    child.terminate(); child.join(); print("child", child.exitcode)
+    child = context.Process(target=leave); child.start(); child.join(); print("child", child.exitcode)
+    try:
+        pid = os.fork()
+        if not pid:
+            raise ValueError("in the child")
+    except ValueError:
+        tracked_is_left = True
+    else:
+        os.waitpid(pid, 0)
+    if not pid:
+        os._exit(0)
+    run.log({"after": 1})
+"""
+    done = run_python(PRELUDE + code, isolated_env(tmp_path))
+    assert done.stdout == "child -15\nchild 3\n"
+    (run,) = find_runs(tmp_path)
+    assert run.values("after") == [1]
+    assert (run.exit_code, run.preempting) == (0, False)
+
+
+def test_a_child_that_leaves_the_tracked_block_does_not_finish_the_run(tmp_path):
+    code = """
+with tracked() as run:
+    run.log({"before": 1})
+    pid = os.fork()
+    if pid:
+        os.waitpid(pid, 0)
+        run.log({"after": 1})
+if not pid:
+    os._exit(0)
+"""
+    run_python(PRELUDE + code, isolated_env(tmp_path))
+    (run,) = find_runs(tmp_path)
+    assert run.values("after") == [1]
+    assert run.exit_code == 0
+
+
+def test_the_service_killed_in_mid_run_costs_the_task_nothing_and_later_tasks_are_tracked_again(tmp_path):
+    code = """
+with tracked() as run:
+    run.log({"loss": 1.0})
+    time.sleep(1.2)
+    os.kill(service(), signal.SIGKILL)
+    time.sleep(0.3)
+    run.log({"loss": 0.5})
+    run.summary["best"] = 1
+    run.config["late"] = 1
+    import wandb
+    wandb.log({"loss": 0.2})
+    result = 42
+print("result", result)
+with tracked(1) as run:
+    run.log({"loss": 2.0})
+"""
+    done = run_python(PRELUDE + code, isolated_env(tmp_path))
+    assert "result 42" in done.stdout
+    said = [line for line in done.stderr.splitlines() if line.startswith("wandb-track:")]
+    assert len(said) == 1
+    assert "wandb sync" in said[0]
+    runs = {}
+    for run in find_runs(tmp_path):
+        runs.setdefault(run.id, []).append(run)
+    assert 1.0 in [value for run in runs["e1-n0-0"] for value in run.values("loss")]
+    assert [run.exit_code for run in runs["e1-n1-0"]] == [0]
+
+
+def test_a_service_that_hangs_does_not_keep_the_finished_process_alive(tmp_path):
+    code = """
+with tracked(finish_timeout=1) as run:
+    run.log({"loss": 1.0})
+    time.sleep(1)
+    os.kill(service(), signal.SIGSTOP)
+print("result")
+"""
+    start_time = time.monotonic()
+    done = run_python(PRELUDE + code, isolated_env(tmp_path), timeout=60)
+    assert done.stdout == "result\n"
+    assert time.monotonic() - start_time < 30
+    assert "did not come back" in done.stderr
+    assert find_runs(tmp_path)[0].values("loss") == [1.0]
+
+
+def test_a_dead_service_that_was_inherited_is_replaced(tmp_path):
+    dead = f"3-{os.getpid()}-unix-{tmp_path}/nobody-listens-here"
+    code = "with tracked() as run:\n    run.log({'loss': 1.0})\n"
+    for token in (dead, f"3-{os.getpid()}-tcp-localhost-9"):
+        done = run_python(PRELUDE + code, isolated_env(tmp_path, WANDB_SERVICE=token))
+        assert "not tracked" not in done.stderr
+    assert [run.exit_code for run in find_runs(tmp_path)] == [0, 0]
+
+
+def test_sys_exit_inside_a_task_is_the_processes_exit_code_and_the_runs(tmp_path):
+    done = run_python(PRELUDE + "with tracked():\n    sys.exit(3)\n", isolated_env(tmp_path), check=False)
+    assert done.returncode == 3
+    assert [run.exit_code for run in find_runs(tmp_path)] == [3]
+
+
+def test_where_the_network_is_gone_the_clients_telemetry_does_not_delay_the_exit(tmp_path):
+    from wandb_track_testing.standin._faults import black_hole
+
+    code = "with tracked(mode='offline') as run:\n    run.log({'loss': 1.0})\nprint(time.time())\n"
+    online = {"WANDB_MODE": None, "WANDB_API_KEY": valid_key, "WANDB_ERROR_REPORTING": None}
+    with black_hole() as url:
+        done = run_python(PRELUDE + code, isolated_env(tmp_path, WANDB_BASE_URL=url, **online))
+        assert time.time() - float(done.stdout) < 5
+
+
+DISK = {
+    "is no folder": "os.rmdir(FOLDER); open(FOLDER, 'w').close()",
+    "is full": "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)); "
+    "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)",
+}
+
+
+@pytest.mark.parametrize("state", DISK)
+def test_where_the_folder_of_the_runs_fails_the_task_still_succeeds(tmp_path, state):
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    code = f"""
+FOLDER = {str(folder)!r}
+{DISK[state]}
+with tracked(dir=FOLDER) as run:
+    for step in range(200):
+        run.log({{"loss": float(step), "text": "x" * 1000}})
+    result = 42
+print("result", result)
+"""
+    done = run_python(PRELUDE + code, isolated_env(tmp_path))
+    assert "result 42" in done.stdout
+
+
+def test_a_run_folder_that_is_removed_in_mid_run_costs_the_task_nothing(tmp_path):
+    code = """
+import shutil
+with tracked() as run:
+    run.log({"loss": 1.0})
+    shutil.rmtree(os.path.dirname(run.dir))
+    run.log({"loss": 0.5})
+print("result")
+"""
+    assert run_python(PRELUDE + code, isolated_env(tmp_path)).stdout.endswith("result\n")
