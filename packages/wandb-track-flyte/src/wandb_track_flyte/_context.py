@@ -25,6 +25,8 @@ from flytekit.core.context_manager import ExecutionParameters, ExecutionState, F
 from wandb_track_core import ArgumentError, TaskIdentity
 
 _HASHED = re.compile(r"f[a-z1-6]{7}")
+_OWN_NODES = r"d?n\d+(-(d?n)?\d+)*"
+"""The node ids that flytekit itself gives: what a name is known by where nothing else tells the node."""
 _CUT_AT = 62
 """A host name of so many characters may have been cut at 63, and have lost a "-" at its end."""
 
@@ -106,33 +108,38 @@ def _names(parameters: ExecutionParameters, task: str, attempt: int, index: int 
     """The key of the task, and the name of its pod; "" where that is not known for sure."""
     execution = parameters.execution_id.name
     generated = _last_part(parameters.raw_output_prefix)
-    if not (_HASHED.fullmatch(generated) or re.fullmatch(_pattern(execution, attempt), generated)):
+    if not (_HASHED.fullmatch(generated) or re.fullmatch(rf"{re.escape(execution)}-.+-{attempt}", generated)):
         generated = ""
-    nodes = _nodes(parameters, attempt)
-    if nodes and index is not None:
-        nodes = (*(nodes[:-1] if nodes[-1] == str(index) else nodes), f"n{index}")
+    nodes = _nodes(parameters, attempt, index)
+    pod = _pod_name(execution, nodes, attempt, index, generated)
+    element = () if index is None else (f"n{index}",)
     if nodes:
-        key = (execution, *nodes)
-    elif generated:
-        key = (execution, generated.removeprefix(f"{execution}-").removesuffix(f"-{attempt}"))
-    elif parameters.output_metadata_prefix:
+        return (execution, *nodes), pod
+    if generated:
+        node = generated.removeprefix(f"{execution}-").removesuffix(f"-{attempt}")
+        return (execution, node, *element), pod
+    if parameters.output_metadata_prefix:
         prefix = parameters.output_metadata_prefix.rstrip("/").removesuffix(f"/{attempt}")
-        key = (execution, task, prefix, *([] if index is None else [f"n{index}"]))
-    else:
-        key = ()
-    return key, _pod_name(execution, nodes, attempt, index, generated)
+        return (execution, task, prefix, *element), pod
+    return (), pod
 
 
-def _nodes(parameters: ExecutionParameters, attempt: int) -> tuple[str, ...]:
-    """The node and its parents with their attempts, from where outputs go; empty where that tells nothing."""
+def _nodes(parameters: ExecutionParameters, attempt: int, index: int | None) -> tuple[str, ...]:
+    """The node after its parents with their attempts, from where outputs go; empty where that tells nothing."""
     execution = parameters.execution_id
     root = f"{execution.project}-{execution.domain}-{execution.name}"
     _, found, path = (parameters.output_metadata_prefix or "").rstrip("/").rpartition(f"/{root}/")
     parts = path.split("/")
     if not found or len(parts) < 3 or parts[1] != "data":
         return ()
-    last = -1 if parts[-1] == str(attempt) else None
-    return (parts[0], *parts[2:last])
+    nodes = [parts[0], *parts[2:]]
+    if nodes[-1] == str(attempt):
+        nodes.pop()
+    if index is not None:
+        if nodes[-1] == str(index):
+            nodes.pop()
+        nodes.append(f"n{index}")
+    return tuple(nodes)
 
 
 def _pod_name(execution: str, nodes: tuple[str, ...], attempt: int, index: int | None, generated: str) -> str:
@@ -141,21 +148,17 @@ def _pod_name(execution: str, nodes: tuple[str, ...], attempt: int, index: int |
     if nodes:
         known.append("-".join((execution, *nodes, str(attempt))))
     for name in (_variable("FLYTE_INTERNAL_WORKER_NAME", "_F_WN"), _variable("HOSTNAME")):
-        if len(name) < _CUT_AT and _tells(index, name):
+        if len(name) < _CUT_AT and _tells(index, attempt, name):
             if any(f"{name}-".startswith(f"{start}-") for start in known):
                 return name
-            if not known and re.fullmatch(_pattern(execution, attempt) + "(-.+)?", name):
+            if not known and re.fullmatch(rf"{re.escape(execution)}-{_OWN_NODES}-{attempt}(-.+)?", name):
                 return name
-    return generated if _tells(index, generated) else ""
+    return generated if _tells(index, attempt, generated) else ""
 
 
-def _pattern(execution: str, attempt: int) -> str:
-    return rf"{re.escape(execution)}-.+-{attempt}"
-
-
-def _tells(index: int | None, name: str) -> bool:
-    """Whether a name is one element's of a map task, rather than all elements'."""
-    return index is None or bool(_HASHED.fullmatch(name) or {str(index), f"n{index}"}.intersection(name.split("-")))
+def _tells(index: int | None, attempt: int, name: str) -> bool:
+    """Whether a name is one element's of a map task, rather than that of all elements."""
+    return index is None or bool(_HASHED.fullmatch(name)) or f"-n{index}-{attempt}-" in f"{name}-"
 
 
 def _map_index() -> int | None:

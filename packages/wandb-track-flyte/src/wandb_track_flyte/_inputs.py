@@ -44,8 +44,10 @@ def check(arguments: Mapping[str, Any]) -> None:
             if isinstance(part, Promise | FlyteFile) or (isinstance(part, FlyteDirectory) and name != "dir"):
                 raise ArgumentError(place, part, "Give a plain value; log what a task's input holds inside the task.")
     for name in _TEXTS:
-        if arguments[name] is not None and not (isinstance(arguments[name], str) and arguments[name].strip()):
-            raise ArgumentError(name, arguments[name], "Give a text that is not empty.")
+        value = arguments[name]
+        is_text = isinstance(value, str) and bool(value.strip())
+        if not (is_text or (name == "id" and value is None)):
+            raise ArgumentError(name, value, "Give a text that is not empty.")
     if not isinstance(arguments["secret"], Secret) and not callable(arguments["secret"]):
         raise ArgumentError("secret", arguments["secret"], _REQUIRED["secret"] + " The key itself stays out of code.")
     check_policy(arguments["on_error"], arguments["init_timeout"], arguments["finish_timeout"])

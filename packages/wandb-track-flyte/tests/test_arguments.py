@@ -1,0 +1,173 @@
+"""What the decorator is given: required, plain, and passed on to `wandb.init`."""
+
+import pytest
+from flytekit import FlyteDirectory, FlyteFile, LaunchPlan, Secret, map_task, task, workflow
+from flytekit.core.context_manager import FlyteContextManager
+from flytekit.extras.tasks.shell import ShellTask
+from wandb_track_flyte import ArgumentError, wandb_init
+
+SECRET = Secret(group="wandb", key="WANDB_API_KEY")
+GIVEN = {"project": "p", "entity": "e", "secret": SECRET}
+
+
+@pytest.mark.parametrize("name", ["project", "entity", "secret"])
+def test_a_required_argument_that_is_missing_is_a_value_error_that_names_it(name):
+    given = {key: value for key, value in GIVEN.items() if key != name}
+    with pytest.raises(ValueError, match=f"^{name} is missing") as raised:
+        wandb_init(**given)
+    assert isinstance(raised.value, ArgumentError)
+
+
+def test_the_bare_decorator_says_what_it_misses():
+    with pytest.raises(ValueError, match="^project is missing"):
+
+        @wandb_init
+        def train():
+            """Never reached."""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"project": ""}, "project"),
+        ({"entity": 3}, "entity"),
+        ({"id": 7}, "id"),
+        ({"host": None}, "host"),
+        ({"project": FlyteFile("data.csv")}, "project"),
+        ({"tags": ["a", FlyteFile("data.csv")]}, r"tags\[1\]"),
+        ({"config": {"data": {"train": FlyteDirectory("data")}}}, r"config\['data'\]\['train'\]"),
+        ({"dir": FlyteFile("data.csv")}, "dir"),
+        ({"on_error": "ignore"}, "on_error"),
+        ({"init_timeout": 0}, "init_timeout"),
+        ({"finish_timeout": "1 minute"}, "finish_timeout"),
+        ({"api_key": "x"}, "api_key"),
+        ({"base_url": "http://x"}, "base_url"),
+    ],
+)
+def test_an_argument_that_cannot_be_used_is_named_when_the_decorator_is_read(arguments, named):
+    with pytest.raises(ArgumentError, match=f"^{named} (is missing|cannot be)"):
+        wandb_init(**{**GIVEN, **arguments})
+
+
+def test_a_promise_where_a_plain_value_belongs_is_named_while_the_workflow_is_compiled():
+    @task
+    def name_it() -> str:
+        return "experiments"
+
+    with pytest.raises(ArgumentError, match=r"^project cannot be .*Promise"):
+
+        @workflow
+        def train() -> str:
+            name = name_it()
+            wandb_init(project=name, entity="e", secret=SECRET)
+            return name
+
+        FlyteContextManager.current_context()
+        train()
+
+
+def test_a_function_that_is_no_task_says_so_when_a_workflow_calls_it():
+    @wandb_init(**GIVEN)
+    def train(x: int) -> int:
+        return x
+
+    with pytest.raises(ArgumentError, match="put @task on it"):
+
+        @workflow
+        def training(x: int = 1) -> int:
+            return train(x=x)
+
+        training()
+
+
+def test_what_has_no_python_function_of_its_own_says_what_to_decorate():
+    @task
+    def train(x: int) -> int:
+        return x
+
+    @workflow
+    def training(x: int = 1) -> int:
+        return train(x=x)
+
+    decorate = wandb_init(**GIVEN)
+    for target, remedy in [
+        (map_task(train), "Decorate the task that is mapped"),
+        (training, "Decorate the tasks of the workflow"),
+        (LaunchPlan.get_or_create(training), "Decorate the tasks of the workflow"),
+        (ShellTask(name="list", script="ls"), "a task that runs a Python function"),
+        ("train", "a task that runs a Python function"),
+    ]:
+        with pytest.raises(ArgumentError, match=remedy):
+            decorate(target)
+
+
+def test_the_decorator_can_be_called_with_the_task_or_the_function():
+    @task
+    def train(x: int) -> int:
+        return x
+
+    def evaluate(x: int) -> int:
+        return x
+
+    assert wandb_init(train, **GIVEN) is train
+    assert isinstance(train.task_function, wandb_init)
+    assert isinstance(wandb_init(task_function=evaluate, **GIVEN), wandb_init)
+
+
+def test_all_that_wandb_init_takes_reaches_the_run_and_settings_stay_as_they_were(bench):
+    import wandb
+
+    settings = wandb.Settings(run_tags=("from settings",), console="off")
+    before = settings.model_dump()
+
+    @wandb_init(
+        **GIVEN,
+        name="my name",
+        group="my group",
+        job_type="my type",
+        notes="my notes",
+        config={"lr": 0.1, "nested": {"a": [1, 2]}},
+        mode="offline",
+        settings=settings,
+    )
+    @task
+    def train(x: int) -> int:
+        return x
+
+    assert train(x=1) == 1
+    run = bench.run()
+    assert (run.name, run.group, run.job_type, run.notes) == ("my name", "my group", "my type", "my notes")
+    assert (run.project, run.entity) == ("p", "e")
+    assert run.config["lr"] == 0.1
+    assert run.config["nested"] == {"a": [1, 2]}
+    assert run.tags == ["from settings"]
+    assert settings.model_dump() == before
+
+
+def test_a_runs_folder_is_a_flyte_directory_an_input_that_is_one_or_a_path(bench, load, place):
+    """`dir` names an input where there is one of that name."""
+    folders = {name: place / name for name in ("given", "input", "text")}
+    for folder in folders.values():
+        folder.mkdir()
+
+    @wandb_init(**GIVEN, dir=FlyteDirectory(str(folders["given"])))
+    @task
+    def given(x: int) -> int:
+        return x
+
+    @wandb_init(**GIVEN, dir="logs")
+    @task
+    def text(logs: str, x: int) -> int:
+        return x
+
+    @wandb_init(**GIVEN, dir="logs")
+    @task
+    def wrong(logs: FlyteFile, x: int) -> int:
+        return x
+
+    given(x=1)
+    load("kinds").into_input(logs=FlyteDirectory(str(folders["input"])), x=1)
+    text(logs=str(folders["text"]), x=1)
+    with pytest.raises(ArgumentError, match=r"dir cannot be what was given \(of type flytekit.types.file"):
+        wrong(logs=FlyteFile(__file__), x=1)
+    assert [run.folder.parent.parent for run in bench.runs()] == list(folders.values())
