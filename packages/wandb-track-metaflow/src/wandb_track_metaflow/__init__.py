@@ -1,5 +1,36 @@
-"""Weights & Biases tracking for Metaflow flows and steps: @wandb_log."""
+"""Weights & Biases tracking for Metaflow flows and steps: @wandb_log.
+
+Everything is imported on first use: a flow's file imports this module in the parent process, which tracks nothing.
+"""
 
 from .__about__ import __version__
 
-__all__ = ["__version__"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from wandb_track_core import current_run
+
+    from .decorator import wandb_log
+    from .track import wandb_track, wandb_use
+
+__all__ = ["__version__", "current_run", "wandb_log", "wandb_track", "wandb_use"]
+
+_HOMES = {
+    "current_run": "wandb_track_core",
+    "wandb_log": f"{__name__}.decorator",
+    "wandb_track": f"{__name__}.track",
+    "wandb_use": f"{__name__}.track",
+}
+
+
+def __getattr__(name: str) -> object:
+    from importlib import import_module
+
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

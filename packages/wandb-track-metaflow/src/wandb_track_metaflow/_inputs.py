@@ -1,0 +1,66 @@
+"""The versions that a step read, as inputs of its run."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from ._origins import original_key
+from ._outputs import key_alias
+
+if TYPE_CHECKING:
+    import wandb
+
+    from ._arguments import Arguments
+    from ._identity import Task
+    from ._reads import Read
+    from ._remarks import Remarks
+
+_THREADS = 8
+_log = logging.getLogger("wandb_track_metaflow")
+
+
+class Inputs:
+    """Links what was read, while Metaflow stores what the step made: online, each takes a round trip or two."""
+
+    def __init__(self, task: Task, arguments: Arguments) -> None:
+        self._task = task
+        self._arguments = arguments
+        self._pending: dict[tuple[str, str], Future[Any]] = {}
+
+    def link(self, run: wandb.Run, reads: list[Read]) -> None:
+        """Begin to link what was read."""
+        with_threads = ThreadPoolExecutor(_THREADS, "wandb-track-inputs")
+        for read in reads:
+            version = (read.name, read.key)
+            if version not in self._pending and self._arguments.lets_through(read.name):
+                kind = self._kind(read.value)
+                if kind is not None:
+                    self._pending[version] = with_threads.submit(self._link_one, run, read, kind)
+        with_threads.shutdown(wait=False)
+
+    def finish(self, remarks: Remarks) -> None:
+        """Wait until all are linked. Where there is no such version, its step was not tracked, and there is no link."""
+        for (name, key), future in self._pending.items():
+            error = future.exception()
+            if isinstance(error, ValueError):
+                _log.debug("no version of %s is known under %s", name, key_alias(key))
+            elif error is not None:
+                remarks.left_out(name, f"it could not be linked as an input: {error}")
+
+    def _link_one(self, run: wandb.Run, read: Read, kind: str) -> None:
+        use_version(run, read.name, key_alias(original_key(self._task.flow, self._task.inputs, read)), kind)
+
+    def _kind(self, value: Any) -> str | None:
+        from wandb_track_serializers import kind_of
+
+        kind = kind_of(value)
+        return kind if kind != "summary" and self._arguments.wants(kind) else None
+
+
+def use_version(run: wandb.Run, name: str, alias: str, kind: str | None = None) -> wandb.Artifact | None:
+    """Link a version as an input of the run; returns it where the run is online."""
+    from wandb_track_core import legal_artifact_name, use_artifact
+
+    return use_artifact(run, legal_artifact_name(name), alias, kind)

@@ -1,0 +1,138 @@
+"""What a step set: base types for the run's summary, everything else for artifacts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import wandb
+
+    from ._arguments import Arguments
+    from ._remarks import Remarks
+
+MAX_ARTIFACTS = 1_000
+"""Artifacts that are made of one step's variables."""
+MAX_SUMMARY_VALUES = 10_000
+"""Variables of one step that are put into the summary."""
+MAX_SUMMARY_SIZE = 1_000_000
+"""Bytes of one value of config or summary, as JSON; the limit of the W&B server."""
+
+
+def key_alias(key: str) -> str:
+    """The alias of an artifact's version that holds what Metaflow stores under a content key."""
+    return f"sha-{key}"
+
+
+class Outputs:
+    """The variables that a step set, held from the step's end until Metaflow has stored them."""
+
+    def __init__(self, flow: Any, arguments: Arguments) -> None:
+        self._arguments = arguments
+        self._before = dict(vars(flow))
+        self._values: dict[str, Any] = {}
+
+    def take(self, variables: Mapping[str, Any], unset: set[str]) -> None:
+        """Take hold of what the step set, without copying it: Metaflow is about to delete it from the flow.
+
+        Args:
+            variables: All that the flow object holds.
+            unset: What the step only read.
+        """
+        self._values = {
+            name: value
+            for name, value in variables.items()
+            if not name.startswith("_")
+            and name not in unset
+            and self._before.get(name) is not value
+            and self._arguments.lets_through(name)
+        }
+
+    def log(
+        self, run: wandb.Run, keys: Mapping[str, str], known: Iterable[Mapping[str, str]], remarks: Remarks
+    ) -> list[dict[str, str]]:
+        """Put everything where it belongs.
+
+        Args:
+            run: The step's run.
+            keys: The content key of each variable that Metaflow has stored.
+            known: The content keys of each of the step's inputs: what has the same name and key is no new version.
+            remarks: Takes what was left out.
+
+        Returns:
+            Name, type and alias of each artifact that was logged.
+        """
+        from wandb_track_serializers import kind_of
+
+        kinds = {name: kind_of(value) for name, value in self._values.items()}
+        self._summarise(run, [name for name, kind in kinds.items() if kind == "summary"], remarks)
+        names = [name for name, kind in kinds.items() if kind != "summary" and self._arguments.wants(kind)]
+        names = [name for name in names if not any(name in keys and one.get(name) == keys[name] for one in known)]
+        for name in names[MAX_ARTIFACTS:]:
+            remarks.left_out(name, f"at most {MAX_ARTIFACTS:,} artifacts of a step are logged")
+        logged = []
+        for name in names[:MAX_ARTIFACTS]:
+            aliases = [key_alias(keys[name])] if name in keys else []
+            try:
+                artifact = log_value(run, name, self._values[name], aliases, max_size=self._arguments.max_size)
+            except Exception as error:
+                remarks.left_out(name, str(error) or type(error).__name__)
+            else:
+                logged.append({"name": artifact.name, "type": artifact.type, "alias": (aliases or ["latest"])[0]})
+        return logged
+
+    def _summarise(self, run: wandb.Run, names: list[str], remarks: Remarks) -> None:
+        limit = min(self._arguments.max_size or MAX_SUMMARY_SIZE, MAX_SUMMARY_SIZE)
+        taken: dict[str, Any] = dict(run.summary) if names else {}
+        summary: dict[str, Any] = {}
+        for name in names:
+            if name in taken:
+                remarks.left_out(name, "the step's own code has logged something under this name to the run's summary")
+            elif len(summary) == MAX_SUMMARY_VALUES:
+                remarks.left_out(name, f"at most {MAX_SUMMARY_VALUES:,} variables of a step go to the summary")
+            else:
+                summary.update(shown({name: self._values[name]}, limit, remarks))
+        run.summary.update(summary)
+
+
+def shown(values: Mapping[str, Any], limit: int, remarks: Remarks) -> dict[str, Any]:
+    """Values of base types as config and summary take them, without those that are too large."""
+    from wandb_track_serializers import to_summary
+
+    result = {}
+    for name, value in values.items():
+        try:
+            converted = to_summary(value)
+            size = len(json.dumps(converted))
+        except Exception as error:
+            remarks.left_out(name, f"it cannot be shown: {error}")
+            continue
+        if size > limit:
+            remarks.left_out(name, f"it takes more than {limit:,} bytes as JSON")
+        else:
+            result[name] = converted
+    return result
+
+
+def log_value(
+    run: wandb.Run,
+    name: str,
+    value: Any,
+    aliases: Sequence[str],
+    *,
+    format: str | None = None,
+    max_size: int | None = None,
+) -> wandb.Artifact:
+    """Log one value as an artifact of the run; its files are written straight into the run's folder."""
+    from wandb_track_core import artifact_folder, legal_artifact_name, log_artifact
+    from wandb_track_serializers import to_artifact
+
+    legal = legal_artifact_name(name)
+    folder = artifact_folder(run, legal)
+    artifact = to_artifact(
+        legal, value, datasets=True, models=True, others=True, format=format, directory=folder, max_size=max_size
+    )
+    assert artifact is not None
+    log_artifact(run, artifact, aliases, folder)
+    return artifact

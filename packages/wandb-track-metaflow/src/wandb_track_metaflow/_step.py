@@ -1,0 +1,187 @@
+"""One tracked attempt of a step's task: what Metaflow's hooks do, in the order in which they are called."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import json
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wandb_track_core import ArgumentError, TrackedRun, TrackerFaultError, say
+
+from ._datastore import content_keys
+from ._identity import Task, identity_of
+from ._inputs import Inputs
+from ._outputs import Outputs
+from ._parameters import config_of
+from ._reads import Reads
+from ._remarks import Remarks
+
+if TYPE_CHECKING:
+    import wandb
+
+    from ._arguments import Arguments
+
+
+_task: Task | None = None
+"""The task of this process, while it is tracked."""
+
+
+class StepTracker:
+    """Tracks one attempt of one task.
+
+    Args:
+        arguments: Of the step's `wandb_log`.
+        task: The attempt.
+    """
+
+    def __init__(self, arguments: Arguments, task: Task) -> None:
+        self.task = task
+        self._arguments = arguments
+        self._remarks = Remarks()
+        self._reads = Reads(task.flow)
+        self._outputs = Outputs(task.flow, arguments)
+        self._inputs = Inputs(task, arguments)
+        self._tracked: TrackedRun | None = None
+        self._error: BaseException | None = None
+        self._exit_code: int | None = 1
+
+    def open(self) -> None:
+        """Open the run. All other decorators have prepared the task by now: the key that they set is there."""
+        global _task
+        _task = self.task
+        arguments = self._arguments
+        with alarm_stopped():
+            self._tracked = TrackedRun(
+                identity_of(self.task, arguments.ranks),
+                api_key=arguments.key if arguments.api_key or arguments.secret else None,
+                settings=arguments.settings,
+                on_error=arguments.on_error,
+                init_timeout=arguments.init_timeout,
+                finish_timeout=arguments.finish_timeout,
+                ranks=arguments.ranks,
+                project=arguments.project,
+                entity=arguments.entity,
+                mode=arguments.mode,
+                tags=arguments.tags,
+                resume=arguments.resume,
+                config=config_of(self.task, arguments, self._remarks),
+            )
+            run = self._tracked.open()
+            if self._tracked.is_tracked:
+                atexit.register(self._close_at_exit)
+                where = {"wandb-run-url": run.url} if run.url else {"wandb-run-folder": str(Path(run.dir).parent)}
+                self._register({"wandb-run-id": run.id, **where})
+
+    def watch(self, step_func: Callable[..., None]) -> Callable[..., None]:
+        """The step's code, with what it reads being watched."""
+        if self._tracked is None or not self._tracked.is_tracked:
+            return step_func
+
+        @functools.wraps(step_func)
+        def watched(*inputs: Any) -> None:
+            self._reads.start()
+            try:
+                step_func(*inputs)
+            except Exception:
+                raise
+            except BaseException as error:  # Metaflow tells no decorator of these
+                self.end(error)
+                raise
+            finally:
+                self._reads.stop()
+
+        return watched
+
+    def end(self, error: BaseException | None = None) -> None:
+        """Take note of how the step's code ended, of what it set, and of what it read."""
+        if self._tracked is None:
+            return
+        self._error, self._exit_code = error, None
+        run = self._tracked.run
+        if self._tracked.is_tracked and run is not None:
+            with alarm_stopped(), self._faults_apart():
+                variables = dict(vars(self.task.flow))
+                self._outputs.take(variables, unset=self._reads.settle(self.task.flow))
+                self._inputs.link(run, self._reads.versions())
+
+    def close(self) -> None:
+        """Log what the step made, under the content keys that Metaflow's datastore now knows, and close the run."""
+        tracked, self._tracked = self._tracked, None
+        if tracked is None:
+            return
+        atexit.unregister(self._close_at_exit)
+        with alarm_stopped():
+            try:
+                if tracked.is_tracked and tracked.run is not None:
+                    with self._faults_apart():
+                        self._log(tracked.run)
+            finally:
+                tracked.close(self._error, self._exit_code)
+                for line in self._remarks.lines():
+                    say(line)
+
+    def _close_at_exit(self) -> None:
+        """Close a run that is open still: where Metaflow cannot store a variable, it fails and tells no decorator."""
+        if self._error is None:
+            self._exit_code = 1
+        self.close()
+
+    def _log(self, run: wandb.Run) -> None:
+        known = [content_keys(datastore) for datastore in self.task.inputs]
+        logged = self._outputs.log(run, content_keys(self.task.datastore), known, self._remarks)
+        self._inputs.finish(self._remarks)
+        if logged:
+            self._register({"wandb-artifacts": json.dumps(logged)})
+
+    def _register(self, facts: dict[str, str]) -> None:
+        """Tell Metaflow where the task went: shown in its UI, and by `Task(...).metadata_dict`."""
+        from metaflow.metadata_provider.metadata import MetaDatum
+
+        task = self.task
+        data = [MetaDatum(name, value, name, [f"attempt_id:{task.attempt}"]) for name, value in facts.items()]
+        task.metadata.register_metadata(task.run_id, task.step, task.task_id, data)
+
+    @contextmanager
+    def _faults_apart(self) -> Iterator[None]:
+        """Keep faults of the tracker away from the step, unless it was said that they should be raised."""
+        try:
+            yield
+        except Exception as fault:
+            if self._arguments.on_error == "raise" and self._error is None:
+                raise TrackerFaultError(f"the step could not be tracked: {fault}") from fault
+            self._remarks.add(f"the tracker failed: {type(fault).__name__}: {fault}")
+
+
+@contextmanager
+def alarm_stopped() -> Iterator[None]:
+    """Stop the clock that `@timeout` has set: what tracking takes is not the step's time."""
+    left, interval = signal.setitimer(signal.ITIMER_REAL, 0)
+    try:
+        yield
+    finally:
+        if left:
+            signal.setitimer(signal.ITIMER_REAL, left, interval)
+
+
+def input_key(name: str) -> str:
+    """The content key of a variable that the step in this process has as its input.
+
+    Raises:
+        ArgumentError: There is none, or there are several.
+    """
+    keys = {content_keys(datastore).get(name) for datastore in _task.inputs} if _task is not None else set()
+    keys.discard(None)
+    if len(keys) == 1:
+        return str(keys.pop())
+    if keys:
+        remedy = (
+            f"The branches of this join have {len(keys)} versions of {name!r}: read inputs[i].{name}, which links it."
+        )
+    else:
+        remedy = f"The step has no variable {name!r} as its input: say which version of which artifact you mean."
+    raise ArgumentError("alias", None, remedy)

@@ -1,0 +1,116 @@
+"""The public decorator `wandb_log`, for steps and for flows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+
+if TYPE_CHECKING:
+    import wandb
+    from wandb_track_core import OnError
+
+T = TypeVar("T")
+
+
+@overload
+def wandb_log(func: T, /) -> T: ...
+
+
+@overload
+def wandb_log(
+    func: None = None,
+    /,
+    datasets: bool = False,
+    models: bool = False,
+    others: bool = False,
+    settings: wandb.Settings | dict[str, Any] | None = None,
+    *,
+    project: str | None = None,
+    entity: str | None = None,
+    mode: str | None = None,
+    tags: Sequence[str] | None = None,
+    resume: bool | str | None = None,
+    api_key: Callable[[], str] | None = None,
+    secret: str | None = None,
+    include: str | Sequence[str] | None = None,
+    exclude: str | Sequence[str] | None = None,
+    max_size: int | None = None,
+    on_error: OnError | None = None,
+    init_timeout: float | None = None,
+    finish_timeout: float | None = None,
+    ranks: Literal["all", "first"] | None = None,
+) -> Callable[[T], T]: ...
+
+
+def wandb_log(
+    func: Any = None,
+    /,
+    datasets: bool = False,
+    models: bool = False,
+    others: bool = False,
+    settings: Any = None,
+    **options: Any,
+) -> Any:
+    """Track each task of a step, or of all steps of a flow, as a W&B run.
+
+    Above a step it decorates that step; above a flow it decorates every step that has no `wandb_log` of its own.
+    Parameters go to the run's config, base types that a step sets go to its summary, and the rest becomes artifacts,
+    each kind if its flag is set. What the step read is linked as an input, in exactly the version that it read.
+
+    Args:
+        func: The step or the flow, where the decorator has no arguments.
+        datasets: Log DataFrames, tables, series and paths.
+        models: Log torch modules and scikit-learn estimators.
+        others: Log anything else that can be pickled.
+        settings: A `wandb.Settings` or a dictionary of settings. It is not changed. The group is `{flow}/{run id}`
+            and the job type `{step}` unless it says otherwise.
+        **options: `project`, `entity`, `mode`, `tags`, `resume`: as `wandb.init` takes them.
+
+            `api_key`: a function that returns the key, called where the task runs.
+            `secret`: the name of the environment variable in which the task finds the key.
+            `include`, `exclude`: names or patterns ("raw_*") of variables and parameters: only these, or all but these.
+            `max_size`: the most bytes of a single artifact; larger ones are left out, with a line that says so.
+            `on_error`: what to do where the tracker fails: "offline" (the default: the run is kept on disk), "warn" (the
+            step goes on untracked), or "raise".
+            `init_timeout`, `finish_timeout`: seconds that opening and closing a run may wait for the server.
+            `ranks`: of a `num_parallel` step, track "all" nodes (the default: each is a task of its own, with a run of
+            its own) or only the "first".
+
+    Returns:
+        The step or flow, for Metaflow to run; a decorator where there was none yet.
+
+    Raises:
+        ArgumentError: An argument cannot be used, or the decorator stands where it cannot work.
+    """
+    from ._arguments import Arguments, Sealed
+    from ._datastore import is_delayed
+
+    given = {"datasets": datasets, "models": models, "others": others, **options}
+    if settings is not None:
+        given["settings"] = settings
+    if not any(is_delayed(value) for value in given.values()):
+        Arguments.of(given)
+        if "settings" in given:
+            given["settings"] = Sealed(settings)
+    return partial(_decorate, given) if func is None else _decorate(given, func)
+
+
+def _decorate(given: dict[str, Any], decorated: Any) -> Any:
+    """Metaflow's own way of decorating a step, or a flow."""
+    from metaflow.flowspec import FlowSpec
+    from metaflow.user_decorators.user_flow_decorator import FlowMutator
+    from metaflow.user_decorators.user_step_decorator import UserStepDecoratorBase
+    from wandb_track_core import ArgumentError
+
+    if isinstance(decorated, FlowMutator) or (isinstance(decorated, type) and issubclass(decorated, FlowSpec)):
+        from ._flow import WandbLogFlow
+
+        return WandbLogFlow.above(decorated, given)
+    if isinstance(decorated, UserStepDecoratorBase) or hasattr(decorated, "is_step"):
+        from metaflow import wandb_log as native  # type: ignore[attr-defined] # ours, as Metaflow exports it
+
+        return native(**given)(decorated) if given else native(decorated)
+    if callable(decorated) and not isinstance(decorated, type):
+        raise ArgumentError("@wandb_log", decorated, "Put it above @step, as all of Metaflow's decorators.")
+    raise ArgumentError("@wandb_log", decorated, "Put it above a @step or above a class that is a FlowSpec.")

@@ -1,0 +1,73 @@
+"""What a step's own code may call: to log a value under a name that it chooses, and to link a version that it uses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import wandb
+
+
+def wandb_track(
+    name: str, value: Any, *, aliases: Sequence[str] = (), format: str | None = None
+) -> wandb.Artifact | None:
+    """Log a value now, under a name of its own, whatever the flags of the step's `wandb_log` say.
+
+    Args:
+        name: Of the artifact, or of the key in the run's summary.
+        value: A base type goes to the summary; anything else becomes an artifact.
+        aliases: Of the artifact's version, beside "latest".
+        format: A format other than the usual one, such as "safetensors" for a torch module.
+
+    Returns:
+        The artifact; None where there is none: for a base type, and where the step is not tracked.
+
+    Raises:
+        NoCurrentRunError: No tracked step is running.
+        SerializerError: The value cannot be stored.
+    """
+    from wandb_track_core import current_run
+    from wandb_track_serializers import kind_of, to_summary
+
+    from ._outputs import log_value
+
+    run = current_run()
+    if run.disabled:
+        return None
+    if kind_of(value) == "summary":
+        run.summary[name] = to_summary(value)
+        return None
+    return log_value(run, name, value, aliases, format=format)
+
+
+def wandb_use(name: str, alias: str | None = None) -> wandb.Artifact | None:
+    """Link a version of an artifact as an input of the step's run.
+
+    What a step reads from the flow is linked without this. Use it for a variable that the step hands on unread, or
+    for an artifact that does not come with the flow.
+
+    Args:
+        name: A variable of the flow; with `alias` any artifact: "name", or "entity/project/name".
+        alias: The version, or an alias of it. None: the version that this very step has as its input.
+
+    Returns:
+        The artifact; None where the run is offline (the link is then kept beside it) or the step is not tracked.
+
+    Raises:
+        NoCurrentRunError: No tracked step is running.
+        ArgumentError: The step has no such input, or the branches of a join have several versions of it.
+        Exception: What the client raises, such as where there is no such version.
+    """
+    from wandb_track_core import current_run, use_artifact
+
+    from ._inputs import use_version
+    from ._outputs import key_alias
+    from ._step import input_key
+
+    run = current_run()
+    if run.disabled:
+        return None
+    if alias is not None:
+        return use_artifact(run, name, alias)
+    return use_version(run, name, key_alias(input_key(name)))

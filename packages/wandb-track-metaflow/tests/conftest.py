@@ -1,0 +1,108 @@
+"""Real Metaflow runs in processes of their own, with datastore and metadata in temporary folders."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from wandb_track_core import read_lineage
+from wandb_track_testing.offline import OfflineRun, find_runs
+from wandb_track_testing.plugin import isolated_env
+
+FLOWS = Path(__file__).parent / "flows"
+
+
+@dataclass
+class Execution:
+    """One call of a flow's command line, and what it left.
+
+    Attributes:
+        folder: Where it ran: offline runs, datastore and metadata lie below it.
+        output: Standard output and error.
+    """
+
+    folder: Path
+    returncode: int
+    output: str
+    runs: list[OfflineRun] = field(default_factory=list)
+
+    @property
+    def run_id(self) -> str:
+        """Metaflow's id of the run."""
+        return (self.folder / "run-id").read_text()
+
+    def of(self, step: str) -> list[OfflineRun]:
+        """The tracked runs of a step's tasks, by task and attempt."""
+        found = [run for run in self.runs if run.config["metaflow"]["task"] == step]
+        return sorted(found, key=lambda run: (run.config["metaflow"]["task_id"], run.config["metaflow"]["attempt"]))
+
+    def only(self, step: str) -> OfflineRun:
+        """The only tracked run of a step."""
+        (run,) = self.of(step)
+        return run
+
+
+class Workplace:
+    """A folder in which flows run, with an environment that sees nothing of this machine's settings."""
+
+    def __init__(self, folder: Path, **env: str | None) -> None:
+        self.folder = folder
+        self.env = isolated_env(
+            folder,
+            USERNAME="tester",
+            METAFLOW_DEFAULT_DATASTORE="local",
+            METAFLOW_DEFAULT_METADATA="local",
+            METAFLOW_DATASTORE_SYSROOT_LOCAL=str(folder),
+            METAFLOW_HOME=str(folder / "home" / "metaflow"),
+            **env,
+        )
+
+    def command(self, flow: str, *args: str) -> list[str]:
+        return [sys.executable, str(FLOWS / flow), *args]
+
+    def call(self, flow: str, *args: str, check: bool = True, timeout: float = 300) -> Execution:
+        """Call a flow's command line."""
+        before = {run.path for run in find_runs(self.folder)}
+        done = subprocess.run(
+            self.command(flow, *args), cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=timeout
+        )
+        output = done.stdout + done.stderr
+        if check and done.returncode:
+            pytest.fail(f"{flow} {' '.join(args)}: exit code {done.returncode}\n{output}")
+        runs = [run for run in find_runs(self.folder) if run.path not in before]
+        return Execution(self.folder, done.returncode, output, runs)
+
+    def run(self, flow: str, *args: str, check: bool = True) -> Execution:
+        """Run a flow."""
+        return self.call(flow, "--no-pylint", "run", "--run-id-file", str(self.folder / "run-id"), *args, check=check)
+
+    def client(self, code: str) -> object:
+        """What Metaflow's client sees: runs code that prints JSON."""
+        done = subprocess.run(
+            [sys.executable, "-c", f"import json\nfrom metaflow import *\nnamespace(None)\n{code}"],
+            cwd=self.folder,
+            env=self.env,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    return Workplace(tmp_path_factory.mktemp("metaflow"))
+
+
+def edges(run: OfflineRun, kind: str) -> set[tuple[str, str]]:
+    """Name and content-key alias of each artifact that a run made ("output") or used ("input")."""
+    found = set()
+    for edge in read_lineage(run.folder):
+        if edge["edge"] == kind:
+            aliases = [edge["alias"]] if kind == "input" else [alias for alias in edge["aliases"] if alias != "latest"]
+            found.update((edge["name"], alias) for alias in aliases)
+    return found
