@@ -9,9 +9,12 @@ wire format, whose field numbers never change; the few that are used here have n
 from __future__ import annotations
 
 import json
+import mmap
+import os
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,8 +24,9 @@ _CHUNK = struct.Struct("<IHB")
 _WHOLE, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
-HISTORY, SUMMARY, CONFIG, FILES, ARTIFACT, RUN, EXIT, PREEMPTING, HEADER = 2, 3, 5, 6, 8, 17, 18, 23, 21
+HISTORY, SUMMARY, CONFIG, FILES, ARTIFACT, RUN, EXIT, PREEMPTING = 2, 3, 5, 6, 8, 17, 18, 23
 """Kinds of records: the numbers of their fields in `Record`."""
+_KINDS = {HISTORY, SUMMARY, CONFIG, FILES, ARTIFACT, RUN, EXIT, PREEMPTING}
 
 
 class Field(NamedTuple):
@@ -44,14 +48,25 @@ class Field(NamedTuple):
         return str(self.value, "utf-8", "replace")
 
 
-def entries(data: bytes, tail: int | None = None) -> Iterator[bytes]:
+@contextmanager
+def opened(path: Path) -> Iterator[bytes | mmap.mmap]:
+    """A log's contents, not yet in memory."""
+    with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_size:
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                yield data
+        else:
+            yield b""
+
+
+def entries(data: bytes | mmap.mmap, tail: int | None = None) -> Iterator[bytes]:
     """Yield each whole message of a log; what a killed process left half-written is passed over.
 
     Args:
-        data: The file's contents.
+        data: The file's contents, from the file's beginning.
         tail: Begin within the last so many bytes, at the first message there; None begins at the beginning.
     """
-    if not data.startswith(_HEADER):
+    if data[: len(_HEADER)] != _HEADER:
         return
     at = len(_HEADER)
     if tail is not None and len(data) - tail > at:
@@ -85,20 +100,19 @@ def write(path: Path, messages: Iterable[bytes]) -> None:
     with path.open("wb") as file:
         at = file.write(_HEADER)
         for message in messages:
-            begun = 0
-            while begun < len(message) or not begun:
+            begun, kinds, is_last = 0, (_WHOLE, _FIRST), False
+            while not is_last:
                 rest = _BLOCK - at % _BLOCK
                 if rest < _CHUNK.size:
                     at += file.write(bytes(rest))
                     continue
                 chunk = message[begun : begun + rest - _CHUNK.size]
-                is_first, is_last = begun == 0, begun + len(chunk) == len(message)
-                kind = (_WHOLE if is_last else _FIRST) if is_first else (_LAST if is_last else _MIDDLE)
+                begun += len(chunk)
+                is_last = begun == len(message)
+                kind = kinds[0] if is_last else kinds[1]
+                kinds = (_LAST, _MIDDLE)
                 checksum = zlib.crc32(chunk, zlib.crc32(bytes((kind,))))
                 at += file.write(_CHUNK.pack(checksum, len(chunk), kind) + chunk)
-                begun += len(chunk)
-                if not message:
-                    break
 
 
 def fields(message: bytes) -> Iterator[Field]:
@@ -151,9 +165,6 @@ def kind_of(message: bytes) -> tuple[int, bytes]:
         if field.number in _KINDS and field.wire == _BYTES:
             return field.number, field.value
     return 0, b""
-
-
-_KINDS = {HISTORY, SUMMARY, CONFIG, FILES, ARTIFACT, RUN, EXIT, PREEMPTING, HEADER}
 
 
 def replace(message: bytes, kind: int, contents: bytes) -> bytes:

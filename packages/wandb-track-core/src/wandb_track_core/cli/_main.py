@@ -1,0 +1,118 @@
+"""What the user types, and what comes back: arguments, exit status, the sync's words."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wandb_track_core._report import say
+from wandb_track_core.errors import TrackError
+
+if TYPE_CHECKING:
+    from ._order import Unit
+
+GOOD, FAILED, MISUSED = 0, 1, 2
+"""Exit status: all is well; something is not on the server, or not to be found; the command cannot be understood."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: Without the program's name; None for the process's own.
+
+    Returns:
+        The exit status.
+    """
+    given = _parser().parse_args(arguments)
+    lacking = [name for name in ("rich", "wandb") if find_spec(name) is None]
+    if lacking:
+        say(f"{' and '.join(lacking)} is needed: pip install 'wandb-track-core[cli]'")
+        return MISUSED
+    paths = [Path(path) for path in given.paths]
+    absent = [str(path) for path in paths if not path.exists()]
+    if absent:
+        say(f"there is no {', '.join(absent)}")
+        return MISUSED
+    if given.command == "sync":
+        return _sync(given, paths)
+    from . import _show
+
+    if given.command == "runs":
+        return _show.runs(paths, as_json=given.json)
+    if given.command == "show":
+        return _show.show(given.run, paths, as_json=given.json)
+    return _show.lineage(paths, as_mermaid=given.mermaid)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("wandb-track", description="Look at offline W&B runs, and sync them with lineage.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    runs = commands.add_parser("runs", help="list the offline runs below folders")
+    show = commands.add_parser("show", help="show one run, whole, with its lineage")
+    show.add_argument("run", help="a run's id, or its folder or tar")
+    lineage = commands.add_parser("lineage", help="draw the graph of runs and artifacts")
+    lineage.add_argument("--mermaid", action="store_true", help="as Mermaid text, for a page that draws it")
+    sync = commands.add_parser("sync", help="bring offline runs to the server, with artifacts and lineage")
+    sync.add_argument("-e", "--entity", default="", help="the entity of runs that name none")
+    sync.add_argument("-p", "--project", default="", help="the project of runs that name none")
+    sync.add_argument("--dry-run", action="store_true", help="check, and say what would be done")
+    sync.add_argument("--partial", action="store_true", help="sync the whole runs even where others lack files")
+    kept = sync.add_mutually_exclusive_group()
+    kept.add_argument("--keep", action="store_true", default=True, help="keep what is synced (the default)")
+    kept.add_argument("--clean", action="store_true", help="delete the folders of runs that are safely synced")
+    for command in (runs, show):
+        command.add_argument("--json", action="store_true", help="as JSON")
+    for command in (runs, show, lineage, sync):
+        command.add_argument("paths", nargs="*", default=["."], help="folders or tars of runs, or folders above them")
+    return parser
+
+
+def _sync(given: argparse.Namespace, paths: list[Path]) -> int:
+    from ._server import Server
+    from ._sync import execute, plan
+
+    try:
+        server = None if given.dry_run else Server()
+    except TrackError as error:
+        say(str(error))
+        return FAILED
+    todo = plan(paths, entity=given.entity, project=given.project, url=None if server is None else server.url)
+    for unit, lines in todo.incomplete:
+        _say_of(unit, "lacks files:", lines)
+    if server is None:
+        for number, level in enumerate(todo.levels, 1):
+            for unit in level:
+                sys.stdout.write(f"{number}  {unit.path}\n")
+        return FAILED if todo.incomplete else GOOD
+    if todo.incomplete and not given.partial:
+        say("nothing was synced. Bring the files back, or sync the other runs with --partial")
+        return FAILED
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    count = sum(map(len, todo.levels)) - len(todo.incomplete)
+    columns = (TextColumn("{task.description:>9}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not (count and console.is_terminal)) as bars:
+        tasks = {name: bars.add_task(name, total=count) for name in ("uploaded", "checked")}
+        report = execute(
+            todo,
+            server,
+            lambda name, by: bars.advance(tasks[name], by),
+            partial=given.partial,
+            clean=given.clean,
+        )
+    for unit, reasons in report.failed:
+        _say_of(unit, "is not on the server as it should be:", reasons)
+    not_synced = len(report.failed) + len(report.incomplete)
+    say(f"{len(report.synced)} synced, {len(report.already)} there already, {not_synced} not synced")
+    return GOOD if report.is_good else FAILED
+
+
+def _say_of(unit: Unit, what: str, lines: list[str]) -> None:
+    say("\n    ".join([f"{unit.path} {what}", *lines]))

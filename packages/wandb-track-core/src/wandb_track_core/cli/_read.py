@@ -1,0 +1,332 @@
+"""What lies in an offline run's folder, or in the tar that it was packed into, without the client."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import tarfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from wandb_track_core import _log
+
+LEDGER = "wandb-track/lineage.jsonl"
+_WHOLE_UP_TO = 1 << 20
+_ENDS = 1 << 18
+
+
+@dataclass
+class Entry:
+    """A file of an artifact: its path in the artifact, its digest (base64 of its MD5), size in bytes, and place."""
+
+    path: str = ""
+    digest: str = ""
+    size: int = 0
+    local_path: str = ""
+    ref: str = ""
+
+    @property
+    def md5(self) -> str:
+        """The digest in hexadecimal."""
+        try:
+            return base64.b64decode(self.digest).hex()
+        except ValueError:
+            return ""
+
+
+@dataclass
+class Artifact:
+    """An artifact that a run logged; `manifest_file` is set where the client keeps its entries in a file."""
+
+    name: str = ""
+    type: str = ""
+    digest: str = ""
+    aliases: list[str] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    manifest_file: str = ""
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(entry.size for entry in self.entries)
+
+
+@dataclass
+class Run:
+    """One fragment of a run: what one process wrote.
+
+    Attributes:
+        place: The run's folder, or the tar with it.
+        log: The name of the transaction log in it.
+        started: Seconds since 1970; 0 where the log does not say.
+        runtime: Whole seconds that it ran; None where it was never closed.
+        exit_code: None where it was never closed.
+        resume: Whether it was to go on with an earlier run of the same id.
+        files: Patterns, relative to the folder `files`, of what is to be uploaded.
+        edges: What the ledger says.
+        size: Bytes of everything in the folder.
+        members: Size by path of what is in a tar; None for a folder.
+    """
+
+    place: Path
+    log: str
+    id: str = ""
+    entity: str = ""
+    project: str = ""
+    name: str = ""
+    group: str = ""
+    job_type: str = ""
+    notes: str = ""
+    tags: list[str] = field(default_factory=list)
+    config: dict[str, Any] = field(default_factory=dict)
+    summary: dict[str, Any] = field(default_factory=dict)
+    started: float = 0.0
+    runtime: int | None = None
+    exit_code: int | None = None
+    resume: bool = False
+    preempting: bool = False
+    artifacts: list[Artifact] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    edges: list[dict[str, Any]] = field(default_factory=list)
+    size: int = 0
+    members: dict[str, int] | None = None
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether it lies in a tar."""
+        return self.place.suffix == ".tar"
+
+    @property
+    def state(self) -> str:
+        """As W&B calls it: finished, failed, preempted; "not closed" where the process was killed, or still runs."""
+        if self.exit_code is None:
+            return "not closed"
+        if self.exit_code == 0:
+            return "finished"
+        return "preempted" if self.preempting else f"failed ({self.exit_code})"
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """The summary without what the client adds."""
+        return {key: value for key, value in self.summary.items() if not key.startswith("_")}
+
+    @property
+    def inputs(self) -> list[dict[str, Any]]:
+        """The edges from artifacts that the run used."""
+        return [edge for edge in self.edges if edge["edge"] == "input"]
+
+    @property
+    def marker(self) -> Path:
+        """Where it is kept that the run is safely synced: beside a tar, within a folder."""
+        return self.place.with_name(self.place.name + ".synced") if self.is_packed else self._own("synced.json")
+
+    @property
+    def lock(self) -> Path:
+        """The file that a sync of this run locks."""
+        return self.place.with_name(self.place.name + ".lock") if self.is_packed else self._own("sync.lock")
+
+    def _own(self, name: str) -> Path:
+        return self.place / "wandb-track" / name
+
+
+def find(paths: Iterable[str | Path], *, whole: bool = True) -> list[Run]:
+    """Every offline run at or below the paths, the earliest first; a fragment that is found twice counts once.
+
+    Args:
+        paths: Folders of runs, `.wandb` files in them, tars, or folders above any of these.
+        whole: Read all of a long log; otherwise its ends, in which everything stands but what was logged in the
+            middle and never again.
+    """
+    found: dict[Path, Run] = {}
+    for path in paths:
+        for run in _search(Path(path), whole):
+            found.setdefault(run.place.resolve(), run)
+    return sorted((run for run in found.values() if run.id), key=lambda run: (run.started, str(run.place)))
+
+
+def _search(path: Path, whole: bool) -> Iterator[Run]:
+    if path.is_file():
+        yield from _read_file(path, whole)
+        return
+    pending = [str(path)]
+    while pending:
+        folder = pending.pop()
+        with os.scandir(folder) as found:
+            children = list(found)
+        log = next((child.name for child in children if is_log(child.name)), None)
+        if log is not None:
+            if not Path(folder).name.startswith("run-") or folder == str(path):
+                yield read_folder(Path(folder), log, children, whole)
+            continue
+        for child in children:
+            if child.is_dir(follow_symlinks=False):
+                pending.append(child.path)
+            elif child.name.endswith(".tar"):
+                yield from _read_file(Path(child.path), whole)
+
+
+def is_log(name: str) -> bool:
+    """Whether a file's name is that of a transaction log."""
+    return name.startswith("run-") and name.endswith(".wandb")
+
+
+def _read_file(path: Path, whole: bool) -> Iterator[Run]:
+    if path.suffix == ".wandb":
+        with os.scandir(path.parent) as children:
+            yield read_folder(path.parent, path.name, list(children), whole)
+    elif tarfile.is_tarfile(path):
+        with tarfile.open(path) as tar:
+            run = _read_tar(path, tar)
+        if run is not None:
+            yield run
+
+
+def read_folder(folder: Path, log: str, children: list[os.DirEntry[str]] | None = None, whole: bool = True) -> Run:
+    """Read the fragment in a folder.
+
+    Args:
+        folder: The run's folder.
+        log: The name of its transaction log.
+        children: What lies in the folder, where that is known.
+        whole: As for `find`.
+    """
+    run = Run(folder, log, size=_size(str(folder), children))
+    with _log.opened(folder / log) as data:
+        if whole or len(data) <= _WHOLE_UP_TO:
+            _read_records(run, _log.entries(data))
+        else:
+            _read_records(run, _log.entries(data[:_ENDS]))
+            _read_records(run, _log.entries(data, tail=_ENDS))
+    ledger = folder / LEDGER
+    if ledger.exists():
+        _read_ledger(run, ledger.read_text())
+    return run
+
+
+def _size(folder: str, children: list[os.DirEntry[str]] | None = None) -> int:
+    total = 0
+    if children is None:
+        with os.scandir(folder) as found:
+            children = list(found)
+    for child in children:
+        if child.is_dir(follow_symlinks=False):
+            total += _size(child.path)
+        else:
+            total += child.stat(follow_symlinks=False).st_size
+    return total
+
+
+def _read_tar(path: Path, tar: tarfile.TarFile) -> Run | None:
+    members = {PurePosixPath(member.name): member for member in tar if member.isfile()}
+    log = next((name for name in members if is_log(name.name)), None)
+    if log is None:
+        return None
+    run = Run(path, log.name, size=path.stat().st_size)
+    run.members = {
+        name.relative_to(log.parent).as_posix(): member.size
+        for name, member in members.items()
+        if name.is_relative_to(log.parent)
+    }
+    _read_records(run, _log.entries(_contents(tar, members[log])))
+    ledger = members.get(log.parent / LEDGER)
+    if ledger is not None:
+        _read_ledger(run, _contents(tar, ledger).decode())
+    return run
+
+
+def _contents(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = tar.extractfile(member)
+    return b"" if file is None else file.read()
+
+
+def _read_ledger(run: Run, text: str) -> None:
+    for line in text.splitlines():
+        try:
+            run.edges.append(json.loads(line))
+        except ValueError:
+            return
+
+
+def _read_records(run: Run, messages: Iterable[bytes]) -> None:
+    for message in messages:
+        kind, contents = _log.kind_of(message)
+        if kind == _log.SUMMARY:
+            _log.apply(_log.items(contents), run.summary)
+        elif kind == _log.CONFIG:
+            _log.apply(_log.items(contents), run.config)
+        elif kind == _log.RUN:
+            _read_run(run, contents)
+        elif kind == _log.EXIT:
+            values = {part.number: part.value for part in _log.fields(contents)}
+            run.exit_code, run.runtime = values.get(1, 0), values.get(2, 0)
+        elif kind == _log.ARTIFACT:
+            artifact = read_artifact(contents)
+            if artifact is not None:
+                run.artifacts.append(artifact)
+        elif kind == _log.FILES:
+            for part in _log.fields(contents):
+                run.files += [item.text for item in _log.fields(part.value) if part.number == 1 and item.number == 1]
+        elif kind == _log.PREEMPTING:
+            run.preempting = True
+
+
+_TEXTS = {1: "id", 2: "entity", 3: "project", 6: "group", 7: "job_type", 8: "name", 9: "notes"}
+
+
+def _read_run(run: Run, contents: bytes) -> None:
+    run.tags = []
+    for part in _log.fields(contents):
+        if part.number in _TEXTS:
+            setattr(run, _TEXTS[part.number], part.text)
+        elif part.number == 10:
+            run.tags.append(part.text)
+        elif part.number in (4, 5):
+            _log.apply(_log.items(part.value), run.config if part.number == 4 else run.summary)
+        elif part.number == 17:
+            time = {inner.number: inner.value for inner in _log.fields(part.value)}
+            run.started = time.get(1, 0) + time.get(2, 0) / 1e9
+        elif part.number == 24:
+            run.resume = bool(part.value)
+
+
+def read_artifact(contents: bytes) -> Artifact | None:
+    """An artifact's record; None for a draft that a run declares as its input."""
+    artifact = Artifact()
+    for part in _log.fields(contents):
+        if part.number == 4:
+            artifact.type = part.text
+        elif part.number == 5:
+            artifact.name = part.text
+        elif part.number == 6:
+            artifact.digest = part.text
+        elif part.number == 10 and part.value:
+            return None
+        elif part.number == 11:
+            artifact.aliases.append(part.text)
+        elif part.number == 12:
+            for inner in _log.fields(part.value):
+                if inner.number == 4:
+                    artifact.entries.append(read_entry(inner.value))
+                elif inner.number == 5:
+                    artifact.manifest_file = inner.text
+    return artifact
+
+
+def read_entry(contents: bytes) -> Entry:
+    """An entry of an artifact's manifest."""
+    entry = Entry()
+    for part in _log.fields(contents):
+        if part.number == 1:
+            entry.path = part.text
+        elif part.number == 2:
+            entry.digest = part.text
+        elif part.number == 3:
+            entry.ref = part.text
+        elif part.number == 4:
+            entry.size = part.value
+        elif part.number == 6:
+            entry.local_path = part.text
+    return entry

@@ -1,0 +1,160 @@
+"""The server's side of a sync, by the client's public API and its own `wandb sync`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wandb_track_core.errors import TrackError
+
+from ._order import Unit
+from ._rewrite import Continuation, Remote
+
+if TYPE_CHECKING:
+    import wandb
+
+TIMEOUT = 30
+"""Seconds that a question to the server may take."""
+_TAIL = 2000
+_POLL = 0.2
+
+
+class ServerError(TrackError):
+    """The server cannot be used, or does not hold what it should."""
+
+
+class Server:
+    """A W&B server, as whom the user is logged in.
+
+    Args:
+        url: Its API address; None for the user's own default.
+
+    Raises:
+        ServerError: Nobody is logged in, or nobody answers.
+    """
+
+    def __init__(self) -> None:
+        import wandb
+
+        self._local = threading.local()
+        self._versions: dict[str, Any] = {}
+        try:
+            self.url = str(wandb.Api(timeout=TIMEOUT).settings["base_url"])
+            self.entity = str(self._api.default_entity or "")
+        except Exception as error:
+            raise ServerError(f"cannot ask the server: {error}") from error
+
+    @property
+    def _api(self) -> wandb.Api:
+        import wandb
+
+        if not hasattr(self._local, "api"):
+            self._local.api = wandb.Api(timeout=TIMEOUT)
+        api: wandb.Api = self._local.api
+        return api
+
+    def run(self, unit: Unit) -> Any:
+        """The run as the server has it now; None where there is none."""
+        self._api.flush()  # type: ignore[no-untyped-call]
+        try:
+            return self._api.run(f"{unit.entity}/{unit.project}/{unit.id}")
+        except Exception as error:
+            if "could not find" in str(error).lower():
+                return None
+            raise ServerError(f"cannot ask the server for the run: {error}") from error
+
+    def remote(self, unit: Unit) -> Remote | None:
+        """What the server has of a run before it is synced."""
+        run = self.run(unit)
+        return None if run is None else Remote(_time_of_row(run, 0), _time_of_row(run, run.lastHistoryStep))
+
+    def upload(self, folders: list[Path], keep_open: list[int], progress: Callable[[int], None]) -> str:
+        """Let the client sync folders that hold a log each.
+
+        Args:
+            folders: The folders.
+            keep_open: File descriptors of locks: the child keeps them, too, should this process be killed.
+            progress: Called with the number of runs that are done so far.
+
+        Returns:
+            The end of what the client said.
+        """
+        environment = {key: value for key, value in os.environ.items() if key not in ("WANDB_MODE", "WANDB_SILENT")}
+        log = folders[0].parent.parent / "wandb-sync.log"
+        with log.open("w+b") as output:
+            child = subprocess.Popen(
+                [sys.executable, "-m", "wandb", "sync", *map(str, folders)],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                env=environment,
+                pass_fds=keep_open,
+            )
+            try:
+                while child.poll() is None:
+                    progress(sum(is_uploaded(folder) for folder in folders))
+                    time.sleep(_POLL)
+            except BaseException:
+                child.terminate()
+                child.wait()
+                raise
+        return log.read_text(errors="replace")[-_TAIL:]
+
+    def check(self, unit: Unit, how: Continuation) -> Iterator[str]:
+        """What of a run did not reach the server, a line each."""
+        run = self.run(unit)
+        if run is None:
+            yield "the run is not on the server"
+            return
+        there = {}
+        for artifact in run.logged_artifacts():
+            there[artifact.name.rpartition(":")[0], artifact.digest] = artifact.state
+        for fragment in unit.fragments:
+            for made in fragment.artifacts:
+                state = there.get((made.name, made.digest), "missing")
+                if state != "COMMITTED":
+                    yield f"artifact {made.name} is {state.lower()} on the server"
+        if how.after is not None and "_step" not in run.summary and run.lastHistoryStep >= 0:
+            # All rows were there: the client, which was given none, does not know it.
+            run.summary.update({"_step": run.lastHistoryStep})
+
+    def add_inputs(self, unit: Unit) -> Iterator[str]:
+        """Tell the server what a run used; what cannot be told comes back, a line each."""
+        wanted = unit.used()
+        if not wanted:
+            return
+        run = self.run(unit)
+        there = {artifact.id for artifact in run.used_artifacts()}
+        for (entity, project, name), alias in wanted:
+            reference = f"{entity or self.entity}/{project}/{name}:{alias}"
+            try:
+                artifact = self._version(reference)
+                if artifact.id not in there:
+                    run.use_artifact(artifact)
+                    there.add(artifact.id)
+            except Exception as error:
+                yield f"its input {reference} cannot be linked: {error}"
+
+    def _version(self, reference: str) -> Any:
+        if reference not in self._versions:
+            artifact = self._api.artifact(reference)
+            if artifact.state != "COMMITTED":
+                raise ServerError(f"it is {artifact.state.lower()}")
+            self._versions[reference] = artifact
+        return self._versions[reference]
+
+
+def is_uploaded(folder: Path) -> bool:
+    """Whether the client says that it synced this folder."""
+    return any(folder.glob("*.wandb.synced"))
+
+
+def _time_of_row(run: Any, step: int) -> float | None:
+    rows = run.scan_history(keys=["_timestamp"], page_size=1, min_step=max(step, 0))
+    return next((float(row["_timestamp"]) for row in rows), None)
