@@ -308,6 +308,7 @@ print("result", result)
 """
     done = run_python(PRELUDE + code, isolated_env(tmp_path))
     assert "result 42" in done.stdout
+    assert ("not everything could be written" in done.stderr) == (state == "is full")
 
 
 def test_a_run_folder_that_is_removed_in_mid_run_costs_the_task_nothing(tmp_path):
@@ -319,4 +320,6 @@ with tracked() as run:
     run.log({"loss": 0.5})
 print("result")
 """
-    assert run_python(PRELUDE + code, isolated_env(tmp_path)).stdout.endswith("result\n")
+    done = run_python(PRELUDE + code, isolated_env(tmp_path))
+    assert done.stdout.endswith("result\n")
+    assert "was removed" in done.stderr

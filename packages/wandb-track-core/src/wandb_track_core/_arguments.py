@@ -32,14 +32,16 @@ def merge(identity: TaskIdentity, given: Mapping[str, Any], settings: Any) -> di
             merged[argument] = getattr(identity, argument)
     if given.get("id") is None and setting_of(settings, "run_id") is None:
         merged["id"] = identity.stable_id if resume_of(given, settings) else identity.run_id
-    merged["config"] = _config(identity, given.get("config"))
+    is_resuming = resume_of(given, settings)
+    if not is_resuming:
+        merged["config"] = _config(identity, given.get("config"))
     tags = given.get("tags")
     if tags is None:
         tags = setting_of(settings, "run_tags") or _listed(os.environ.get("WANDB_TAGS"))
     elif isinstance(tags, str):
         raise ArgumentError("tags", tags, f"Give a list, tags=[{tags!r}]: a text would become one tag a letter.")
     merged["tags"] = legal_tags((*tags, *identity.tags)) or None
-    if not resume_of(given, settings):
+    if not is_resuming:
         notes = given.get("notes") or setting_of(settings, "run_notes") or os.environ.get("WANDB_NOTES")
         merged["notes"] = with_link(identity.link, notes) or None
     return merged

@@ -15,7 +15,7 @@ What has no public API, and why it is needed:
 
 from ._guard import guard, settle
 from ._module import MODULE_NAMES, follow_context_once_imported, names_of
-from ._open import folder_of, is_finished, load, open_run, timed_out
+from ._open import folder_of, is_finished, load, loss_of, open_run, timed_out
 from ._service import is_missing_login, is_mistake_of_the_user, is_service_fault, is_taken, release, renew_service
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "is_service_fault",
     "is_taken",
     "load",
+    "loss_of",
     "names_of",
     "open_run",
     "release",

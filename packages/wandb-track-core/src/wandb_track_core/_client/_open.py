@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ._credentials import session_credentials_kept
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 FLUSH_SECONDS = 0.5
 """How often the client writes its transaction log: what a kill can lose. Its own default is 15."""
 
+LEAST_FREE = 64 * 1024
+"""Bytes that a disk has free as long as the service can still write to it."""
 LOGIN_SECONDS = 2
 """How long the client may ask, twice, whose key it has. It does so before `init_timeout` begins to count, and goes
 on without an answer; its own 5 seconds would delay each task by 10 where the server does not answer."""
@@ -69,6 +73,21 @@ def is_finished(run: wandb.Run) -> bool:
 def timed_out(run: wandb.Run) -> bool:
     """Whether a run was finished before everything had reached the server."""
     return bool(getattr(run, "_finish_timed_out", False))
+
+
+def loss_of(run: wandb.Run) -> str:
+    """What the service failed to write of a run that is finished; empty where it did not fail.
+
+    It says so only in its own log, and goes on as if nothing had happened.
+    """
+    if not Path(run.settings.sync_file).exists():
+        return f"{run.settings.sync_file} was removed"
+    log = Path(run.settings.log_internal)
+    if log.exists() and b"failed to save record" in log.read_bytes():
+        return f"not everything could be written to {run.settings.sync_file}: see {log}"
+    if shutil.disk_usage(folder_of(run)).free < LEAST_FREE:
+        return f"the disk of {folder_of(run)} is full"
+    return ""
 
 
 def folder_of(run: wandb.Run) -> str:
