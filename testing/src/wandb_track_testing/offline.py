@@ -72,7 +72,8 @@ class OfflineRun:
     Attributes:
         path: The ``.wandb`` file.
         start: When the run started, in UTC; None where the file ends before it.
-        resume: Whether the run was opened to go on with an earlier one of the same id, if there is one.
+        resume: Whether the run was opened to go on with an earlier one of the same id; None where the client
+            is too old (before 0.30) to write it.
         config: Without the client's own ``_wandb`` key, which is `wandb_config`.
         history: One dictionary for each step; nested values are nested dictionaries.
         summary: As it stands at the end.
@@ -96,7 +97,7 @@ class OfflineRun:
     tags: list[str] = field(default_factory=list)
     notes: str = ""
     start: datetime | None = None
-    resume: bool = False
+    resume: bool | None = None
     config: dict[str, Any] = field(default_factory=dict)
     wandb_config: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -183,7 +184,7 @@ def _parse(messages: Iterable[bytes]) -> Iterator[Any]:
 
 def _messages(data: bytes, path: Path) -> tuple[list[bytes], bool]:
     """The whole messages of a log, and whether something incomplete follows them."""
-    if data and not data.startswith(_HEADER):
+    if data[: len(_HEADER)] != _HEADER[: len(data)]:
         raise ValueError(f"{path} is no .wandb file: it begins with {data[:7]!r}")
     messages: list[bytes] = []
     parts: list[bytes] = []
@@ -239,7 +240,7 @@ def _read_run(run: OfflineRun, record: Any) -> None:
     run.name, run.group, run.job_type = record.display_name, record.run_group, record.job_type
     run.tags, run.notes = list(record.tags), record.notes
     run.start = record.start_time.ToDatetime(tzinfo=timezone.utc)
-    run.resume = record.resume
+    run.resume = getattr(record, "resume", None)
     _apply(run.config, record.config)
     _apply(run.summary, record.summary)
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -119,6 +121,22 @@ def standin_session() -> Iterator[StandIn]:
         yield server
 
 
+def _end_wandb_session(patience: float = 15) -> None:
+    """Tear the client's session down; where it hangs, as it does while it retries, end its service process."""
+    if "wandb" not in sys.modules:
+        return
+    teardown = threading.Thread(target=sys.modules["wandb"].teardown, daemon=True)
+    teardown.start()
+    teardown.join(patience)
+    if teardown.is_alive():
+        for status in Path("/proc").glob("[0-9]*/status"):
+            with contextlib.suppress(OSError):
+                lines = dict(line.split(":\t", 1) for line in status.read_text().splitlines() if ":\t" in line)
+                if lines["Name"] == "wandb-core" and int(lines["PPid"]) == os.getpid():
+                    os.kill(int(lines["Pid"]), signal.SIGKILL)
+        teardown.join(patience)
+
+
 @pytest.fixture
 def wandb_env(tmp_path: Path) -> Iterator[Path]:
     """A clean environment for wandb in this process: its working folder, below which the runs lie.
@@ -134,8 +152,7 @@ def wandb_env(tmp_path: Path) -> Iterator[Path]:
     try:
         yield tmp_path
     finally:
-        if "wandb" in sys.modules:
-            sys.modules["wandb"].teardown()
+        _end_wandb_session()
         os.chdir(folder)
         os.environ.clear()
         os.environ.update(saved)

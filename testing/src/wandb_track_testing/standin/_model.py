@@ -84,7 +84,8 @@ class Run:
         resumed: How often a client asked for what is there in order to go on.
         keys: The API keys with which it was written.
         files: What was uploaded, by name.
-        logged: Artifacts that it made or that had its contents already, in order.
+        logged: Artifacts that it made, in order.
+        logged_again: Artifacts whose contents it logged, but which another run (or it) had made before.
         used: Artifacts that it used, in order.
         alerts: Title and text.
         settled: A state that was set through the public API, in place of what the run reported.
@@ -119,6 +120,7 @@ class Run:
     keys: set[str] = field(default_factory=set)
     files: dict[str, StoredFile] = field(default_factory=dict)
     logged: list[Artifact] = field(default_factory=list)
+    logged_again: list[Artifact] = field(default_factory=list)
     used: list[Use] = field(default_factory=list)
     alerts: list[tuple[str, str]] = field(default_factory=list)
     created: datetime = field(default_factory=_now)

@@ -60,7 +60,7 @@ class Mutation:
             entity, project = self._place(input, "modelName")
             key = (entity, project, input.get("name") or f"run{state.number()}")
             if key in state.deleted:
-                raise ServerError(409, f"run {key[2]} was previously created and deleted; try a new run name")
+                raise ServerError(409, f"run {'/'.join(key)} was previously created and deleted; try a new run name")
             state.project(entity, project)
             inserted = key not in state.runs
             run = state.runs.setdefault(key, Run(*key, number=state.number()))
@@ -140,7 +140,8 @@ class Mutation:
         client_id = input.get("clientID") or ""
         artifact = state.artifacts.get(state.clients.get(client_id, ""))
         if artifact is None:
-            artifact = next((v for v in reversed(collection.versions) if v.digest == input["digest"]), None)
+            same = (a for a in collection.artifacts if a.digest == input["digest"] and a.state != "DELETED")
+            artifact = next(same, None)
         if artifact is None:
             artifact = state.new_artifact(collection, input["digest"])
             artifact.run = run
@@ -151,15 +152,17 @@ class Mutation:
             artifact.digest_algorithm = input.get("digestAlgorithm") or artifact.digest_algorithm
             artifact.history_step = input.get("historyStep")
             artifact.ttl_seconds = input.get("ttlDurationSeconds") or artifact.ttl_seconds
+            if run is not None:
+                run.logged.append(artifact)
+        elif run is not None and artifact not in run.logged + run.logged_again:
+            run.logged_again.append(artifact)
         if client_id:
             state.clients[client_id] = artifact.id
-        if run is not None and artifact not in run.logged:
-            run.logged.append(artifact)
         aliases = [alias["alias"] for alias in input.get("aliases") or []]
         if artifact.state == "COMMITTED":
             collection.aliases |= dict.fromkeys(aliases, artifact)
         else:
-            artifact.pending_aliases = aliases
+            artifact.pending_aliases += aliases
         return {"artifact": ArtifactView(self.context, artifact)}
 
     def _collection(self, key: tuple[str, str, str], kind: str) -> Collection:

@@ -42,6 +42,7 @@ def _run(run: Run, ordered: bool) -> dict[str, Any]:
         "history": [_steady(row) for row in run.history],
         "files": {name: None if name in _OF_THE_CLIENT else stored.md5 for name, stored in sorted(run.files.items())},
         "logged": sorted(_reference(artifact, ordered) for artifact in run.logged),
+        "logged_again": sorted(_reference(artifact, ordered) for artifact in run.logged_again),
         "used": sorted(_reference(use.artifact, ordered) for use in run.used),
         "alerts": [list(alert) for alert in run.alerts],
     }

@@ -378,7 +378,7 @@ class RunView:
         rows = [row for row in self.model.history if all(key in row for key in keys)]
         low, high = spec.get("minStep"), spec.get("maxStep")
         rows = [row for row in rows if low is None or row.get("_step", 0) >= low]
-        rows = [row for row in rows if high is None or row.get("_step", 0) < high]
+        rows = [row for row in rows if high is None or row.get("_step", 0) <= high]
         picked = _sample(rows, spec.get("samples"))
         return [{key: row[key] for key in keys} for row in picked] if keys else list(picked)
 
