@@ -2,7 +2,6 @@
 
 import pytest
 from flytekit import FlyteDirectory, FlyteFile, LaunchPlan, Secret, map_task, task, workflow
-from flytekit.core.context_manager import FlyteContextManager
 from flytekit.extras.tasks.shell import ShellTask
 from wandb_track_flyte import ArgumentError, wandb_init
 
@@ -19,7 +18,7 @@ def test_a_required_argument_that_is_missing_is_a_value_error_that_names_it(name
 
 
 def test_the_bare_decorator_says_what_it_misses():
-    with pytest.raises(ValueError, match="^project is missing"):
+    with pytest.raises(ValueError, match=r"^project is missing"):
 
         @wandb_init
         def train():
@@ -54,15 +53,13 @@ def test_a_promise_where_a_plain_value_belongs_is_named_while_the_workflow_is_co
     def name_it() -> str:
         return "experiments"
 
+    @workflow
+    def train() -> str:
+        name = name_it()
+        wandb_init(project=name, entity="e", secret=SECRET)
+        return name
+
     with pytest.raises(ArgumentError, match=r"^project cannot be .*Promise"):
-
-        @workflow
-        def train() -> str:
-            name = name_it()
-            wandb_init(project=name, entity="e", secret=SECRET)
-            return name
-
-        FlyteContextManager.current_context()
         train()
 
 
@@ -71,12 +68,11 @@ def test_a_function_that_is_no_task_says_so_when_a_workflow_calls_it():
     def train(x: int) -> int:
         return x
 
+    @workflow
+    def training(x: int = 1) -> int:
+        return train(x=x)
+
     with pytest.raises(ArgumentError, match="put @task on it"):
-
-        @workflow
-        def training(x: int = 1) -> int:
-            return train(x=x)
-
         training()
 
 

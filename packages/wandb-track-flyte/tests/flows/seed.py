@@ -1,5 +1,6 @@
 """The example that users know, in the order in which the Flyte documentation has it, and in the other one."""
 
+# ruff: noqa: RET504
 import wandb
 from flytekit import Secret, task, workflow
 from wandb_track_flyte import wandb_init
