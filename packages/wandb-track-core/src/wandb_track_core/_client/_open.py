@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._credentials import session_credentials_kept
 from ._module import follow_context
+from ._speed import speed_up
 
 if TYPE_CHECKING:
     import wandb
@@ -37,6 +38,7 @@ def load() -> None:
     if wandb_setup._singleton is None:
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     identity._RESOLVE_TIMEOUT_SECONDS = LOGIN_SECONDS
+    speed_up()
 
 
 def open_run(arguments: Mapping[str, Any], settings: Any, overrides: Mapping[str, Any]) -> wandb.Run:
