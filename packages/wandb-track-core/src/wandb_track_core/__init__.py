@@ -9,7 +9,7 @@ from .current import current_run
 from .errors import ArgumentError, MissingKeyError, NoCurrentRunError, TrackerFaultError, TrackError
 from .identity import TaskIdentity
 from .lifecycle import TrackedRun
-from .lineage import artifact_folder, log_artifact, read_lineage, use_artifact
+from .lineage import artifact_folder, log_artifact, read_lineage, run_folder, use_artifact
 from .quiet import QuietRun
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "legal_tags",
     "log_artifact",
     "read_lineage",
+    "run_folder",
     "say",
     "use_artifact",
 ]

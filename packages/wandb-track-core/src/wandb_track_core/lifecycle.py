@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import _client
@@ -53,6 +54,8 @@ class TrackedRun:
         ranks: What several processes that run one task (torchrun) do: "first", the default, lets rank 0 open the run
             and the others be quiet; "all" opens a run for each rank, in one group; "shared" lets all write to one
             run, in the client's experimental shared mode.
+        store: Brings a tar to a place that outlives this machine, and returns its address. It is given the run, packed,
+            where that stayed offline and is closed.
         login_optional: What it means that there is neither a key nor a login, nor a terminal to ask for one:
             False, the user's mistake, which raises; True, that the run is to be kept offline.
         **arguments: Everything else that `wandb.init` takes, such as `project`, `id`, `config` or `mode`.
@@ -76,6 +79,7 @@ class TrackedRun:
         init_timeout: float | None = None,
         finish_timeout: float | None = None,
         ranks: Ranks | None = None,
+        store: Callable[[Path], str] | None = None,
         login_optional: bool = False,
         **arguments: Any,
     ) -> None:
@@ -83,6 +87,7 @@ class TrackedRun:
         self.run: wandb.Run | None = None
         self._policy = check_policy(on_error, init_timeout, finish_timeout, ranks)
         self._opening = Opening(identity, arguments, settings, self._policy, api_key, base_url, login_optional)
+        self._store = store
         self._frame: Frame | None = None
         self._outer: Frame | None = None
         self._uploads: Any = None
@@ -177,8 +182,23 @@ class TrackedRun:
         if fault is not None and self._policy.on_error == "raise" and error is None:
             raise TrackerFaultError(f"the run could not be closed: {fault}") from fault
         fault = self._fault or fault
+        address = self._store_away(run)
         if fault is not None:
-            say(_account_of(fault, run, self._has_no_login))
+            say(_account_of(fault, run, self._has_no_login, address))
+        elif address:
+            say(f"the run was kept offline. Sync it with: wandb-track sync {address}")
+
+    def _store_away(self, run: Any) -> str | None:
+        """Where a run was brought that would otherwise be gone with this machine."""
+        if self._store is None or run.disabled or not run.offline:
+            return None
+        from .packing import store
+
+        try:
+            return store(_client.folder_of(run), self._store)
+        except Exception as fault:
+            say(f"the offline run lies on this machine only, because it could not be stored elsewhere: {fault}")
+            return None
 
     def _terminate(self) -> None:
         run, self.run = self.run, None
@@ -214,11 +234,13 @@ def _unwatch(tracked: TrackedRun) -> None:
             _watch_for_termination.stop()
 
 
-def _account_of(fault: Exception, run: Any, has_no_login: bool) -> str:
+def _account_of(fault: Exception, run: Any, has_no_login: bool, address: str | None) -> str:
     """One line: what failed, what became of the run, and how to bring it to the server."""
     reason = " ".join(str(fault).split()) or type(fault).__name__
     if not has_no_login:
         reason = f"the tracker failed: {reason}"
     if run.disabled:
         return f"this task was not tracked, because {reason}"
+    if address:
+        return f"the run was kept offline, because {reason}. Sync it with: wandb-track sync {address}"
     return f"the run is kept on this disk, because {reason}. Sync it with: wandb sync {_client.folder_of(run)}"

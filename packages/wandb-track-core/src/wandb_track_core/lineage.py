@@ -1,9 +1,10 @@
 """Which artifacts a run made and which it used: told to the client, and kept beside the run.
 
 Beside the run lies what a sync needs even when the run's folder was moved: `wandb-track/artifacts/`, the files of
-the artifacts that we logged, and `wandb-track/lineage.jsonl`, one JSON object a line, each with
+the artifacts that we logged; `wandb-track/adopted/`, files of others, each named by the MD5 of its contents; and
+`wandb-track/lineage.jsonl`, one JSON object a line, each with
 
-- `format`: 1;
+- `format`: 1. It is raised when a reader of the older form would misread a line; further keys do not raise it;
 - `edge`: "output" for an artifact that the run made, "input" for one that it used;
 - `name`, `type`, `aliases`, `digest`: of the artifact; an input names by `alias` the version that it means.
   It holds `entity` and `project` where they are not the run's own;
@@ -24,6 +25,15 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 _FOLDER = "wandb-track"
+
+
+def run_folder(run: wandb.Run) -> Path:
+    """The folder of a run: its transaction log, its files, its lineage. It can be packed once the run is closed.
+
+    Args:
+        run: An open run.
+    """
+    return Path(folder_of(run))
 
 
 def artifact_folder(run: wandb.Run, name: str) -> Path:
@@ -56,9 +66,14 @@ def log_artifact(
         run: The run that made it.
         artifact: A draft artifact.
         aliases: Aliases beside "latest".
-        folder: What `artifact_folder` gave, if the artifact's files lie there.
+        folder: What `artifact_folder` gave, if the artifact's files lie there. The files of others are kept in the
+            run's folder, too, where the run is offline.
     """
     run.log_artifact(artifact, aliases=["latest", *aliases])
+    if folder is None and run.offline:
+        from .packing import adopt
+
+        adopt(folder_of(run), artifact)
     _keep(
         run,
         edge="output",

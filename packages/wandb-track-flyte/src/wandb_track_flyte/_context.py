@@ -19,6 +19,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from flytekit.core.context_manager import ExecutionParameters, ExecutionState, FlyteContextManager
@@ -51,6 +52,16 @@ def check_running(function: Callable[..., Any]) -> None:
 def is_in_container() -> bool:
     """Whether this is a task's container on a cluster, rather than somebody's own machine."""
     return _parameters() is not None
+
+
+def raw_output_store() -> Callable[[Path], str]:
+    """What puts a file below the task's raw-output prefix, where it outlives the container, and says where."""
+    access = FlyteContextManager.current_context().file_access
+
+    def put(path: Path) -> str:
+        return str(access.put_raw_data(str(path)))
+
+    return put
 
 
 def identity_of(function: Callable[..., Any]) -> TaskIdentity:

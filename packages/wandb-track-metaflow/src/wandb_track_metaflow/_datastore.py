@@ -4,12 +4,15 @@
   `DataArtifact.sha`, but only once the task is over.
 - `FlowSpec._datastore`: what a flow object reads its variables from; `_foreach_stack` and `_parallel_ubf_iter`: its
   place among siblings; `_graph`: the flow's steps with their decorators.
+- `TaskDataStore._save_file` and its storage: a place for a task's files that are no variables, as its logs are;
 - `StepDecorator.inserted_by`, to tell a decorator that a flow added from one that the user wrote above a step.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 
@@ -61,6 +64,23 @@ def is_tracked(flow: Any, step: str) -> bool:
     """Whether the tasks of another step of the flow are tracked."""
     decorators = [decorator for node in flow._graph if node.name == step for decorator in node.decorators]
     return any(one.name == "wandb_log" and one.attributes["mode"] != "disabled" for one in decorators)
+
+
+def outlives_machine(datastore: Any) -> bool:
+    """Whether what is put into a task's datastore is still there when the task's machine is gone.
+
+    A local datastore may lie on a shared disk; the variable `WANDB_TRACK_STORE=always` says so.
+    """
+    return datastore._storage_impl.TYPE != "local" or os.environ.get("WANDB_TRACK_STORE") == "always"
+
+
+def save_file(datastore: Any, path: Path) -> str:
+    """Keep a file beside a task's logs in the datastore, under the attempt's number; returns its address."""
+    with path.open("rb") as file:
+        datastore._save_file({path.name: file})
+    storage = datastore._storage_impl
+    inside = storage.path_join(datastore._path, datastore._metadata_name_for_attempt(path.name))
+    return str(storage.full_uri(inside))
 
 
 def is_inserted(step: Any, name: str) -> bool:

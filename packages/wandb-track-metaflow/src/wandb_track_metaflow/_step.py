@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from wandb_track_core import ArgumentError, TrackedRun, TrackerFaultError, say
 
-from ._datastore import content_keys
+from ._datastore import content_keys, outlives_machine, save_file
 from ._identity import Task, identity_of
 from ._inputs import Inputs
 from ._outputs import Outputs
@@ -64,12 +64,13 @@ class StepTracker:
                 init_timeout=arguments.init_timeout,
                 finish_timeout=arguments.finish_timeout,
                 ranks=arguments.ranks,
+                store=self._store if outlives_machine(self.task.datastore) else None,
                 project=arguments.project,
                 entity=arguments.entity,
                 mode=arguments.mode,
                 tags=arguments.tags,
                 resume=arguments.resume,
-                config=config_of(self.task, arguments, self._remarks),
+                config=config_of(self.task, arguments),
             )
             run = self._tracked.open()
             if self._tracked.is_tracked:
@@ -137,6 +138,11 @@ class StepTracker:
         self._inputs.finish(self._remarks)
         if logged:
             self._register({"wandb-artifacts": json.dumps(logged)})
+
+    def _store(self, path: Path) -> str:
+        address = save_file(self.task.datastore, path)
+        self._register({"wandb-run-stored": address})
+        return address
 
     def _register(self, facts: dict[str, str]) -> None:
         """Tell Metaflow where the task went: shown in its UI, and by `Task(...).metadata_dict`."""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from ._read import Artifact, Entry, Run
+from wandb_track_core._artifacts import Artifact, Entry
+from wandb_track_core.packing import ADOPTED, OURS, read_listing
 
-OURS = "wandb-track/artifacts/"
-ADOPTED = "wandb-track/adopted/"
+from ._read import Run
+
 _MADE_BY_SYNC = {
     "config.yaml",
     "diff.patch",
@@ -40,12 +39,7 @@ def entries(run: Run, artifact: Artifact) -> list[Entry]:
     path = manifest_file(run, artifact) if artifact.manifest_file else None
     if path is None or run.is_packed:
         return artifact.entries
-    with gzip.open(path, "rt") as file:
-        found = [json.loads(line) for line in file]
-    return [
-        Entry(item["path"], item["digest"], item.get("size", 0), item.get("local_path", ""), item.get("ref", ""))
-        for item in found
-    ]
+    return list(read_listing(path))
 
 
 def manifest_file(run: Run, artifact: Artifact) -> Path | None:

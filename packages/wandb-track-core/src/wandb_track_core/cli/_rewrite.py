@@ -14,13 +14,14 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from wandb_track_core import _log
+from wandb_track_core._artifacts import Artifact, read_artifact, read_entry
 
 from ._files import entries, locate, manifest_file
 from ._order import Unit
-from ._read import Artifact, Run, read_artifact, read_entry
+from ._read import Run
 
 _WRITTEN_BY_SYNC = {"config.yaml", "output.log", "wandb-metadata.json", "wandb-summary.json"}
 _NOT_AT_AN_END = {_log.EXIT, _log.PREEMPTING}
@@ -101,6 +102,7 @@ def _link_files(source: Path, target: Path) -> None:
 
 def _messages(unit: Unit, fragments: list[Run], folder: Path, how: Continuation) -> Iterator[bytes]:
     steps, seconds, passed = 0, 0.0, 0
+    identities: dict[str, Any] = {}
     for number, run in enumerate(fragments):
         last_step, last_second = -1, 0.0
         is_last = number == len(fragments) - 1
@@ -108,9 +110,13 @@ def _messages(unit: Unit, fragments: list[Run], folder: Path, how: Continuation)
             for message in _log.entries(data):
                 kind, contents = _log.kind_of(message)
                 if kind == _log.RUN:
-                    if number:
-                        yield from _config_of(contents)
                     yield _log.replace(message, kind, _run_record(contents, unit, how.is_resumed))
+                    for part in _log.fields(contents):
+                        if part.number == 4 and number:
+                            # A second record of the run does not bring its config to the server.
+                            yield _log.encode([_log.Field(_log.CONFIG, 2, _merged(part.value, identities))])
+                elif kind == _log.CONFIG:
+                    yield _log.replace(message, kind, _merged(contents, identities))
                 elif kind == _log.ARTIFACT:
                     yield _log.replace(message, kind, _artifact_record(contents, run, unit, folder))
                 elif kind == _log.HISTORY:
@@ -134,11 +140,22 @@ def _values(row: bytes) -> dict[str, float]:
     return {item.keys[0]: json.loads(item.value) for item in found if item.keys[0] in names and item.value}
 
 
-def _config_of(run_record: bytes) -> Iterator[bytes]:
-    """What a resumed run adds to the config: a second record of the run would not bring it to the server."""
-    for part in _log.fields(run_record):
-        if part.number == 4:
-            yield _log.encode([_log.Field(_log.CONFIG, 2, part.value)])
+def _merged(contents: bytes, identities: dict[str, Any]) -> bytes:
+    """A change of the config, as a resumed run makes it online: a task's identity lists its attempts so far."""
+    parts = []
+    changes = [part for part in _log.fields(contents) if part.number in (1, 2)]
+    for part, item in zip(changes, _log.items(contents), strict=True):
+        key, value = item.keys[0], json.loads(item.value or "null")
+        if isinstance(value, dict) and "attempt" in value:
+            known = identities.get(key)
+            if known is not None and known["attempt"] != value["attempt"]:
+                attempts = [*known.get("attempts", [known["attempt"]]), value["attempt"]]
+                value = {**known, **value, "attempts": list(dict.fromkeys(attempts))}
+                fields = [_log.text_field(1, key), _log.text_field(16, json.dumps(value))]
+                part = part._replace(value=_log.encode(fields))
+            identities[key] = value
+        parts.append(part)
+    return _log.encode(parts)
 
 
 def _run_record(contents: bytes, unit: Unit, is_resumed: bool) -> bytes:
