@@ -1,0 +1,213 @@
+"""Values as artifacts of the W&B client, and back."""
+
+from __future__ import annotations
+
+import base64
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from . import _files
+from ._foreign import guess
+from ._kinds import class_name, kind_of
+from ._manifest import LISTED, FileEntry, Manifest
+from ._store import read, reader, written
+from .errors import IntegrityError, LoadError, SerializerError, UntrustedError
+
+if TYPE_CHECKING:
+    import wandb
+
+METADATA_KEY = "wandb_track"
+"""The key of an artifact's metadata that holds the manifest."""
+
+_WORKERS = 8  # as many as the client itself uses for a folder
+
+
+def to_artifact(
+    name: str,
+    value: Any,
+    *,
+    datasets: bool = False,
+    models: bool = False,
+    others: bool = False,
+    format: str | None = None,
+    directory: str | os.PathLike[str] | None = None,
+    max_size: int | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    description: str | None = None,
+) -> wandb.Artifact | None:
+    """Write a value and make the artifact that holds it; logging it is up to you.
+
+    The value is written once and hashed once. What the caller does with the value, or with the file or folder that a
+    path names, makes no difference after this returns.
+
+    Args:
+        name: The artifact's name, which is the file's too: 1 to 128 of ``A-Za-z0-9_.-``.
+        value: Any value.
+        datasets: Whether frames, tables and paths are wanted.
+        models: Whether torch modules and scikit-learn estimators are wanted.
+        others: Whether everything else that pickles is wanted.
+        format: As in `dump`.
+        directory: A new or empty folder for the files, which are read-only there and are not copied again. It has to
+            stay until they are uploaded: for an offline run, until that is synced. None to have the client keep a
+            copy of its own in its staging area.
+        max_size: As in `dump`.
+        metadata: Further metadata of the artifact.
+        description: The artifact's description.
+
+    Returns:
+        A draft artifact of type "dataset", "model" or "other"; None where values of this kind are not wanted, and
+        for base types, which go to the summary.
+
+    Raises:
+        SerializerError: The value cannot be written (see `dump`), or there is no wandb.
+        ValueError: `name`, `format` or `metadata` is not possible.
+        FileExistsError: `directory` is not empty.
+    """
+    if METADATA_KEY in (metadata or {}):
+        raise ValueError(f"metadata holds the key {METADATA_KEY!r}, which is the manifest's: use another")
+    wanted = {"dataset": datasets, "model": models, "other": others}
+    kind = kind_of(value)
+    if not wanted.get(kind):
+        return None
+    try:
+        import wandb
+    except ModuleNotFoundError:
+        raise SerializerError("to_artifact needs the client: pip install 'wandb-track-serializers[wandb]'") from None
+    if directory is None:
+        home: Any = tempfile.TemporaryDirectory(prefix="wandb-track-")
+        policy: Literal["mutable", "immutable"] = "mutable"
+    else:
+        home, policy = nullcontext(directory), "immutable"
+    with home as root, written(value, root, name, format, max_size) as (folder, finish):
+        artifact = wandb.Artifact(name, type=kind, description=description)
+
+        def add(path: str) -> FileEntry:
+            file = folder / path
+            file.chmod(0o444)
+            entry = artifact.add_file(str(file), name=path, skip_cache=True, policy=policy)
+            return FileEntry(path, _md5(entry), file.stat().st_size)
+
+        manifest = finish(_map(add, _files.listing(folder)))
+        artifact.metadata = {**(metadata or {}), METADATA_KEY: manifest.to_json(LISTED)}
+    return artifact
+
+
+def from_artifact(
+    artifact: wandb.Artifact,
+    trusted: bool = False,
+    *,
+    directory: str | os.PathLike[str] | None = None,
+    max_size: int | None = None,
+) -> Any:
+    """Download an artifact and read the value in it.
+
+    Args:
+        artifact: A logged artifact, such as `run.use_artifact` and `wandb.Api().artifact` return. One that has no
+            manifest, from another program, is read by the name of its file, or is a path.
+        trusted: As in `load`.
+        directory: Where to download to. None for a temporary folder; for a path, which needs its files, the
+            client's own place for the artifact.
+        max_size: As in `load`.
+
+    Returns:
+        The value.
+
+    Raises:
+        UntrustedError: Reading would run code, and `trusted` is not set; nothing was downloaded if that was known
+            beforehand.
+        IntegrityError: The files are not those of the manifest, or the manifest not that of the artifact.
+        TooLargeError: The value takes more than `max_size`.
+        LoadError: It cannot be read, or is not logged yet.
+        TypeError: `artifact` is no artifact.
+    """
+    if not callable(getattr(artifact, "download", None)):
+        raise TypeError(f"artifact is of type {class_name(artifact)}: give a wandb.Artifact, as use_artifact returns")
+    if artifact.is_draft():
+        raise LoadError(
+            f"artifact {artifact.name!r} is a draft that no server holds: wait() for it, or, in an offline run,"
+            " load() the directory that was given to to_artifact"
+        )
+    origin = f"artifact {artifact.qualified_name}"
+    entries = _entries(artifact)
+    data = artifact.metadata.get(METADATA_KEY)
+    manifest = guess(artifact.name.partition(":")[0], entries) if data is None else Manifest.from_json(data, entries)
+    if data is not None:
+        _agree(manifest, entries, origin)
+    try:
+        serializer = reader(manifest, trusted, origin)
+        if directory is None and not serializer.in_place:
+            home: Any = tempfile.TemporaryDirectory(prefix="wandb-track-")
+        else:
+            home = nullcontext(None if directory is None else os.fspath(directory))
+        with home as root:
+            return _download(artifact, manifest, data is None, root, trusted, max_size, origin)
+    except UntrustedError as error:
+        raise UntrustedError(f"{error}{_author(artifact)}", error.serializer, error.class_name) from None
+
+
+def _download(
+    artifact: wandb.Artifact,
+    manifest: Manifest,
+    foreign: bool,
+    root: str | None,
+    trusted: bool,
+    max_size: int | None,
+    origin: str,
+) -> Any:
+    for skip_cache in (False, True):
+        folder = Path(artifact.download(root=root, skip_cache=skip_cache)).absolute()
+        found = guess(manifest.name, manifest.files, folder) if foreign else manifest
+        try:
+            return read(folder, found, trusted, max_size, origin)
+        except IntegrityError:  # the client takes a file from its cache if only the size is right
+            if skip_cache:
+                raise
+            for file in manifest.files:
+                (folder / file.path).unlink(missing_ok=True)
+    raise AssertionError("the second round returns or raises")
+
+
+def _entries(artifact: wandb.Artifact) -> list[FileEntry]:
+    return [
+        FileEntry(str(path), _md5(entry), entry.size or 0)
+        for path, entry in artifact.manifest.entries.items()
+        if entry.ref is None
+    ]
+
+
+def _agree(manifest: Manifest, entries: Sequence[FileEntry], origin: str) -> None:
+    """The manifest is only metadata, which can be edited: the artifact itself has the last word."""
+    listed = {entry.path: entry for entry in entries}
+    for file in manifest.files:
+        entry = listed.get(file.path)
+        if entry is None or entry.size != file.size or entry.md5 not in ("", file.md5):
+            raise IntegrityError(
+                f"the manifest of {origin} does not fit its file {file.path!r}: the metadata was changed after it was"
+                " written; download the artifact and read its files yourself"
+            )
+
+
+def _md5(entry: Any) -> str:
+    """The hash of a file in hexadecimal; empty where the client hashed in another way."""
+    if entry.extra.get("alg"):
+        return ""
+    return base64.b64decode(entry.digest).hex()
+
+
+def _map(function: Any, items: Sequence[str]) -> list[FileEntry]:
+    if len(items) < 2:
+        return [function(item) for item in items]
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        return list(pool.map(function, items))
+
+
+def _author(artifact: wandb.Artifact) -> str:
+    with suppress(Exception):  # for a better message only
+        run: Any = artifact.logged_by()
+        return f". It was logged by {run.user.username} in the run {'/'.join(run.path)}"
+    return ""

@@ -1,0 +1,347 @@
+"""What pandas keeps and Arrow does not, column by column, and how it is put back."""
+
+from __future__ import annotations
+
+import base64
+import json
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from wandb_track_serializers._kinds import class_name
+from wandb_track_serializers.errors import NotRepresentableError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+_AS_VALUES = frozenset({"integer", "floating", "boolean", "datetime64", "datetime", "date"})
+"""Kinds of categories that Parquet holds as plain values; others are written as text."""
+
+
+class Recipe:
+    """How to turn what Arrow gives back into the frame that was written; JSON, in the Parquet file's metadata.
+
+    Attributes:
+        objects: For each column (by position) of dtype object how its cells are had from Arrow's: "object" or
+            "list", and its missing value: "None", "nan", "NA" or "NaT".
+        categories: For each categorical column that Arrow changes, its categories (a base64 Arrow stream), their
+            order, and whether the column holds them as text.
+        dtypes: For other columns that Arrow changes, the dtype to cast to.
+        index: ``dtypes``, ``names`` and ``freq`` of the index, and ``columns_freq``, where Arrow changes them.
+        series: The name, where the value was a series.
+        notes: What will not come back as it was.
+        arrow_types: Arrow's type for each field whose dtype does not tell it, by position; the index comes last.
+    """
+
+    KEY: ClassVar[bytes] = b"wandb_track"
+    _STORED: ClassVar[tuple[str, ...]] = ("objects", "categories", "dtypes", "index", "series")
+
+    def __init__(self) -> None:
+        self.objects: dict[str, dict[str, str]] = {}
+        self.categories: dict[str, dict[str, Any]] = {}
+        self.dtypes: dict[str, str] = {}
+        self.index: dict[str, Any] = {}
+        self.series: dict[str, Any] | None = None
+        self.notes: list[str] = []
+        self.arrow_types: dict[int, pa.DataType] = {}
+
+    def to_json(self) -> bytes:
+        """The recipe, without what is empty."""
+        return json.dumps({key: getattr(self, key) for key in self._STORED if getattr(self, key)}).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Recipe:
+        """Read a recipe that somebody else wrote; raises ValueError or TypeError where it is none."""
+        recipe = cls()
+        for key, value in json.loads(data).items():
+            if key in cls._STORED:
+                if not isinstance(value, dict):
+                    raise TypeError(f"{key!r} is of type {class_name(value)}, not dict")
+                setattr(recipe, key, value)
+        return recipe
+
+    def prepare(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Look through a frame's columns, and return it with those replaced that Arrow cannot take as they are."""
+        import pandas as pd
+
+        prepared = frame
+        if frame.columns.inferred_type.startswith("mixed"):
+            raise NotRepresentableError("its column labels are of several types, and Parquet's are text")
+        for position, (label, dtype) in enumerate(zip(frame.columns, frame.dtypes, strict=True)):
+            if pd.api.types.is_object_dtype(dtype):
+                self._look_at_cells(position, frame.iloc[:, position], f"column {label!r}")
+            elif isinstance(dtype, pd.CategoricalDtype) and not _in_dictionary(dtype, len(frame)):
+                as_text = dtype.categories.inferred_type not in _AS_VALUES
+                self._keep_categories(position, dtype, as_text)
+                if as_text:
+                    if prepared is frame:
+                        prepared = frame.copy(deep=False)
+                    texts = [str(category) for category in dtype.categories]
+                    prepared.isetitem(position, frame.iloc[:, position].cat.rename_categories(texts))
+        for level in range(frame.index.nlevels):
+            values = frame.index.get_level_values(level)
+            if pd.api.types.is_object_dtype(values.dtype):
+                if values.hasnans:
+                    raise NotRepresentableError("its index has the dtype object and misses values")
+                if values.inferred_type not in _cell_types():
+                    raise NotRepresentableError(f"its index holds {values.inferred_type} objects")
+                self.arrow_types[frame.shape[1] + level] = _cell_types()[values.inferred_type]
+        for axis, labels in (("freq", frame.index), ("columns_freq", frame.columns)):
+            if isinstance(labels, pd.DatetimeIndex | pd.TimedeltaIndex) and labels.freqstr is not None:
+                self.index[axis] = labels.freqstr
+        return prepared
+
+    def repair(self, wanted: pd.DataFrame, got: pd.DataFrame, again: bool) -> bool:
+        """Compare two frames without rows, and add to the recipe what brings one to the other.
+
+        Args:
+            wanted: The head of the frame that is to be written.
+            got: What comes back by this recipe.
+            again: Whether this was repaired before: what differs now cannot be.
+
+        Returns:
+            Whether anything differed.
+
+        Raises:
+            NotRepresentableError: There is no way.
+        """
+        import pandas as pd
+
+        old, new = wanted.columns, got.columns
+        if not (new.equals(old) and new.dtype == old.dtype and list(new.names) == list(old.names)):
+            raise NotRepresentableError(f"its column labels would change from {old!r} to {new!r}")
+        differed = False
+        for position, (before, after) in enumerate(zip(wanted.dtypes, got.dtypes, strict=True)):
+            if isinstance(before, pd.CategoricalDtype) and str(position) not in self.categories:
+                continue  # a file without rows has no dictionary
+            if not _same_dtype(before, after):
+                if again or not _parses(before):
+                    raise NotRepresentableError(f"column {old[position]!r} would change from {before} to {after}")
+                self.dtypes[str(position)] = str(before)
+                differed = True
+        return self._repair_index(wanted.index, got.index, again) or differed
+
+    def _repair_index(self, wanted: pd.Index[Any], got: pd.Index[Any], again: bool) -> bool:
+        import pandas as pd
+
+        repairs: dict[str, Any] = {}
+        if list(wanted.names) != list(got.names):
+            repairs["names"] = list(wanted.names)
+        if not isinstance(wanted, pd.RangeIndex):  # whose place another empty index may take
+            pairs = zip(_level_dtypes(wanted), _level_dtypes(got), strict=True)
+            dtypes = {str(level): old for level, (old, new) in enumerate(pairs) if not _same_dtype(old, new)}
+            if dtypes:
+                repairs["dtypes"] = {level: str(dtype) for level, dtype in dtypes.items()}
+            again = again or not all(_parses(dtype) for dtype in dtypes.values())
+        scalars = all(type(name) in (str, int, float, bool, type(None)) for name in wanted.names)
+        if repairs and (again or not scalars):
+            raise NotRepresentableError(f"its index would change from {wanted!r} to {got!r}")
+        self.index |= repairs
+        return bool(repairs)
+
+    def apply(self, table: pa.Table) -> pd.DataFrame:
+        """Turn a table into the frame that was written."""
+        import pandas as pd
+
+        lists = {
+            int(key): table.column(int(key)).to_pylist() for key, how in self.objects.items() if how["how"] == "list"
+        }
+        coded = {
+            int(key): _codes(table.column(int(key)), how) for key, how in self.categories.items() if not how["as_text"]
+        }
+        frame: pd.DataFrame = table.to_pandas(self_destruct=True)
+        for key, how in self.objects.items():
+            position = int(key)
+            cells = frame.iloc[:, position]
+            if position in lists:
+                cells = pd.Series(_object_array(lists[position]), frame.index, dtype=object, name=cells.name)
+            cells = cells.astype(object)
+            missing = cells.isna()
+            if missing.any():
+                cells[missing] = _missing_value(how["missing"])
+            frame.isetitem(position, cells)
+        for key, how in self.categories.items():
+            position = int(key)
+            values = _from_stream(how)
+            dtype = pd.CategoricalDtype(values, how["ordered"])
+            codes = coded.get(position)
+            if codes is None:
+                codes = frame.iloc[:, position].cat.set_categories([str(value) for value in values]).cat.codes
+            frame.isetitem(position, pd.Categorical.from_codes(codes, dtype=dtype))
+        for key, dtype in self.dtypes.items():
+            frame.isetitem(int(key), frame.iloc[:, int(key)].astype(dtype))
+        self._apply_index(frame)
+        return frame
+
+    def _look_at_cells(self, position: int, cells: pd.Series[Any], where: str) -> None:
+        import numpy as np
+        import pandas as pd
+        import pyarrow as pa
+
+        missing = {_missing_kind(value) for value in cells[cells.isna()]}
+        if "" in missing:
+            raise NotRepresentableError(f"{where} holds missing values of a class of its own")
+        if len(missing) > 1:
+            self.notes.append(f"{where} misses values as {' and '.join(sorted(missing))}: they come back as None")
+        how = {"how": "list", "missing": missing.pop() if len(missing) == 1 else "None"}
+        kind = pd.api.types.infer_dtype(cells, skipna=True)
+        try:
+            known = _cell_types().get(kind)
+            if known is not None:
+                self.arrow_types[position] = known
+                how["how"] = "object" if kind in ("string", "bytes", "empty") else "list"
+            else:
+                array = pa.array(cells, from_pandas=True)
+                present = [cell for cell in cells if not (pd.api.types.is_scalar(cell) and pd.isna(cell))]
+                if all(type(cell) is np.ndarray for cell in present):
+                    how["how"] = "object"
+                    faithful = len({(cell.dtype, cell.ndim) for cell in present}) == 1 and present[0].dtype != object
+                else:
+                    faithful = _same([cell for cell in array.to_pylist() if cell is not None], present)
+                if not faithful:
+                    raise NotRepresentableError(f"{where} holds {kind} objects, which Arrow would change")
+                self.arrow_types[position] = array.type
+        except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+            raise NotRepresentableError(f"{where} holds {kind} objects: {error}") from error
+        self.objects[str(position)] = how
+
+    def _keep_categories(self, position: int, dtype: pd.CategoricalDtype, as_text: bool) -> None:
+        import pyarrow as pa
+
+        try:
+            values = pa.table({"": pa.array(dtype.categories)})
+            sink = pa.BufferOutputStream()
+            with pa.ipc.new_stream(sink, values.schema) as stream:
+                stream.write_table(values)
+        except (pa.ArrowException, ValueError, TypeError) as error:
+            raise NotRepresentableError(f"its categories {dtype.categories!r} are not for Arrow: {error}") from error
+        how = {
+            "values": base64.b64encode(sink.getvalue()).decode(),
+            "dtype": str(dtype.categories.dtype),
+            "ordered": bool(dtype.ordered),
+            "as_text": as_text,
+        }
+        back = _from_stream(how)
+        if not (back.equals(dtype.categories) and back.dtype == dtype.categories.dtype):
+            raise NotRepresentableError(f"its categories {dtype.categories!r} would change to {back!r}")
+        self.categories[str(position)] = how
+
+    def _apply_index(self, frame: pd.DataFrame) -> None:
+        for level, dtype in self.index.get("dtypes", {}).items():
+            if frame.index.nlevels == 1:
+                frame.index = frame.index.astype(dtype)
+            else:
+                values = frame.index.levels[int(level)].astype(dtype)
+                frame.index = frame.index.set_levels(values, level=int(level))
+        if "names" in self.index:
+            frame.index.names = self.index["names"]
+        for axis, labels in (("freq", frame.index), ("columns_freq", frame.columns)):
+            if axis in self.index and len(labels):
+                with suppress(ValueError):  # a name that only the pandas knew that wrote it
+                    labels.freq = self.index[axis]
+
+
+def _cell_types() -> dict[str, pa.DataType]:
+    """Arrow's type for each kind of objects that comes back as it was."""
+    import pyarrow as pa
+
+    return {
+        "string": pa.large_string(),
+        "bytes": pa.large_binary(),
+        "boolean": pa.bool_(),
+        "integer": pa.int64(),
+        "floating": pa.float64(),
+        "date": pa.date32(),
+        "empty": pa.null(),
+    }
+
+
+def _in_dictionary(dtype: pd.CategoricalDtype, rows: int) -> bool:
+    """Whether the dictionary of a Parquet column is enough to have the categories back."""
+    import pandas as pd
+
+    return (
+        rows > 0
+        and bool(dtype.categories.dtype == pd.Index(["a"]).dtype)
+        and dtype.categories.inferred_type == "string"
+    )
+
+
+def _missing_kind(value: Any) -> str:
+    import pandas as pd
+
+    if value is None:
+        return "None"
+    if value is pd.NA or value is pd.NaT:
+        return "NA" if value is pd.NA else "NaT"
+    return "nan" if isinstance(value, float) else ""
+
+
+def _missing_value(kind: str) -> Any:
+    import pandas as pd
+
+    return {"None": None, "nan": float("nan"), "NA": pd.NA, "NaT": pd.NaT}[kind]
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equality that tells 1 from 1.0 and True, also within lists and dictionaries."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if isinstance(one, dict):
+        return list(one) == list(other) and all(map(_same, one.values(), other.values()))
+    return bool(one == other)
+
+
+def _same_dtype(one: Any, other: Any) -> bool:
+    import pandas as pd
+
+    if isinstance(one, pd.CategoricalDtype) and isinstance(other, pd.CategoricalDtype):
+        old, new = one.categories, other.categories  # which == compares without their order
+        return one.ordered == other.ordered and old.equals(new) and bool(old.dtype == new.dtype)
+    return bool(one == other)
+
+
+def _parses(dtype: Any) -> bool:
+    """Whether a dtype's name says all about it."""
+    import pandas as pd
+
+    try:
+        return bool(pd.api.types.pandas_dtype(str(dtype)) == dtype)
+    except (TypeError, ValueError, NotImplementedError):
+        return False
+
+
+def _level_dtypes(index: pd.Index[Any]) -> list[Any]:
+    levels = getattr(index, "levels", [index])
+    return [level.dtype for level in levels]
+
+
+def _from_stream(how: dict[str, Any]) -> pd.Index[Any]:
+    """The categories that a recipe holds."""
+    import pandas as pd
+    import pyarrow as pa
+
+    with pa.ipc.open_stream(base64.b64decode(how["values"])) as stream:
+        table = stream.read_all()
+    table.validate(full=True)
+    values = pd.Index(table.column(0).to_pandas()).rename(None)
+    return values if values.dtype == how["dtype"] else values.astype(how["dtype"])
+
+
+def _codes(column: pa.ChunkedArray, how: dict[str, Any]) -> Any:
+    """Which category each value of a column is; -1 where it is missing."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    values = pa.array(_from_stream(how)).cast(column.type)
+    return pc.fill_null(pc.index_in(column, value_set=values), -1).to_numpy()
+
+
+def _object_array(cells: list[Any]) -> Any:
+    import numpy as np
+
+    array: Any = np.empty(len(cells), dtype=object)
+    array[:] = cells
+    return array

@@ -1,0 +1,117 @@
+"""Files and folders, copied once when they are written: what happens to the originals later makes no difference."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from wandb_track_serializers import _files
+from wandb_track_serializers._kinds import class_name
+from wandb_track_serializers._manifest import check_path
+from wandb_track_serializers._serializer import Serializer, Source, Target
+from wandb_track_serializers.errors import IntegrityError, UnsupportedValueError
+
+
+class PathFiles(Serializer):
+    """The file, or the folder's tree. Links to what lies within the folder are followed; modes are not kept.
+
+    Details: ``kind``, "file" or "folder"; ``empty``, the folders that hold nothing, which artifacts cannot hold.
+    """
+
+    id = "pathlib.files"
+    types = ("pathlib:Path",)
+    kind = "dataset"
+    format = "files"
+    safe = True
+    in_place = True
+
+    def write(self, value: Path, target: Target) -> None:
+        """Copy what is there now."""
+        copier = _Copier(value, target)
+        try:
+            found = Path(os.path.realpath(value, strict=True))
+        except FileNotFoundError:
+            raise copier.error(value, "there is no such file or folder") from None
+        except OSError as error:
+            raise copier.error(value, f"{error.strerror}; is it a link to itself?") from error
+        if found.is_dir():
+            copier.folder(str(found), "", (str(found),))
+            target.details.update({"kind": "folder"} | ({"empty": copier.empty} if copier.empty else {}))
+        else:
+            copier.file(str(found), value.name or found.name)
+            target.details["kind"] = "file"
+
+    def read(self, source: Source) -> Path:
+        """The path of the file or folder where it lies."""
+        details = source.manifest.details
+        if details.get("kind") != "folder":
+            return Path(source.file.name)
+        empty = details.get("empty", [])
+        if not isinstance(empty, list) or not all(isinstance(path, str) for path in empty):
+            raise IntegrityError(f"the manifest's list of empty folders is a {class_name(empty)}, not one of strings")
+        for path in empty:
+            (source.directory / check_path(path)).mkdir(parents=True, exist_ok=True)
+        return source.directory
+
+
+class _Copier:
+    def __init__(self, path: Path, target: Target) -> None:
+        self._path = path
+        self._target = target
+        self._size = 0
+        self.empty: list[str] = []
+
+    def error(self, path: str | Path, reason: str) -> UnsupportedValueError:
+        return UnsupportedValueError(self._target.name, class_name(self._path), reason, repr(os.fspath(path)))
+
+    def folder(self, folder: str, prefix: str, within: tuple[str, ...]) -> None:
+        """Copy what is in a folder; `within` are the real paths of it and of those around it, outermost first."""
+        try:
+            with os.scandir(folder) as entries:
+                ordered = sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            raise self.error(folder, f"{error.strerror}: make it readable, or leave it out") from error
+        if not ordered and prefix:
+            (self._target.directory / prefix).mkdir(parents=True, exist_ok=True)
+            self.empty.append(prefix.rstrip("/"))
+        for entry in ordered:
+            real = entry.path
+            if entry.is_symlink():
+                real = os.path.realpath(real)
+                if os.path.commonpath([real, within[0]]) != within[0]:
+                    raise self.error(entry.path, f"it is a link out of the folder, to {real!r}: copy its target in")
+                if not Path(real).exists():
+                    raise self.error(entry.path, f"it is a link to {real!r}, which does not exist: remove it")
+                if real in within:
+                    raise self.error(entry.path, "it is a link to a folder that it is in: remove it")
+            if Path(real).is_dir():
+                self.folder(real, f"{prefix}{entry.name}/", (*within, real))
+            else:
+                self.file(real, prefix + entry.name)
+
+    def file(self, source: str, path: str) -> None:
+        """Copy one file, given by its real path."""
+        try:
+            path.encode()
+            check_path(path)
+        except (UnicodeEncodeError, IntegrityError):
+            raise self.error(
+                source, "an artifact's path is UTF-8, without '\\' and control characters: rename it"
+            ) from None
+        copy = self._target.directory / path
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with _files.open_plain(source) as file:
+                before = os.fstat(file.fileno())
+                self._size += before.st_size
+                self._target.check(self._size)
+                _files.copy(file, copy)
+                after = os.fstat(file.fileno())
+        except OSError as error:
+            mode = os.lstat(source).st_mode if os.path.lexists(source) else stat.S_IFREG
+            if not stat.S_ISREG(mode):
+                raise self.error(source, "it is a socket, a pipe or a device, not a file: leave it out") from error
+            raise self.error(source, f"{error.strerror or error}") from error
+        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            raise self.error(source, "it was changed while it was copied: write it to its end first")

@@ -1,0 +1,150 @@
+"""torch's modules."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from wandb_track_serializers._kinds import class_name, is_a
+from wandb_track_serializers._serializer import Serializer, Source, Target
+from wandb_track_serializers.errors import IntegrityError, SerializerError, UnsupportedValueError
+
+from .pickles import PROTOCOL, cannot_pickle
+
+if TYPE_CHECKING:
+    import torch
+
+_WRAPPERS = {
+    "torch._dynamo.eval_frame": ("OptimizedModule", "_orig_mod"),
+    "torch.nn.parallel.distributed": ("DistributedDataParallel", "module"),
+    "torch.nn.parallel.data_parallel": ("DataParallel", "module"),
+}
+_ALIASES = "wandb_track_aliases"
+
+
+class TorchModule(Serializer):
+    """torch.save of the module. A compiled or data-parallel one is stored as the module that it wraps."""
+
+    id = "torch.module"
+    types = ("torch.nn:Module",)
+    kind = "model"
+    format = "pickle"
+    libraries = ("torch",)
+
+    def write(self, value: Any, target: Target) -> None:
+        """Write to ``{name}.pkl``."""
+        import torch
+
+        module = _unwrapped(value, target)
+        target.check(sum(storage.nbytes() for storage in _storages(module).values()))
+        try:
+            if target.max_size is None:
+                torch.save(module, target.path(".pkl"), pickle_protocol=PROTOCOL)
+            else:
+                with target.open(".pkl") as file:
+                    torch.save(module, file, pickle_protocol=PROTOCOL)
+        except (SerializerError, OSError, MemoryError):
+            raise
+        except Exception as error:
+            raise cannot_pickle(module, target.name, error) from error
+
+    def read(self, source: Source) -> Any:
+        """Unpickle, with all tensors on the CPU; `load` has made sure that the source is trusted."""
+        import torch
+
+        return torch.load(source.file, map_location="cpu", weights_only=False)
+
+
+class TorchState(Serializer):
+    """The module's state dict in the safetensors format, which holds no code. Comes back as a dict of tensors."""
+
+    id = "torch.safetensors"
+    types = TorchModule.types
+    kind = "model"
+    format = "safetensors"
+    on_request = True
+    safe = True
+    libraries = ("torch", "safetensors")
+
+    def write(self, value: Any, target: Target) -> None:
+        """Write to ``{name}.safetensors``; tensors that share memory are written once."""
+        try:
+            from safetensors.torch import save_file
+        except ModuleNotFoundError:
+            raise UnsupportedValueError(
+                target.name,
+                class_name(value),
+                "format='safetensors' needs pip install 'wandb-track-serializers[safetensors]'",
+            ) from None
+        module = _unwrapped(value, target)
+        tensors: dict[str, torch.Tensor] = {}
+        aliases: dict[str, str] = {}
+        first: dict[Any, str] = {}
+        for key, tensor in module.state_dict().items():
+            if not is_a(tensor, "torch", "Tensor"):
+                raise UnsupportedValueError(
+                    target.name,
+                    class_name(value),
+                    f"it is of type {class_name(tensor)}, and safetensors holds tensors alone: leave format= out",
+                    f"{target.name}.state_dict()[{key!r}]",
+                )
+            memory = (tensor.device, tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype)
+            original = first.setdefault(memory, key) if tensor.numel() else key
+            if original == key:
+                tensors[key] = tensor.detach()
+            else:
+                aliases[key] = original
+        target.check(sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()))
+        save_file(_apart(tensors), target.path(".safetensors"), metadata={_ALIASES: json.dumps(aliases)})
+
+    def read(self, source: Source) -> dict[str, Any]:
+        """Read the tensors, onto the CPU."""
+        from safetensors import SafetensorError, safe_open
+
+        source.check(source.manifest.size)
+        try:
+            with safe_open(source.path, framework="pt", device="cpu") as file:
+                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (it is no dict)
+                aliases = json.loads((file.metadata() or {}).get(_ALIASES, "{}"))
+        except SafetensorError as error:
+            raise IntegrityError(f"{source.manifest.name!r} is no whole safetensors file: {error}") from error
+        for alias, original in aliases.items():
+            tensors[alias] = tensors[original]
+        return tensors
+
+
+def _unwrapped(module: Any, target: Target) -> Any:
+    """The module inside of those that compile it or spread it over devices."""
+    while True:
+        if is_a(module, "torch.jit", "ScriptModule"):
+            reason = "it is a scripted module: torch.jit.save it to a file, and use the file's Path"
+        elif is_a(module, "torch.distributed.fsdp", "FullyShardedDataParallel"):
+            reason = "each process holds but a part of it: gather its full state dict, and use that"
+        else:
+            reason = ""
+        if reason:
+            raise UnsupportedValueError(target.name, class_name(module), reason)
+        for home, (name, attribute) in _WRAPPERS.items():
+            if is_a(module, home, name):
+                target.notes.append(f"stored without the {name} around it")
+                module = getattr(module, attribute)
+                break
+        else:
+            return module
+
+
+def _storages(module: Any) -> dict[int, Any]:
+    tensors = [*module.parameters(), *module.buffers()]
+    return {tensor.untyped_storage().data_ptr(): tensor.untyped_storage() for tensor in tensors}
+
+
+def _apart(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Tensors that are contiguous and share no memory, copied only where they do."""
+    used: set[int] = set()
+    result = {}
+    for key, tensor in tensors.items():
+        memory = tensor.untyped_storage().data_ptr()
+        shared = memory in used or tensor.untyped_storage().nbytes() != tensor.numel() * tensor.element_size()
+        result[key] = tensor.contiguous().clone() if shared else tensor.contiguous()
+        used.add(memory)
+    return result

@@ -1,0 +1,135 @@
+"""Copying, hashing and verifying files, never through a symbolic link that somebody else could have put there."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from ._manifest import FileEntry
+from .errors import IntegrityError
+
+_BLOCK = 1 << 20
+_WORKERS = 8  # hashing lets other threads run
+_PLAIN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+def open_plain(path: str | Path) -> BinaryIO:
+    """Open a regular file for reading; no link, and nothing that would make the opening wait.
+
+    Raises:
+        OSError: It cannot be opened, or is no regular file.
+    """
+    descriptor = os.open(path, _PLAIN)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(f"{path} is no regular file")
+    return open(path, "rb", opener=lambda *_: descriptor)
+
+
+def copy(source: BinaryIO, path: Path) -> None:
+    """Copy an open file to a new one, within the kernel, or the file system, where it can."""
+    with path.open("xb") as target:
+        with suppress(OSError, AttributeError):  # another file system, or a kernel without it: copied below
+            while os.copy_file_range(source.fileno(), target.fileno(), 1 << 30):
+                pass
+        while block := source.read(_BLOCK):
+            target.write(block)
+
+
+def walk(directory: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Every entry below a folder, with its relative path; folders before what is in them, links not followed."""
+    folders = [("", str(directory))]
+    while folders:
+        prefix, folder = folders.pop()
+        with os.scandir(folder) as entries:
+            ordered = sorted(entries, key=lambda entry: entry.name)
+        for entry in ordered:
+            yield prefix + entry.name, entry
+            if entry.is_dir(follow_symlinks=False):
+                folders.append((f"{prefix}{entry.name}/", entry.path))
+
+
+def listing(directory: Path) -> list[str]:
+    """The relative paths of the files below a folder, sorted."""
+    return sorted(path for path, entry in walk(directory) if not entry.is_dir(follow_symlinks=False))
+
+
+def hashed(directory: Path, paths: Sequence[str]) -> list[FileEntry]:
+    """Hash files, each once, several at a time."""
+
+    def entry(path: str) -> FileEntry:
+        with open_plain(directory / path) as file:
+            return FileEntry(path, md5(file), os.fstat(file.fileno()).st_size)
+
+    if len(paths) < 2:
+        return [entry(path) for path in paths]
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        return list(pool.map(entry, paths))
+
+
+def md5(file: BinaryIO) -> str:
+    """The hash of an open file from its beginning, hexadecimal; the file is left at its beginning."""
+    hasher = hashlib.md5(usedforsecurity=False)
+    buffer = memoryview(bytearray(_BLOCK))
+    file.seek(0)
+    while count := file.readinto(buffer):  # type: ignore[attr-defined]
+        hasher.update(buffer[:count])
+    file.seek(0)
+    return hasher.hexdigest()
+
+
+def verify(directory: Path, files: Sequence[FileEntry], nothing_else: bool) -> BinaryIO | None:
+    """Check that files are there, unchanged, and that the folder holds no link or device.
+
+    Args:
+        directory: The folder.
+        files: What must lie there.
+        nothing_else: Whether any other file is an error.
+
+    Returns:
+        The file, open, if there is exactly one: what is read from it is what was verified.
+
+    Raises:
+        IntegrityError: Something is not as it must be.
+    """
+    found = set()
+    for path, entry in walk(directory):
+        if entry.is_symlink() or not (entry.is_dir() or entry.is_file()):
+            raise IntegrityError(f"{entry.path} is a link or a device: no value of ours holds one; nothing was read")
+        if not entry.is_dir():
+            found.add(path)
+    wanted = {file.path for file in files}
+    if missing := wanted - found:
+        raise IntegrityError(f"{_some(missing)} is missing below {directory}: download or copy the files again")
+    if nothing_else and (extra := found - wanted):
+        raise IntegrityError(f"{_some(extra)} below {directory} is not in the manifest: move it away")
+    if len(files) == 1:
+        handle = open_plain(directory / files[0].path)
+        try:
+            _compare(files[0], FileEntry(files[0].path, md5(handle), os.fstat(handle.fileno()).st_size))
+        except BaseException:
+            handle.close()
+            raise
+        return handle
+    for file, actual in zip(files, hashed(directory, [file.path for file in files]), strict=True):
+        _compare(file, actual)
+    return None
+
+
+def _compare(wanted: FileEntry, actual: FileEntry) -> None:
+    if wanted != actual:
+        raise IntegrityError(
+            f"{wanted.path!r} has changed since it was written: it has {actual.size:,} bytes with md5 {actual.md5},"
+            f" not {wanted.size:,} with {wanted.md5}; download or copy it again"
+        )
+
+
+def _some(paths: set[str]) -> str:
+    first, *others = sorted(paths)
+    return repr(first) + (f" (and {len(others):,} more)" if others else "")

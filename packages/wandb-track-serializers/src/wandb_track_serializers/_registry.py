@@ -1,0 +1,214 @@
+"""Which serializer takes a value, and which one wrote a file.
+
+A serializer's module is only imported when the library of its values is there already, or when files ask for it.
+The same holds for plug-ins: the name of their entry point is the serializer's id.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib import import_module
+from threading import RLock
+from typing import TYPE_CHECKING, Any
+
+from ._kinds import class_name, is_summary, loaded
+
+if TYPE_CHECKING:
+    from ._kinds import Kind
+    from ._serializer import Serializer
+
+GROUP = "wandb_track.serializers"
+"""The entry-point group of plug-ins."""
+
+_BUILTIN = {
+    "builtins.pickle": ("pickles", "Pickle"),
+    "pathlib.files": ("paths", "PathFiles"),
+    "pandas.parquet": ("pandas", "PandasParquet"),
+    "polars.parquet": ("polars", "PolarsParquet"),
+    "pyarrow.parquet": ("arrow", "ArrowParquet"),
+    "numpy.npy": ("numpy", "NumpyFile"),
+    "torch.module": ("torch", "TorchModule"),
+    "torch.safetensors": ("torch", "TorchState"),
+    "sklearn.pickle": ("sklearn", "SklearnPickle"),
+    "sklearn.skops": ("sklearn", "SklearnSkops"),
+}
+
+_log = logging.getLogger("wandb_track_serializers")
+
+
+class Registry:
+    """The serializers that are loaded, and how to load the others."""
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+        self._serializers: dict[str, Serializer] = {}
+        self._pending: dict[str, Callable[[], None]] = {
+            id: partial(self._build_in, home, name) for id, (home, name) in _BUILTIN.items()
+        }
+        self._scanned = False
+
+    def register(self, serializer: Serializer | type[Serializer], distribution: str = "") -> None:
+        """Add a serializer; see `wandb_track_serializers.register`."""
+        from .errors import RegistrationError
+
+        new = _checked(serializer)
+        new.distribution = distribution or new.distribution
+        homes = {reference.partition(":")[0].partition(".")[0] for reference in new.types}
+        with self._lock:
+            self._load(lambda id: id in new.overrides or id.partition(".")[0] in homes)
+            for old in self._serializers.values():
+                if old.id == new.id and type(old) is not type(new):
+                    raise RegistrationError(f"the id {new.id!r} is taken by {class_name(old)}: choose another")
+                if _rivals(new, old) and new.id != old.id and not {old.id, new.id} & {*new.overrides, *old.overrides}:
+                    raise RegistrationError(
+                        f"{new.id!r} and {old.id!r} both write {_rivals(new, old)}: if the new one is to take the old"
+                        f" one's place, say so with overrides = ({old.id!r},)"
+                    )
+            self._serializers[new.id] = new
+            self._pending.pop(new.id, None)
+
+    def by_id(self, id: str) -> Serializer | None:
+        """The serializer that has this id; None where there is none."""
+        with self._lock:
+            self._load(lambda pending: pending == id)
+            return self._serializers.get(id)
+
+    def candidates(self, value: Any) -> Iterator[Serializer]:
+        """Serializers for a value, the most derived class first, without the ones that others replace."""
+        with self._lock:
+            self._load(lambda id: id.partition(".")[0] in sys.modules)
+            serializers = list(self._serializers.values())
+        replaced = {id for serializer in serializers for id in serializer.overrides}
+        homes: dict[type, list[Serializer]] = {}
+        for serializer in serializers:
+            for reference in serializer.types:
+                cls = loaded(*reference.split(":"))
+                if cls is not None:
+                    homes.setdefault(cls, []).append(serializer)
+        for cls in type(value).__mro__:
+            for serializer in homes.get(cls, ()):
+                if serializer.id not in replaced and serializer.accepts(value):
+                    yield serializer
+
+    def _load(self, wanted: Callable[[str], bool]) -> None:
+        if not self._scanned:
+            self._scanned = True
+            self._scan()
+        for id in [id for id in self._pending if wanted(id)]:
+            self._pending.pop(id)()
+
+    def _build_in(self, home: str, name: str) -> None:
+        serializer = getattr(import_module(f"{__package__}._builtin.{home}"), name)()
+        self._serializers[serializer.id] = serializer
+
+    def _scan(self) -> None:
+        from importlib.metadata import entry_points
+
+        for point in entry_points(group=GROUP):
+            source = f"{point.dist.name} {point.dist.version}" if point.dist else "an unknown distribution"
+            if point.name in self._pending:
+                _log.warning("plug-in %r of %s is not used: its name is another serializer's", point.name, source)
+            else:
+                self._pending[point.name] = partial(self._plug_in, point, source)
+
+    def _plug_in(self, point: Any, source: str) -> None:
+        from .errors import RegistrationError
+
+        try:
+            serializer = _checked(point.load())
+            if serializer.id != point.name:
+                raise RegistrationError(f"its entry point is named {point.name!r}, but its id is {serializer.id!r}")
+            self.register(serializer, source)
+        except ModuleNotFoundError as error:
+            _log.warning("plug-in %r of %s is not used: it needs %s (%s)", point.name, source, error.name, error)
+        except RegistrationError as error:
+            _log.warning("plug-in %r of %s is not used: %s", point.name, source, error)
+        except Exception as error:
+            _log.warning(
+                "plug-in %r of %s is not used: it failed with %s: %s", point.name, source, class_name(error), error
+            )
+
+
+_REGISTRY = Registry()
+
+
+def register(serializer: Serializer | type[Serializer]) -> None:
+    """Add a serializer for this process. A distribution's own belong in the entry-point group instead.
+
+    Args:
+        serializer: A subclass of `Serializer`, or an instance of one.
+
+    Raises:
+        RegistrationError: It is no serializer, its id is taken, or another writes the same classes in the same
+            format and its id is not among the new one's `overrides`.
+    """
+    _REGISTRY.register(serializer)
+
+
+def by_id(id: str) -> Serializer | None:
+    """The serializer that has this id; None where there is none."""
+    return _REGISTRY.by_id(id)
+
+
+def serializer_for(value: Any, format: str | None = None) -> Serializer:
+    """Say which serializer a value is written with.
+
+    Args:
+        value: Anything but a base type.
+        format: The format to use, such as "safetensors"; None for the usual one.
+
+    Returns:
+        The serializer; the one that pickles where no other takes the value, as its class is `object`.
+
+    Raises:
+        ValueError: Values of this class cannot be written in this format.
+        TypeError: The value is of a base type, which belongs in the summary.
+    """
+    if is_summary(value):
+        raise TypeError(
+            f"value is of type {class_name(value)}, which becomes a part of the run's summary and no artifact:"
+            " use to_summary(value)"
+        )
+    return find(value, format)[0]
+
+
+def find(value: Any, format: str | None = None) -> tuple[Serializer, Kind]:
+    """The serializer for a value, and the type of its artifact; see `serializer_for`."""
+    candidates = list(_REGISTRY.candidates(value))
+    usual = next(serializer for serializer in candidates if not serializer.on_request)
+    if format is None:
+        return usual, usual.kind
+    for serializer in candidates:
+        if serializer.format == format:
+            return serializer, usual.kind
+    known = ", ".join(dict.fromkeys(repr(serializer.format) for serializer in candidates))
+    raise ValueError(f"format {format!r} is not for values of type {class_name(value)}; there is {known}")
+
+
+def _rivals(one: Serializer, other: Serializer) -> str:
+    """The classes that two serializers would both write when asked for the same format."""
+    if one.format != other.format and (one.on_request or other.on_request):
+        return ""
+    return ", ".join(sorted(set(one.types) & set(other.types)))
+
+
+def _checked(serializer: Any) -> Serializer:
+    from ._serializer import Serializer
+    from .errors import RegistrationError
+
+    if isinstance(serializer, type) and issubclass(serializer, Serializer):
+        serializer = serializer()
+    if not isinstance(serializer, Serializer):
+        raise RegistrationError(
+            f"serializer is of type {class_name(serializer)}: give a subclass of wandb_track_serializers.Serializer"
+        )
+    for name in ("id", "types", "format"):
+        if not getattr(serializer, name, None):
+            raise RegistrationError(f"{class_name(serializer)} has no {name!r}: see Serializer's documentation")
+    types: object = serializer.types
+    if not isinstance(types, tuple) or not all(":" in reference for reference in types):
+        raise RegistrationError(f"types of {serializer.id!r} is {types!r}: give a tuple of 'module:class'")
+    return serializer

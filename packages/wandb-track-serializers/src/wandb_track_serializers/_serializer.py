@@ -1,0 +1,159 @@
+"""What a serializer is, for this package's own and for plug-ins."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
+
+from .errors import IntegrityError, TooLargeError
+
+if TYPE_CHECKING:
+    from ._kinds import Kind
+    from ._manifest import Manifest
+
+
+class Serializer:
+    """Writes values of one library to files and reads them back. Subclass it, and register an instance or the class.
+
+    Attributes:
+        id: The name that manifests keep, for ever. Its first part, up to a dot, is the module that is in
+            `sys.modules` whenever there are values of this kind: "xgboost.ubj".
+        types: The classes it serializes, subclasses included, each as "module:name". Of several serializers
+            the one for the most derived class is taken.
+        kind: "dataset", "model" or "other", the artifact's type.
+        format: What `format=` calls it.
+        version: Of the format. Raise it when the reader of the version before could not read what is now written,
+            or would read something else; the new reader must still read every older version.
+        on_request: Whether it is only used when `format=` names it.
+        safe: Whether reading a file made by an enemy runs no code of theirs.
+        in_place: Whether what is read refers to the files, which then have to stay.
+        libraries: Modules whose `__version__` the manifest keeps.
+        overrides: Ids of serializers whose place this one takes.
+        distribution: The distribution that it comes from, and its version, for `written_by`.
+    """
+
+    id: ClassVar[str]
+    types: ClassVar[tuple[str, ...]]
+    kind: ClassVar[Kind] = "other"
+    format: ClassVar[str]
+    version: ClassVar[int] = 1
+    on_request: ClassVar[bool] = False
+    safe: ClassVar[bool] = False
+    in_place: ClassVar[bool] = False
+    libraries: ClassVar[tuple[str, ...]] = ()
+    overrides: ClassVar[tuple[str, ...]] = ()
+    distribution: str = ""
+
+    def accepts(self, value: Any) -> bool:
+        """Whether this value, an instance of one of `types`, can be written; if not, others are asked."""
+        return True
+
+    def write(self, value: Any, target: Target) -> None:
+        """Write a value's files.
+
+        Args:
+            value: An instance of one of `types`. It must be left as it is.
+            target: Where to. Whatever lies in `target.directory` afterwards is the value.
+
+        Raises:
+            NotRepresentableError: This value is not for this format; it is then pickled.
+            UnsupportedValueError: It cannot be stored at all.
+        """
+        raise NotImplementedError
+
+    def read(self, source: Source) -> Any:
+        """Read a value back.
+
+        Args:
+            source: Its files, whose hashes have been verified, and its manifest.
+        """
+        raise NotImplementedError
+
+
+@dataclass
+class Target:
+    """Where a serializer writes.
+
+    Attributes:
+        directory: A new, empty folder.
+        name: The value's name.
+        max_size: The most bytes that may be written; None for no limit.
+        details: What the reader will need: an object of JSON, kept in the manifest.
+        notes: Sentences for a reader of the manifest.
+    """
+
+    directory: Path
+    name: str
+    max_size: int | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def path(self, suffix: str) -> Path:
+        """The path of the value's main file: its name and a suffix."""
+        return self.directory / f"{self.name}{suffix}"
+
+    def open(self, suffix: str) -> BinaryIO:
+        """Open the value's main file for writing; with a `max_size`, writing more raises `TooLargeError`."""
+        if self.max_size is None:
+            return self.path(suffix).open("xb")
+        return io.BufferedWriter(_LimitedFile(self.path(suffix), self))
+
+    def check(self, size: int) -> None:
+        """Raise `TooLargeError` if so many bytes are too many."""
+        if self.max_size is not None and size > self.max_size:
+            raise TooLargeError(self.name, size, self.max_size, "raise max_size= or leave the value out")
+
+
+class _LimitedFile(io.FileIO):
+    def __init__(self, path: Path, target: Target) -> None:
+        super().__init__(path, "xb")
+        self._target = target
+        self._written = 0
+
+    def write(self, data: Any, /) -> int:
+        self._written += memoryview(data).nbytes
+        self._target.check(self._written)
+        return super().write(data)
+
+
+@dataclass
+class Source:
+    """What a serializer reads.
+
+    Attributes:
+        directory: The folder of the value's files.
+        manifest: What was written.
+        trusted: Whether code that comes with the files may be run.
+        max_size: The most bytes of memory that the value may take.
+        handle: The value's file, open for reading since before it was verified; None where there is not exactly one.
+    """
+
+    directory: Path
+    manifest: Manifest
+    trusted: bool
+    max_size: int
+    handle: BinaryIO | None = None
+
+    @property
+    def file(self) -> BinaryIO:
+        """The value's only file, open for reading: what was verified, also if its path has been replaced since."""
+        if self.handle is None:
+            raise IntegrityError(
+                f"{self.manifest.name!r} has {len(self.manifest.files)} files, where {self.manifest.serializer}"
+                " writes one: the manifest does not belong to these files"
+            )
+        return self.handle
+
+    @property
+    def path(self) -> Path:
+        """The path of the value's only file, for libraries that take no open file."""
+        return Path(self.file.name)
+
+    def check(self, size: int) -> None:
+        """Raise `TooLargeError` if so many bytes of memory are too many."""
+        if size > self.max_size:
+            raise TooLargeError(
+                self.manifest.name, size, self.max_size, "if this is no trap, give a larger max_size= in bytes"
+            )

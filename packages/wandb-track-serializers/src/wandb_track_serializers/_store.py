@@ -1,0 +1,292 @@
+"""Values to a folder and back: ``wandb_track.json``, the manifest, beside ``files``, what the value consists of.
+
+The manifest is written last, in one step: a folder without one holds no value, or half of one.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import _files
+from .__about__ import __version__
+from ._foreign import guess
+from ._kinds import class_name, is_summary
+from ._manifest import FILE_NAME, FileEntry, Manifest
+from ._registry import by_id, find
+from ._serializer import Serializer, Source, Target
+from .errors import (
+    IntegrityError,
+    LoadError,
+    NotRepresentableError,
+    SerializerError,
+    UnsupportedValueError,
+    UntrustedError,
+)
+
+if TYPE_CHECKING:
+    from ._kinds import Kind
+
+FILES = "files"
+DISTRIBUTION = f"wandb-track-serializers {__version__}"
+_NAME = re.compile(r"(?!\.+$)[A-Za-z0-9_\-.]{1,128}")
+_log = logging.getLogger("wandb_track_serializers")
+
+
+def dump(
+    value: Any,
+    directory: str | os.PathLike[str],
+    name: str = "value",
+    *,
+    format: str | None = None,
+    max_size: int | None = None,
+) -> Manifest:
+    """Write a value to a folder of its own.
+
+    Args:
+        value: Anything but a base type. It is left as it is.
+        directory: The folder; new, or empty. Afterwards it holds ``wandb_track.json``, the manifest, and in
+            ``files`` what the value consists of.
+        name: What its file is called, without a suffix: 1 to 128 of ``A-Za-z0-9_.-``.
+        format: How to write it, where there are several ways: "pickle", "safetensors", "skops" or a plug-in's;
+            None for the usual one.
+        max_size: The most bytes to write; None for no limit.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        UnsupportedValueError: The value cannot be written; the message names the part of it that cannot.
+        TooLargeError: It is larger than `max_size`.
+        FileExistsError: The folder is not empty.
+        ValueError: `name` or `format` is not possible.
+        TypeError: The value is of a base type.
+    """
+    with written(value, directory, name, format, max_size) as (folder, finish):
+        return finish(_files.hashed(folder, _files.listing(folder)))
+
+
+@contextmanager
+def written(
+    value: Any, directory: str | os.PathLike[str], name: str, format: str | None, max_size: int | None
+) -> Iterator[tuple[Path, Callable[[list[FileEntry]], Manifest]]]:
+    """Write a value's files, for the caller to hash and then to finish; nothing is left behind where that fails.
+
+    Yields:
+        The folder of the files, and a function that takes their entries, writes the manifest and returns it.
+    """
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ValueError(f"name is {name!r}, of type {class_name(name)}: use 1 to 128 of A-Z, a-z, 0-9, '_', '.', '-'")
+    if is_summary(value):
+        raise TypeError(
+            f"value is of type {class_name(value)}, which becomes a part of the run's summary and no files:"
+            " use to_summary(value)"
+        )
+    serializer, kind = find(value, format)
+    root = Path(directory).absolute()
+    existed = root.is_dir()
+    root.mkdir(parents=True, exist_ok=True)
+    if any(root.iterdir()):
+        raise FileExistsError(f"directory {str(root)!r} is not empty: give each value a new folder")
+    partial, final = root / f"{FILES}.partial", root / FILES
+    try:
+        partial.mkdir()
+        target = Target(partial, name, max_size)
+        serializer = _write(serializer, value, target)
+        target.check(sum((partial / path).stat().st_size for path in _files.listing(partial)))
+        partial.rename(final)
+        manifest = _manifest(serializer, kind, value, target)
+
+        def finish(files: list[FileEntry]) -> Manifest:
+            finished = replace(manifest, files=tuple(files))
+            _save(finished, root)
+            return finished
+
+        yield final, finish
+    except BaseException:
+        for folder in (partial, final):
+            shutil.rmtree(folder, ignore_errors=True)
+        (root / FILE_NAME).unlink(missing_ok=True)
+        if not existed:
+            with suppress(OSError):
+                root.rmdir()
+        raise
+
+
+def load(
+    directory: str | os.PathLike[str],
+    manifest: Manifest | None = None,
+    trusted: bool = False,
+    *,
+    max_size: int | None = None,
+) -> Any:
+    """Read a value back.
+
+    Args:
+        directory: A folder that `dump` or `to_artifact` wrote, or one with the files of a downloaded artifact.
+        manifest: What the files are; None to take the one in the folder. Without any, a lone file is read by its
+            suffix, and everything else is a path.
+        trusted: Whether you trust whoever wrote the files: pickles run whatever code is in them. Formats that hold
+            data alone are read either way.
+        max_size: The most bytes of memory that the value may take; None for as much as the machine has.
+
+    Returns:
+        The value. A path is that of the files themselves: copy what you want to change.
+
+    Raises:
+        UntrustedError: Reading would run code, and `trusted` is not set.
+        IntegrityError: The files are not those of the manifest.
+        TooLargeError: The value takes more than `max_size`.
+        LoadError: They cannot be read; the message names the versions.
+        FileNotFoundError: There is no such folder.
+    """
+    root = Path(directory).absolute()
+    if not root.is_dir():
+        raise FileNotFoundError(f"directory {str(root)!r} does not exist, or is no folder")
+    own = root / FILE_NAME
+    if manifest is None and own.is_file():
+        with _files.open_plain(own) as file:
+            manifest = Manifest.from_text(file.read())
+        root /= FILES
+    elif manifest is None:
+        if (root / f"{FILES}.partial").is_dir() or {path.name for path in root.iterdir()} == {FILES}:
+            raise IntegrityError(f"{str(root)!r} holds no manifest: the value was never written to its end")
+        manifest = guess(root.name, _files.hashed(root, _files.listing(root)), root)
+    elif own.is_file() and FILE_NAME not in {file.path for file in manifest.files}:
+        root /= FILES
+    return read(root, manifest, trusted, max_size, str(directory))
+
+
+def read(root: Path, manifest: Manifest, trusted: bool, max_size: int | None, origin: str) -> Any:
+    """Verify a value's files and read them.
+
+    Args:
+        root: Where the files lie.
+        manifest: What they are.
+        trusted: As in `load`.
+        max_size: As in `load`.
+        origin: Where they come from, for messages.
+    """
+    serializer = reader(manifest, trusted, origin)
+    handle = _files.verify(root, manifest.files, nothing_else=serializer.in_place)
+    try:
+        return serializer.read(Source(root, manifest, trusted, max_size or _memory(), handle))
+    except SerializerError:
+        raise
+    except Exception as error:
+        raise LoadError(
+            f"{manifest.name!r} ({manifest.class_name}) from {origin} cannot be read: {error} ({class_name(error)})."
+            f" It was written with {_versions(manifest.versions)}; here there is"
+            f" {_versions(_installed(serializer, manifest.versions))}"
+        ) from error
+    finally:
+        if handle is not None:
+            handle.close()
+
+
+def reader(manifest: Manifest, trusted: bool, origin: str) -> Serializer:
+    """The serializer that may read what a manifest says.
+
+    Raises:
+        LoadError: There is none, or only an older one.
+        UntrustedError: It would run code, and nobody said that this is wanted.
+    """
+    serializer = by_id(manifest.serializer)
+    if serializer is None:
+        raise LoadError(
+            f"{manifest.name!r} from {origin} was written by the serializer {manifest.serializer!r} of"
+            f" {manifest.written_by or 'an unknown distribution'}, which is not installed here: install it"
+        )
+    if manifest.format_version > serializer.version:
+        raise LoadError(
+            f"{manifest.name!r} from {origin} has version {manifest.format_version} of the format"
+            f" {manifest.serializer!r} (written by {manifest.written_by}); the one installed here reads up to"
+            f" {serializer.version}: upgrade it"
+        )
+    if not (serializer.safe or trusted):
+        raise UntrustedError(
+            f"{manifest.name!r} from {origin} is a {serializer.format} of {manifest.class_name}, written by"
+            f" {manifest.written_by or 'an unknown program'}. Reading it runs whatever code its author put there."
+            " If you trust the author, pass trusted=True",
+            serializer.id,
+            manifest.class_name,
+        )
+    return serializer
+
+
+def _write(serializer: Serializer, value: Any, target: Target) -> Serializer:
+    try:
+        serializer.write(value, target)
+        return serializer
+    except NotRepresentableError as error:
+        note = f"{target.name!r} ({class_name(value)}) was pickled: {error}"
+    except (SerializerError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        raise UnsupportedValueError(
+            target.name, class_name(value), f"{serializer.id} failed with {class_name(error)}: {error}"
+        ) from error
+    shutil.rmtree(target.directory)
+    target.directory.mkdir()
+    target.details.clear()
+    target.notes[:] = [note]
+    pickles = find(value, "pickle")[0]
+    pickles.write(value, target)
+    _log.warning("%s; reading it will need trusted=True", note)
+    return pickles
+
+
+def _manifest(serializer: Serializer, kind: Kind, value: Any, target: Target) -> Manifest:
+    home = type(value).__module__.partition(".")[0]
+    return Manifest(
+        serializer=serializer.id,
+        format_version=serializer.version,
+        kind=kind,
+        name=target.name,
+        class_name=class_name(value),
+        written_by=serializer.distribution or DISTRIBUTION,
+        versions=_installed(serializer, [home]),
+        details=target.details,
+        notes=tuple(target.notes),
+    )
+
+
+def _save(manifest: Manifest, root: Path) -> None:
+    import json
+
+    partial = root / f"{FILE_NAME}.partial"
+    partial.write_text(json.dumps(manifest.to_json(), indent=1, ensure_ascii=True) + "\n")
+    partial.replace(root / FILE_NAME)
+
+
+def _installed(serializer: Serializer, others: Any) -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for name in dict.fromkeys([*serializer.libraries, *others]):
+        version = getattr(sys.modules.get(name), "__version__", None)
+        if isinstance(version, str):
+            versions[name] = version
+    return versions
+
+
+def _versions(versions: Any) -> str:
+    return ", ".join(f"{name} {version}" for name, version in versions.items()) or "unknown versions"
+
+
+def _memory() -> int:
+    """Bytes of memory that this process may have: the machine's, or its container's."""
+    sizes = [1 << 62]
+    with suppress(OSError, ValueError, AttributeError):
+        sizes.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        with suppress(OSError, ValueError):
+            sizes.append(int(Path(path).read_text()))
+    return min(sizes)

@@ -1,0 +1,194 @@
+"""Base types as JSON for a run's summary and config, bounded in depth and size."""
+
+from __future__ import annotations
+
+import heapq
+import json
+import math
+from typing import Any
+
+from ._kinds import class_name, is_a, loaded
+
+MAX_SIZE = 256 << 10
+"""Bytes of JSON. W&B recommends at most 1 MB a value."""
+MAX_DEPTH = 16
+_SMALL_ARRAY = 1_000
+_MOST_BITS = 4_096
+_AS_TEXT = (
+    ("datetime", "date"),
+    ("datetime", "time"),
+    ("datetime", "timedelta"),
+    ("decimal", "Decimal"),
+    ("fractions", "Fraction"),
+    ("uuid", "UUID"),
+    ("pathlib", "PurePath"),
+    ("builtins", "complex"),
+)
+
+
+def to_summary(value: Any, *, max_size: int = MAX_SIZE, max_depth: int = MAX_DEPTH) -> Any:
+    """Turn a value into JSON for a run's summary or config.
+
+    Sets are sorted; tuples and small NumPy arrays become lists; NaN and the infinities become "NaN", "Infinity" and
+    "-Infinity", which W&B reads as numbers; integers beyond 64 bits become text; keys become text. Whatever is of no
+    base type is described. What is nested too deeply, refers to itself or makes the whole too large is replaced by
+    a sentence that says so.
+
+    Args:
+        value: Any value.
+        max_size: The most bytes of JSON, about.
+        max_depth: The most levels of containers.
+
+    Returns:
+        Dictionaries with keys of type str, lists, str, int, float, bool and None. The same for the same value in
+        every process.
+
+    Raises:
+        ValueError: A limit is not positive.
+    """
+    for name, limit in (("max_size", max_size), ("max_depth", max_depth)):
+        if limit < 1:
+            raise ValueError(f"{name} is {limit}: give a positive number")
+    return _Converter(max_size, max_depth).convert(value, 0)
+
+
+class _Converter:
+    def __init__(self, max_size: int, max_depth: int) -> None:
+        self._max_size = max_size
+        self._max_depth = max_depth
+        self._left = max_size
+        self._inside: set[int] = set()
+
+    def convert(self, value: Any, depth: int) -> Any:
+        if value is None or isinstance(value, bool):
+            return self._spend(value, 5)
+        if isinstance(value, str):
+            return self._text(str.__str__(value))
+        if isinstance(value, int):
+            return self._spend(*_integer(int(value)))
+        if isinstance(value, float):
+            return self._spend(_float(float(value)), 20)
+        if isinstance(value, dict | list | tuple | set | frozenset):
+            return self._container(value, depth)
+        if is_a(value, "numpy", "generic"):
+            return self._scalar(value, depth)
+        if is_a(value, "numpy", "ndarray") and value.dtype.kind in "biuf" and value.size <= _SMALL_ARRAY:
+            return self.convert(value.tolist(), depth)
+        if is_a(value, "enum", "Enum"):
+            return self._text(f"{type(value).__name__}.{value.name}")
+        if any(is_a(value, *known) for known in _AS_TEXT):
+            return self._text(value.isoformat() if is_a(value, "datetime", "datetime") else str(value))
+        return self._text(_description(value))
+
+    def _container(self, value: Any, depth: int) -> Any:
+        if id(value) in self._inside:
+            return self._text(f"<this {type(value).__name__} again: it refers to itself>")
+        if depth >= self._max_depth:
+            return self._text(f"<{class_name(value)} of {len(value):,}: deeper than {self._max_depth} levels>")
+        self._inside.add(id(value))
+        try:
+            if isinstance(value, dict):
+                return self._mapping(value, depth)
+            items = value
+            if isinstance(value, set | frozenset):
+                items = heapq.nsmallest(self._left // 2 + 1, value, key=_rank)  # an item takes two bytes at least
+            return self._items(items, len(value), depth)
+        finally:
+            self._inside.discard(id(value))
+
+    def _items(self, items: Any, count: int, depth: int) -> list[Any]:
+        result: list[Any] = []
+        for number, item in enumerate(items):
+            if self._left <= 0:
+                result.append(self._message(count - number))
+                break
+            result.append(self._spend(self.convert(item, depth + 1), 2))
+        return result
+
+    def _mapping(self, value: dict[Any, Any], depth: int) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for number, (key, item) in enumerate(dict.items(value)):
+            if self._left <= 0:
+                result[_free("...", result)] = self._message(len(value) - number)
+                break
+            text = key if type(key) is str else _key(key)
+            name = _free(self._text(text), result)
+            result[name] = self._spend(self.convert(item, depth + 1), 4)
+        return result
+
+    def _scalar(self, value: Any, depth: int) -> Any:
+        item = value.item()
+        if type(item) in (bool, int, float, str):
+            return self.convert(item, depth)
+        if value.dtype.kind == "f":  # a long double is its own item
+            return self._spend(_float(float(value)), 20)
+        return self._text(str(value))
+
+    def _text(self, text: str) -> str:
+        text = text.encode(errors="backslashreplace").decode()  # half of a surrogate pair is no UTF-8
+        room = max(self._left, 0)
+        if len(text) > room:
+            text = f"{text[:room]}... ({len(text):,} characters)"
+        return str(self._spend(text, len(text) + 2))
+
+    def _message(self, count: int) -> str:
+        return f"... {count:,} more left out: over the limit of {self._max_size:,} bytes"
+
+    def _spend(self, result: Any, size: int) -> Any:
+        self._left -= size
+        return result
+
+
+def _integer(value: int) -> tuple[int | str, int]:
+    if value.bit_length() < 64:
+        return value, len(str(value))
+    text = str(value) if value.bit_length() <= _MOST_BITS else f"<an integer of {value.bit_length():,} bits>"
+    return text, len(text) + 2
+
+
+def _float(value: float) -> float | str:
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def _key(key: Any) -> str:
+    """A key as text: scalars as Python writes them, everything else as what it is."""
+    if isinstance(key, str):
+        return str.__str__(key)
+    if isinstance(key, int) and int(key).bit_length() > _MOST_BITS:
+        return _description(key)
+    if isinstance(key, int | float | bytes | type(None)) or is_a(key, "numpy", "generic"):
+        return repr(key.item() if is_a(key, "numpy", "generic") else key)
+    return json.dumps(to_summary(key, max_size=1_000), ensure_ascii=False).strip('"')
+
+
+def _free(name: str, taken: dict[str, Any]) -> str:
+    """A key that is not taken: 1 and "1" are two keys in Python, and one in JSON."""
+    free, number = name, 2
+    while free in taken:
+        free, number = f"{name} ({number})", number + 1
+    return free
+
+
+def _rank(item: Any) -> tuple[Any, ...]:
+    """Where an item of a set stands: numbers, then text, then everything else by its JSON."""
+    if isinstance(item, int | float):
+        return (1,) if item != item else (0, item)  # NaN is in no order with the others
+    if isinstance(item, str):
+        return (2, str.__str__(item))
+    return (3, json.dumps(to_summary(item, max_size=10_000)))
+
+
+def _description(value: Any) -> str:
+    """What a value is, without running any code of its class."""
+    known = loaded("pandas", "DataFrame"), loaded("pandas", "Series"), loaded("numpy", "ndarray")
+    bases = tuple(cls for cls in known if cls is not None)
+    if isinstance(value, bytes | bytearray):
+        return f"<{class_name(value)} of {len(value):,} bytes>"
+    if isinstance(value, bases) and type(value) in bases:
+        shape: Any = value
+        return f"<{class_name(value)} of shape {tuple(shape.shape)}>"
+    if isinstance(value, type) or (callable(value) and hasattr(type(value), "__get__")):
+        return f"<{class_name(value)} {getattr(value, '__qualname__', '')}>"
+    return f"<{class_name(value)}>"

@@ -1,0 +1,99 @@
+"""Find the part of a value that cannot be pickled, by pickling it again and watching."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+from ._kinds import is_a
+
+_MOST_PARTS = 200_000
+"""About a second of watching; a value of more parts gets an error without a part."""
+
+_LEAVES = (
+    ("numpy", "ndarray"),
+    ("torch", "Tensor"),
+    ("pandas", "DataFrame"),
+    ("pandas", "Series"),
+    ("pandas", "Index"),
+    ("pyarrow", "Table"),
+    ("polars", "DataFrame"),
+)
+
+
+def failing_part(value: Any, name: str) -> str | None:
+    """Say where in a value pickling fails.
+
+    Args:
+        value: A value that does not pickle.
+        name: What to call it.
+
+    Returns:
+        An expression such as ``model.hooks[3]``; None where it is the value itself, or was not found.
+    """
+    watch = _Watch(_Nowhere(), protocol=5)
+    try:
+        watch.dump(value)
+    except Exception:
+        part = _expression(watch.stack, name)
+        return None if part == name else part
+    return None
+
+
+class _Nowhere:
+    def write(self, data: Any) -> int:
+        return len(data)
+
+
+class _GaveUp(Exception):  # noqa: N818 (a signal, not an error)
+    pass
+
+
+# The Python implementation, as only there `save` can be watched; the fast one has reported the failure already.
+class _Watch(pickle._Pickler):
+    def __init__(self, file: _Nowhere, protocol: int) -> None:
+        super().__init__(file, protocol=protocol)
+        self.stack: list[Any] = []
+        self._parts = 0
+
+    def persistent_id(self, obj: Any) -> str | None:
+        return "leaf" if any(is_a(obj, *leaf) for leaf in _LEAVES) and not _has_objects(obj) else None
+
+    def save(self, obj: Any, save_persistent_id: bool = True) -> Any:
+        self._parts += 1
+        if self._parts > _MOST_PARTS:
+            self.stack.clear()
+            raise _GaveUp
+        self.stack.append(obj)
+        result = super().save(obj, save_persistent_id)  # type: ignore[misc]
+        self.stack.pop()
+        return result
+
+
+def _has_objects(array: Any) -> bool:
+    return bool(getattr(getattr(array, "dtype", None), "hasobject", False))
+
+
+def _expression(stack: list[Any], name: str) -> str | None:
+    """The way from the first object of a stack to the last that a user would recognise."""
+    if not stack:
+        return None
+    text = name
+    state_of: object = None
+    parent = stack[0]
+    for child in stack[1:]:
+        if isinstance(parent, dict):
+            key = next((key for key, value in parent.items() if value is child), None)
+            if key is not None:
+                text += f".{key}" if parent is state_of else f"[{key!r}]"
+        elif isinstance(parent, (list, tuple)):
+            if parent is state_of:
+                state_of = child if isinstance(child, dict) else None  # attributes beside those in __slots__
+            else:
+                text += next((f"[{index}]" for index, value in enumerate(parent) if value is child), "")
+        elif isinstance(parent, (set, frozenset)):
+            text += "{...}"
+        elif isinstance(child, (dict, tuple)):
+            state_of = child  # what an object's __reduce__ gave: its attributes, or its constructor's arguments
+        parent = child
+    return text
