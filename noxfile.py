@@ -139,3 +139,17 @@ def demo(session: nox.Session) -> None:
     present = [package for package in ("flyte", "metaflow") if THIS_PYTHON in pythons(package)]
     session.install(*wheels(session, *present), "scikit-learn>=1.3", "pandas>=2.0", "pyarrow>=14")
     session.run("python", "examples/demo.py", *present, *session.posargs)
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """What becomes of a task when the tracker, its process or its disk fails: the table in docs/faults.md."""
+    install(session, "core")
+    session.run("python", "benchmarks/faults.py", "--write", "docs/faults.md", *session.posargs)
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """A thousand tasks in a process and a thousand processes, one in ten of them hurt: nothing is left over."""
+    install(session, "core")
+    session.run("python", "benchmarks/soak.py", *session.posargs)
