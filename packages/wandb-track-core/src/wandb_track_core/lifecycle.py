@@ -236,9 +236,8 @@ def _unwatch(tracked: TrackedRun) -> None:
 
 def _account_of(fault: Exception, run: Any, has_no_login: bool, address: str | None) -> str:
     """One line: what failed, what became of the run, and how to bring it to the server."""
-    reason = " ".join(str(fault).split()) or type(fault).__name__
-    if not has_no_login:
-        reason = f"the tracker failed: {reason}"
+    failure = " ".join(str(fault).split()).rstrip(".") or type(fault).__name__
+    reason = "nobody is logged in to W&B here" if has_no_login else f"the tracker failed: {failure}"
     if run.disabled:
         return f"this task was not tracked, because {reason}"
     if address:
