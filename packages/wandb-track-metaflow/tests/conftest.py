@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -33,7 +34,7 @@ class Execution:
     @property
     def run_id(self) -> str:
         """Metaflow's id of the run."""
-        return (self.folder / "run-id").read_text()
+        return str(self.runs[0].config["metaflow"]["execution"])
 
     def of(self, step: str) -> list[OfflineRun]:
         """The tracked runs of a step's tasks, by task and attempt."""
@@ -44,6 +45,14 @@ class Execution:
         """The only tracked run of a step."""
         (run,) = self.of(step)
         return run
+
+    def made(self, run: str | OfflineRun) -> dict[str, str]:
+        """The aliases, by content key, of the artifacts that a run, or the only run of a step, made."""
+        return dict(_edges(self.only(run) if isinstance(run, str) else run, "output"))
+
+    def used(self, run: str | OfflineRun) -> set[tuple[str, str]]:
+        """Name and alias of each artifact that it used."""
+        return _edges(self.only(run) if isinstance(run, str) else run, "input")
 
 
 class Workplace:
@@ -58,6 +67,8 @@ class Workplace:
             METAFLOW_DEFAULT_METADATA="local",
             METAFLOW_DATASTORE_SYSROOT_LOCAL=str(folder),
             METAFLOW_HOME=str(folder / "home" / "metaflow"),
+            # The nodes of a num_parallel step are started as plain "python".
+            PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             **env,
         )
 
@@ -78,7 +89,7 @@ class Workplace:
 
     def run(self, flow: str, *args: str, check: bool = True) -> Execution:
         """Run a flow."""
-        return self.call(flow, "--no-pylint", "run", "--run-id-file", str(self.folder / "run-id"), *args, check=check)
+        return self.call(flow, "--no-pylint", "run", *args, check=check)
 
     def client(self, code: str) -> object:
         """What Metaflow's client sees: runs code that prints JSON."""
@@ -98,11 +109,10 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
     return Workplace(tmp_path_factory.mktemp("metaflow"))
 
 
-def edges(run: OfflineRun, kind: str) -> set[tuple[str, str]]:
-    """Name and content-key alias of each artifact that a run made ("output") or used ("input")."""
+def _edges(run: OfflineRun, kind: str) -> set[tuple[str, str]]:
+    """Name and alias of each artifact that a run made ("output") or used ("input"); `latest` aside."""
     found = set()
     for edge in read_lineage(run.folder):
         if edge["edge"] == kind:
-            aliases = [edge["alias"]] if kind == "input" else [alias for alias in edge["aliases"] if alias != "latest"]
-            found.update((edge["name"], alias) for alias in aliases)
-    return found
+            found.update((edge["name"], alias) for alias in edge.get("aliases", [edge.get("alias")]))
+    return {(name, alias) for name, alias in found if alias != "latest" or kind == "input"}

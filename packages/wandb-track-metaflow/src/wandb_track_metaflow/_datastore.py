@@ -4,7 +4,7 @@
   `DataArtifact.sha`, but only once the task is over.
 - `FlowSpec._datastore`: what a flow object reads its variables from; `_foreach_stack` and `_parallel_ubf_iter`: its
   place among siblings; `_graph`: the flow's steps with their decorators.
-- `TaskDataStore._save_file` and its storage: a place for a task's files that are no variables, as its logs are;
+- `TaskDataStore._save_file` and its storage: a place for a task's files that are no variables, as its logs are.
 - `StepDecorator.inserted_by`, to tell a decorator that a flow added from one that the user wrote above a step.
 """
 
@@ -60,10 +60,14 @@ def node_of(flow: Any) -> tuple[int, int] | None:
     return stack[-1].position, int(flow._parallel_ubf_iter.num_parallel)
 
 
-def is_tracked(flow: Any, step: str) -> bool:
-    """Whether the tasks of another step of the flow are tracked."""
-    decorators = [decorator for node in flow._graph if node.name == step for decorator in node.decorators]
-    return any(one.name == "wandb_log" and one.attributes["mode"] != "disabled" for one in decorators)
+def is_tracked(flow: Any, step: str | None = None) -> bool:
+    """Whether all tasks of a step are tracked, or those of all steps of the flow."""
+    nodes = [node for node in flow._graph if step in (None, node.name)]
+    return all(any(_tracks(decorator) for decorator in node.decorators) for node in nodes)
+
+
+def _tracks(decorator: Any) -> bool:
+    return bool(decorator.name == "wandb_log" and decorator.attributes["mode"] != "disabled")
 
 
 def outlives_machine(datastore: Any) -> bool:

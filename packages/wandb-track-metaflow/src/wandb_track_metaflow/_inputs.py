@@ -6,7 +6,7 @@ import logging
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from ._origins import original_key
+from ._origins import Origins
 from ._outputs import key_alias
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Inputs:
     """Links what was read, while Metaflow stores what the step made: online, each takes a round trip or two."""
 
     def __init__(self, task: Task, arguments: Arguments) -> None:
-        self._task = task
+        self._origins = Origins(task.flow, task.inputs)
         self._arguments = arguments
         self._pending: dict[tuple[str, str], Future[Any]] = {}
 
@@ -50,7 +50,7 @@ class Inputs:
                 remarks.left_out(name, f"it could not be linked as an input: {error}")
 
     def _link_one(self, run: wandb.Run, read: Read, kind: str) -> None:
-        use_version(run, read.name, key_alias(original_key(self._task.flow, self._task.inputs, read)), kind)
+        use_version(run, read.name, key_alias(self._origins.key_of(read)), kind)
 
     def _kind(self, value: Any) -> str | None:
         from wandb_track_serializers import kind_of

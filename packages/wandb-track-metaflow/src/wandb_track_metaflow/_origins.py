@@ -1,9 +1,8 @@
 """Where a variable came from that steps without tracking have handed on.
 
 Such a step may have read a variable, and Metaflow then stored it again: nothing changed, but for an estimator, a
-module, or a DataFrame of texts the bytes did, and with them the content key. Under the new key no tracked step has
-logged a version. So its way is followed back, through steps without tracking only, as long as its contents are the
-same.
+module, or a frame with dates the bytes did, and with them the content key. Under the new key no tracked step has
+logged a version. So the way of the variable is followed back, as long as its contents are the same.
 """
 
 from __future__ import annotations
@@ -17,30 +16,41 @@ MAX_COMPARED = 50
 """Variables that are loaded for comparison, for each variable that was read."""
 
 
-def original_key(flow: Any, inputs: list[Any], read: Read) -> str:
-    """The content key under which a tracked step made what was read; its own where nothing else is known.
+class Origins:
+    """Finds the content keys under which variables were logged.
 
     Args:
         flow: The flow object.
         inputs: The datastores of the tasks before this one.
-        read: What was read.
     """
-    key = read.key
-    task: Any = next((one for one in inputs if content_keys(one).get(read.name) == key), None)
-    if task is None or is_tracked(flow, task.step_name):
-        return key
-    from metaflow.client.core import Task
 
-    task = Task(f"{flow.name}/{task.pathspec}")
-    compared = 0
-    while task is not None and not is_tracked(flow, task.path_components[2]):
-        before = [(parent, parent[read.name]) for parent in task.parent_tasks if read.name in parent]
-        task = next((parent for parent, stored in before if stored.sha == key), None)
-        for parent, stored in before if task is None else ():
-            compared += 1
-            if compared > MAX_COMPARED:
+    def __init__(self, flow: Any, inputs: list[Any]) -> None:
+        self._flow = flow
+        self._inputs = inputs
+        self._parents: dict[str, list[Any]] = {}
+
+    def key_of(self, read: Read) -> str:
+        """The content key under which a tracked step made what was read; its own where no other is known."""
+        origin = next((one for one in self._inputs if content_keys(one).get(read.name) == read.key), None)
+        if origin is None or is_tracked(self._flow):
+            return read.key
+        from metaflow.client.core import Task
+
+        task, key, compared = Task(f"{self._flow.name}/{origin.pathspec}"), read.key, 0
+        while True:
+            before = [(parent, parent[read.name]) for parent in self._before(task) if read.name in parent]
+            found = next((parent for parent, stored in before if stored.sha == key), None)
+            if found is None and not is_tracked(self._flow, task.path_components[2]):
+                for parent, stored in before[: MAX_COMPARED - compared]:
+                    compared += 1
+                    if fingerprint(stored.data) == read.print:
+                        found, key = parent, stored.sha
+                        break
+            if found is None:
                 return key
-            if fingerprint(stored.data) == read.print:
-                task, key = parent, stored.sha
-                break
-    return key
+            task = found
+
+    def _before(self, task: Any) -> list[Any]:
+        if task.pathspec not in self._parents:
+            self._parents[task.pathspec] = list(task.parent_tasks)
+        return self._parents[task.pathspec]

@@ -16,8 +16,10 @@ MAX_ARTIFACTS = 1_000
 """Artifacts that are made of one step's variables."""
 MAX_SUMMARY_VALUES = 10_000
 """Variables of one step that are put into the summary."""
-MAX_SUMMARY_SIZE = 1_000_000
-"""Bytes of one value of config or summary, as JSON; the limit of the W&B server."""
+MAX_SUMMARY_SIZE = 8 << 20
+"""Bytes of all of them together, as JSON."""
+MAX_VALUE_SIZE = 256 << 10
+"""Bytes of one of them."""
 
 
 def key_alias(key: str) -> str:
@@ -83,36 +85,27 @@ class Outputs:
         return logged
 
     def _summarise(self, run: wandb.Run, names: list[str], remarks: Remarks) -> None:
-        limit = min(self._arguments.max_size or MAX_SUMMARY_SIZE, MAX_SUMMARY_SIZE)
         taken: dict[str, Any] = dict(run.summary) if names else {}
         summary: dict[str, Any] = {}
+        left = MAX_SUMMARY_SIZE
         for name in names:
             if name in taken:
-                remarks.left_out(name, "the step's own code has logged something under this name to the run's summary")
-            elif len(summary) == MAX_SUMMARY_VALUES:
-                remarks.left_out(name, f"at most {MAX_SUMMARY_VALUES:,} variables of a step go to the summary")
+                remarks.left_out(name, "the step's own code has logged something else under this name")
+            elif left <= 0 or len(summary) == MAX_SUMMARY_VALUES:
+                remarks.left_out(
+                    name, f"a summary takes {MAX_SUMMARY_VALUES:,} variables, of {MAX_SUMMARY_SIZE:,} bytes together"
+                )
             else:
-                summary.update(shown({name: self._values[name]}, limit, remarks))
+                summary[name] = shown(self._values[name], self._arguments.max_size)
+                left -= len(json.dumps(summary[name]))
         run.summary.update(summary)
 
 
-def shown(values: Mapping[str, Any], limit: int, remarks: Remarks) -> dict[str, Any]:
-    """Values of base types as config and summary take them, without those that are too large."""
+def shown(value: Any, max_size: int | None) -> Any:
+    """A value as config and summary take it, bounded: where something was left out of it, it says so itself."""
     from wandb_track_serializers import to_summary
 
-    result = {}
-    for name, value in values.items():
-        try:
-            converted = to_summary(value)
-            size = len(json.dumps(converted))
-        except Exception as error:
-            remarks.left_out(name, f"it cannot be shown: {error}")
-            continue
-        if size > limit:
-            remarks.left_out(name, f"it takes more than {limit:,} bytes as JSON")
-        else:
-            result[name] = converted
-    return result
+    return to_summary(value) if max_size is None else to_summary(value, max_size=min(max_size, MAX_VALUE_SIZE))
 
 
 def log_value(
@@ -133,6 +126,7 @@ def log_value(
     artifact = to_artifact(
         legal, value, datasets=True, models=True, others=True, format=format, directory=folder, max_size=max_size
     )
-    assert artifact is not None
+    if artifact is None:
+        raise TypeError(f"{name!r} is of a base type, which goes to the summary")
     log_artifact(run, artifact, aliases, folder)
     return artifact

@@ -5,19 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ._datastore import included_file, parameters
-from ._outputs import MAX_SUMMARY_SIZE, shown
+from ._outputs import shown
 
 if TYPE_CHECKING:
     from ._arguments import Arguments
     from ._identity import Task
-    from ._remarks import Remarks
 
 
-def config_of(task: Task, arguments: Arguments, remarks: Remarks) -> dict[str, Any]:
+def config_of(task: Task, arguments: Arguments) -> dict[str, Any]:
     """Parameters and `Config` values by name; of an `IncludeFile` its size and hash, never its contents."""
-    values = {
-        name: included_file(value) or value
+    return {
+        name: shown(included_file(value) or value, arguments.max_size)
         for name, value in parameters(task.inputs[0]).items()
         if arguments.lets_through(name)
     }
-    return shown(values, MAX_SUMMARY_SIZE, remarks)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wandb_track_core import ArgumentError, TrackedRun, TrackerFaultError, say
+from wandb_track_core import ArgumentError, TrackedRun, TrackerFaultError, run_folder, say
 
 from ._datastore import content_keys, outlives_machine, save_file
 from ._identity import Task, identity_of
@@ -75,7 +75,7 @@ class StepTracker:
             run = self._tracked.open()
             if self._tracked.is_tracked:
                 atexit.register(self._close_at_exit)
-                where = {"wandb-run-url": run.url} if run.url else {"wandb-run-folder": str(Path(run.dir).parent)}
+                where = {"wandb-run-url": run.url} if run.url else {"wandb-run-folder": str(run_folder(run))}
                 self._register({"wandb-run-id": run.id, **where})
 
     def watch(self, step_func: Callable[..., None]) -> Callable[..., None]:

@@ -71,8 +71,8 @@ def wandb_log(
             `secret`: the name of the environment variable in which the task finds the key.
             `include`, `exclude`: names or patterns ("raw_*") of variables and parameters: only these, or all but these.
             `max_size`: the most bytes of a single artifact; larger ones are left out, with a line that says so.
-            `on_error`: what to do where the tracker fails: "offline" (the default: the run is kept on disk), "warn" (the
-            step goes on untracked), or "raise".
+            `on_error`: what to do where the tracker fails: "offline" (the default: keep the run on disk), "warn" (go
+            on untracked) or "raise".
             `init_timeout`, `finish_timeout`: seconds that opening and closing a run may wait for the server.
             `ranks`: of a `num_parallel` step, track "all" nodes (the default: each is a task of its own, with a run of
             its own) or only the "first".

@@ -1,4 +1,4 @@
-"""What `wandb_log` tracks of a flow that uses Metaflow's features: parameters, classes, foreach, joins, changes in place."""
+"""Much of what a flow can do: all kinds of parameters, inheritance, nested foreach, joins, changes in place."""
 
 from pathlib import Path
 
@@ -125,13 +125,15 @@ class Everything(Base):
     def end(self):
         assert self.forest.feature == "changed"
         assert self.numbers == [1, 2]
+        assert len(self.df) == 2
 
 
 def words(*values):
     """A frame whose pickled bytes differ from those of what was loaded from them."""
     import pandas as pd
 
-    return pd.DataFrame({"word": [str(value) for value in values], "kind": pd.Categorical(["u"] * len(values))})
+    days = pd.date_range("2026-01-01", periods=len(values))
+    return pd.DataFrame({"word": [str(value) for value in values], "day": days})
 
 
 def fitted():

@@ -1,0 +1,97 @@
+"""Steps that fail, are retried, caught, timed out or resumed: each run ends as its attempt did."""
+
+from __future__ import annotations
+
+import pytest
+
+FLOW = "endings.py"
+
+
+@pytest.fixture(scope="module")
+def failed(workplace):
+    workplace.env["HOW"] = "raise"
+    return workplace.run(FLOW, check=False)
+
+
+def resume(workplace, how):
+    workplace.env["HOW"] = how
+    return workplace.call(FLOW, "--no-pylint", "resume", "last", check=False)
+
+
+def test_a_failing_step_fails_as_it_would_untracked_and_what_it_had_made_is_logged(failed):
+    """Its summary, its artifacts, and the exception."""
+    run = failed.only("last")
+    assert failed.returncode == 1
+    assert "RuntimeError: for good" in failed.output
+    assert run.exit_code == 1
+    assert run.summary["exception"] == {"type": "RuntimeError", "message": "for good"}
+    assert run.summary["before"] == "the end"
+    assert [artifact.name for artifact in run.artifacts] == ["produced"]
+    assert set(failed.made(run)) == {"produced"}
+
+
+def test_each_attempt_is_a_run_of_its_own(failed):
+    """The failed one stays failed; both are in one group."""
+    first, second = failed.of("flaky")
+    assert (first.exit_code, second.exit_code) == (1, 0)
+    assert (first.id[-2:], second.id[-2:]) == ("-0", "-1")
+    assert second.name.endswith(" attempt 1")
+    assert first.group == second.group
+    assert (first.summary["attempt"], second.summary["attempt"]) == (0, 1)
+
+
+def test_a_caught_failure_is_a_failed_run_and_the_flow_goes_on(failed):
+    """With `@catch` above us."""
+    run = failed.only("caught")
+    assert run.exit_code == 1
+    assert run.summary["exception"] == {"type": "ValueError", "message": "to be caught"}
+    assert run.summary["before"] == "the failure"
+    assert [artifact.name for artifact in run.artifacts][:1] == ["produced"]
+
+
+def test_a_step_that_timed_out_is_a_failed_run(failed):
+    """With `@timeout` below us: what tracking takes does not count, or the step would not have begun."""
+    run = failed.only("slow")
+    assert run.exit_code == 1
+    assert run.summary["exception"]["type"].endswith("TimeoutException")
+    assert run.summary["before"] == "the timeout"
+
+
+def test_other_steps_of_the_failed_flow_have_ended_well(failed):
+    """Joins of the caught branches included."""
+    assert [run.exit_code for run in (failed.only("start"), failed.only("join"))] == [0, 0]
+
+
+def test_sys_exit_keeps_its_code(failed, workplace):
+    """What the step had made is logged, though Metaflow tells no decorator of it."""
+    run = resume(workplace, "exit").only("last")
+    assert run.exit_code == 3
+    assert run.summary["before"] == "the end"
+    assert [artifact.name for artifact in run.artifacts] == ["produced"]
+
+
+def test_an_interrupted_step_ends_with_130(failed, workplace):
+    """As a shell would have it."""
+    run = resume(workplace, "interrupt").only("last")
+    assert run.exit_code == 130
+    assert run.summary["exception"]["type"] == "KeyboardInterrupt"
+
+
+def test_a_step_whose_variable_metaflow_cannot_store_is_a_failed_run(failed, workplace):
+    """The run is closed, though Metaflow ends the task without a word; the line names the variable."""
+    execution = resume(workplace, "unpicklable")
+    run = execution.only("last")
+    assert execution.returncode == 1
+    assert run.exit_code == 1
+    assert [artifact.name for artifact in run.artifacts] == ["produced"]
+    assert "wandb-track: not logged: lock: " in execution.output
+
+
+def test_a_resumed_runs_tasks_say_which_run_they_continue_and_cloned_ones_make_no_run(failed, workplace):
+    """Only the steps that run code are tracked."""
+    resumed = resume(workplace, "well")
+    assert resumed.returncode == 0
+    assert [run.config["metaflow"]["task"] for run in resumed.runs] == ["last", "end"]
+    assert {run.config["metaflow"]["origin_run_id"] for run in resumed.runs} == {failed.run_id}
+    assert resumed.run_id != failed.run_id
+    assert resumed.made("last") == failed.made("last")
