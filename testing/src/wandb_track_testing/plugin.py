@@ -6,6 +6,7 @@ pytest loads this module in every session, so it imports neither wandb nor the s
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import signal
 import subprocess
@@ -135,6 +136,8 @@ def _end_wandb_session(patience: float = 15) -> None:
                 if lines["Name"] == "wandb-core" and int(lines["PPid"]) == os.getpid():
                     os.kill(int(lines["Pid"]), signal.SIGKILL)
         teardown.join(patience)
+    # A run that a test left open is dead now, but the client keeps it as the current one.
+    importlib.import_module("wandb.sdk.lib.module").unset_globals()
 
 
 @pytest.fixture

@@ -81,9 +81,8 @@ class Query:
     def artifact(self, id: str) -> ArtifactView:
         return ArtifactView(self.context, self.context.state.artifact(id))
 
-    def artifact_collection(self, id: str) -> CollectionView | None:
-        found = (c for c in self.context.state.collections.values() if c.id == id)
-        return next((CollectionView(self.context, collection) for collection in found), None)
+    def artifact_collection(self, id: str) -> CollectionView:
+        return CollectionView(self.context, self.context.state.collection(id))
 
     def client_id_mapping(self, client_id: str) -> dict[str, Any] | None:
         server_id = self.context.state.clients.get(client_id)

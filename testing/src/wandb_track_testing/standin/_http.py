@@ -186,7 +186,8 @@ class Handler(BaseHTTPRequestHandler):
         entity, project, name = path.removeprefix("/files/").removesuffix("/file_stream").split("/")
         with standin.state.lock:
             run = standin.state.run(entity, project, name)
-            receive(run, message)
+            shared = self.headers.get("X-Wandb-Use-Async-Filestream") == "true"
+            receive(run, message, self.headers.get("X-Wandb-Async-Client-Id") if shared else None)
             run.keys.add(request.key)
             return 200, json.dumps({"exitcode": run.exit_code, "stopped": run.stop_requested}).encode()
 

@@ -88,6 +88,7 @@ class Run:
         logged_again: Artifacts whose contents it logged, but which another run (or it) had made before.
         used: Artifacts that it used, in order.
         alerts: Title and text.
+        written: In shared mode, how many lines of a file each writer has sent, by its id and the file's name.
         settled: A state that was set through the public API, in place of what the run reported.
     """
 
@@ -113,6 +114,7 @@ class Run:
     output: list[str] = field(default_factory=list)
     exit_code: int | None = None
     preempting: bool = False
+    written: dict[tuple[str, str], int] = field(default_factory=dict, repr=False)
     settled: str | None = None
     stop_requested: bool = False
     opened: int = 0
@@ -360,6 +362,17 @@ class State:
         if artifact is None:
             raise ServerError(404, f"artifact {artifact_id} not found")
         return artifact
+
+    def collection(self, collection_id: str) -> Collection:
+        """A collection by its id.
+
+        Raises:
+            ServerError: 404.
+        """
+        for collection in self.collections.values():
+            if collection.id == collection_id:
+                return collection
+        raise ServerError(404, f"artifact collection {collection_id} not found")
 
     def new_artifact(self, collection: Collection, digest: str) -> Artifact:
         """A pending version."""

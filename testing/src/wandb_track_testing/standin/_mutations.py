@@ -10,6 +10,7 @@ from typing import Any
 from ._model import Artifact, Collection, Run, ServerError, Use
 from ._views import (
     ArtifactView,
+    CollectionView,
     Context,
     FileView,
     ManifestView,
@@ -236,6 +237,23 @@ class Mutation:
             run.used.append(Use(artifact, input.get("usedAs")))
             artifact.used_by.append(run)
         return {"artifact": ArtifactView(self.context, artifact)}
+
+    def update_artifact_sequence(self, input: dict[str, Any]) -> dict[str, Any]:
+        collection = self.context.state.collection(input["artifactSequenceID"])
+        if input.get("description") is not None:
+            collection.description = input["description"]
+        if input.get("name") is not None:
+            del self.context.state.collections[collection.key]
+            collection.name = input["name"]
+            self.context.state.collections[collection.key] = collection
+        return {"artifactCollection": CollectionView(self.context, collection)}
+
+    def delete_artifact_sequence(self, input: dict[str, Any]) -> dict[str, Any]:
+        collection = self.context.state.collection(input["artifactSequenceID"])
+        del self.context.state.collections[collection.key]
+        for artifact in collection.artifacts:
+            _delete(artifact)
+        return {"artifactCollection": CollectionView(self.context, collection, "DELETED")}
 
     def add_aliases(self, input: dict[str, Any]) -> dict[str, Any]:
         artifact = self.context.state.artifact(input["artifactID"])

@@ -504,8 +504,8 @@ class CollectionView:
 
     context: Context
     model: Collection
+    state: str = "READY"
     typename = "ArtifactSequence"
-    state = "READY"
     digest_algorithm = "MANIFEST_MD5"
 
     @property

@@ -1,0 +1,3 @@
+"""pytest's own plug-in for tests of plug-ins."""
+
+pytest_plugins = ["pytester"]
