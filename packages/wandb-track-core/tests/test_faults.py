@@ -137,6 +137,15 @@ def test_a_server_that_comes_back_in_mid_run_gets_everything(wandb_env, standin,
     assert held.exit_code == 0
 
 
+@pytest.mark.parametrize("kind", [401, 404, 409, "garbage", 500])
+def test_a_server_that_refuses_the_end_of_a_run_is_seen_and_said(wandb_env, standin, capfd, kind):
+    with online(standin.url) as run:
+        run.log({"loss": 1.0})
+        standin.fault("finish", kind)
+    (line,) = said(capfd)
+    assert "wandb sync" in line
+
+
 @pytest.mark.parametrize("status", [403, 500])
 def test_a_failed_upload_is_seen_and_said(wandb_env, standin, capfd, tmp_path, status):
     data = tmp_path / "data.txt"

@@ -308,7 +308,7 @@ print("result", result)
 """
     done = run_python(PRELUDE + code, isolated_env(tmp_path))
     assert "result 42" in done.stdout
-    assert ("not everything could be written" in done.stderr) == (state == "is full")
+    assert ("not everything could be written to disk" in done.stderr) == (state == "is full")
 
 
 def test_a_run_folder_that_is_removed_in_mid_run_costs_the_task_nothing(tmp_path):

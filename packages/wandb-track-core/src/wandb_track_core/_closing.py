@@ -43,7 +43,7 @@ def finish(
         bounded(lambda: run.finish(exit_code=code), policy.finish_timeout + CLOSE_MARGIN, "finishing the run")
         if _client.timed_out(run):
             faults.append(f"the server did not take everything within {policy.finish_timeout:g} s")
-        if loss := _client.loss_of(run):
+        elif loss := _client.loss_of(run):
             faults.append(loss)
     except Exception as fault:
         if _client.is_service_fault(fault):

@@ -49,7 +49,7 @@ class TrackedRun:
             offline run and says in the end how to sync it, "warn" goes on untracked, "raise" raises
             `TrackerFaultError`. A mistake of the user's always raises.
         init_timeout: Seconds that opening may wait for the server; 7 by default.
-        finish_timeout: Seconds that closing may wait for a server that does not answer; 12 by default. An upload
+        finish_timeout: Seconds that closing may wait for a server that does not answer; 10 by default. An upload
             that moves is waited for.
         ranks: What several processes that run one task (torchrun) do: "first", the default, lets rank 0 open the run
             and the others be quiet; "all" opens a run for each rank, in one group; "shared" lets all write to one

@@ -24,6 +24,12 @@ LOGIN_SECONDS = 2
 """How long the client may ask, twice, whose key it has. It does so before `init_timeout` begins to count, and goes
 on without an answer; its own 5 seconds would delay each task by 10 where the server does not answer."""
 
+_COMPLAINTS = {
+    b"failed to save record": "not everything could be written to disk",
+    b"filestream: fatal error": "the server refused a part of what was sent",
+    b"filestream: json decode error": "the server answered something that is not of W&B",
+}
+
 
 def load() -> None:
     """Import the client, which takes as long as it takes, and bound what it does beside a run's own work.
@@ -78,15 +84,17 @@ def timed_out(run: wandb.Run) -> bool:
 
 
 def loss_of(run: wandb.Run) -> str:
-    """What the service failed to write of a run that is finished; empty where it did not fail.
+    """What the service failed to write or to send of a run that is finished; empty where it did not fail.
 
     It says so only in its own log, and goes on as if nothing had happened.
     """
     if not Path(run.settings.sync_file).exists():
         return f"{run.settings.sync_file} was removed"
     log = Path(run.settings.log_internal)
-    if log.exists() and b"failed to save record" in log.read_bytes():
-        return f"not everything could be written to {run.settings.sync_file}: see {log}"
+    logged = log.read_bytes() if log.exists() else b""
+    for complaint, meaning in _COMPLAINTS.items():
+        if complaint in logged:
+            return f"{meaning} (see {log})"
     if shutil.disk_usage(folder_of(run)).free < LEAST_FREE:
         return f"the disk of {folder_of(run)} is full"
     return ""
