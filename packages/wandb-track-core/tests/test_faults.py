@@ -1,6 +1,9 @@
 """The user's result never depends on the tracker: the server fails at opening, in mid-run, at upload, at finish."""
 
 import contextlib
+import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -171,3 +174,20 @@ def test_an_upload_that_still_moves_is_waited_for(wandb_env, standin, capfd, tmp
     assert said(capfd) == []
     (version,) = [held for collection in standin.collections.values() for held in collection.versions]
     assert version.state == "COMMITTED"
+
+
+def test_the_command_that_the_line_gives_brings_the_whole_run_to_the_server(wandb_env, standin, capfd):
+    with online(standin.url) as run:
+        run.log({"loss": 1.0})
+        standin.stop()
+        run.log({"loss": 0.5})
+    (line,) = said(capfd)
+    command = line.partition("Sync it with: ")[2].split()
+    assert command[:2] == ["wandb", "sync"]
+    wandb.teardown()
+    standin.restart()
+    env = {**os.environ, "WANDB_BASE_URL": standin.url, "WANDB_API_KEY": valid_key, "WANDB_MODE": "online"}
+    subprocess.run([sys.executable, "-m", *command], env=env, check=True, timeout=120)
+    held = standin.runs["acme", "p", "e1-n0-0"]
+    assert [row["loss"] for row in held.history] == [1.0, 0.5]
+    assert held.exit_code == 0

@@ -242,4 +242,5 @@ def _account_of(fault: Exception, run: Any, has_no_login: bool, address: str | N
         return f"this task was not tracked, because {reason}"
     if address:
         return f"the run was kept offline, because {reason}. Sync it with: wandb-track sync {address}"
-    return f"the run is kept on this disk, because {reason}. Sync it with: wandb sync {_client.folder_of(run)}"
+    command = "wandb sync" if run.offline else "wandb sync --include-online"
+    return f"the run is kept on this disk, because {reason}. Sync it with: {command} {_client.folder_of(run)}"
