@@ -12,7 +12,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,6 +98,20 @@ def run_python(
     if check and done.returncode != 0:
         pytest.fail(f"exit code {done.returncode}\n--- stdout\n{done.stdout}\n--- stderr\n{done.stderr}")
     return done
+
+
+def wait_until(condition: Callable[[], object], timeout: float = 20) -> None:
+    """Wait for what another thread or process does.
+
+    Args:
+        condition: Called until it is true.
+        timeout: Seconds, after which the test fails.
+    """
+    end = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > end:
+            pytest.fail(f"{condition} was not true within {timeout} s")
+        time.sleep(0.02)
 
 
 @contextlib.contextmanager

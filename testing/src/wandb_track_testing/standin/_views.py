@@ -214,7 +214,8 @@ class ProjectView:
         return MembershipView(self.context, found[1]) if found else None
 
     def artifact_collection(self, name: str) -> CollectionView | None:
-        return next((view for view in self._collections() if view.name == name), None)
+        collection = self.context.state.collections.get((self.entity_name, self.name, name))
+        return None if collection is None else CollectionView(self.context, collection)
 
     def artifact_collections(
         self, after: str | None = None, first: int | None = None, filters: str | None = None, order: str | None = None
@@ -250,7 +251,8 @@ class TypeView:
         return [view for view in self.project._collections() if view.model.type == self.name]
 
     def artifact_collection(self, name: str) -> CollectionView | None:
-        return next((view for view in self.collections() if view.name == name), None)
+        view = self.project.artifact_collection(name)
+        return view if view is not None and view.model.type == self.name else None
 
     def artifact_collections(
         self, after: str | None = None, first: int | None = None, filters: str | None = None, order: str | None = None
