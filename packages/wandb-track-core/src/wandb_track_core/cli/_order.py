@@ -8,6 +8,12 @@ from dataclasses import dataclass, field, replace
 
 from ._read import Run
 
+_SHORTEST = 0.001
+"""Seconds that a run takes at least; the client keeps whole ones."""
+
+NO_PROJECT = "uncategorized"
+"""The project of runs that name none, as the client and the server call it."""
+
 Name = tuple[str, str, str]
 """Entity, project and name of an artifact."""
 
@@ -32,9 +38,9 @@ class Unit:
 
     @property
     def ended(self) -> float:
-        """When the last fragment was closed; infinite where it never was."""
+        """When the last fragment was closed, at the earliest; infinite where it never was."""
         last = self.fragments[-1]
-        return float("inf") if last.runtime is None else last.started + last.runtime
+        return float("inf") if last.runtime is None else last.started + max(last.runtime, _SHORTEST)
 
     @property
     def path(self) -> str:
@@ -66,11 +72,12 @@ def group(runs: list[Run], entity: str = "", project: str = "") -> list[Unit]:
     Args:
         runs: The earliest first.
         entity: Of runs that name none.
-        project: Of runs that name none; W&B's own default is "uncategorized".
+        project: Of runs that name none, for which the client writes its own default.
     """
     units: dict[Name, Unit] = {}
     for run in runs:
-        key = run.entity or entity, run.project or project or "uncategorized", run.id
+        named = "" if run.project == NO_PROJECT else run.project
+        key = run.entity or entity, named or project or NO_PROJECT, run.id
         units.setdefault(key, Unit(*key)).fragments.append(replace(run, entity=key[0], project=key[1]))
     return list(units.values())
 

@@ -97,18 +97,19 @@ class Run:
 
 
 def find(paths: Iterable[str | Path], *, whole: bool = True) -> list[Run]:
-    """Every offline run at or below the paths, the earliest first; a fragment that is found twice counts once.
+    """Every offline run at or below the paths, the earliest first. In a folder and in a tar, it counts once.
 
     Args:
         paths: Folders of runs, `.wandb` files in them, tars, or folders above any of these.
         whole: Read all of a long log; otherwise its ends, in which everything stands but what was logged in the
             middle and never again.
     """
-    found: dict[Path, Run] = {}
+    found: dict[tuple[str, float], Run] = {}
     for path in paths:
         for run in _search(Path(path), whole):
-            found.setdefault(run.place.resolve(), run)
-    return sorted((run for run in found.values() if run.id), key=lambda run: (run.started, str(run.place)))
+            if run.id and found.setdefault((run.id, run.started), run).is_packed:
+                found[run.id, run.started] = run
+    return sorted(found.values(), key=lambda run: run.started)
 
 
 def _search(path: Path, whole: bool) -> Iterator[Run]:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 TIMEOUT = 30
 """Seconds that a question to the server may take."""
+GREETING = 8
+"""Seconds in which the server has to answer the first one."""
 _TAIL = 2000
 _POLL = 0.2
 
@@ -32,8 +34,9 @@ class ServerError(TrackError):
 class Server:
     """A W&B server, as whom the user is logged in.
 
-    Args:
-        url: Its API address; None for the user's own default.
+    Attributes:
+        url: Its API address.
+        entity: That of runs which name none.
 
     Raises:
         ServerError: Nobody is logged in, or nobody answers.
@@ -45,8 +48,8 @@ class Server:
         self._local = threading.local()
         self._versions: dict[str, Any] = {}
         try:
-            self.url = str(wandb.Api(timeout=TIMEOUT).settings["base_url"])
-            self.entity = str(self._api.default_entity or "")
+            api = wandb.Api(timeout=GREETING)
+            self.url, self.entity = str(api.settings["base_url"]), str(api.default_entity or "")
         except Exception as error:
             raise ServerError(f"cannot ask the server: {error}") from error
 

@@ -1,0 +1,149 @@
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from wandb_track_core import _log
+from wandb_track_core.cli import main
+from wandb_track_core.packing import pack
+from wandb_track_testing.offline import read_records, read_run
+from wandb_track_testing.plugin import isolated_env, run_python
+
+PROGRAM = Path(__file__).with_name("sync_program.py")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder in which the program ran offline."""
+    folder = tmp_path_factory.mktemp("offline")
+    run_python(PROGRAM, isolated_env(folder), "produce()", "consume()", "resume(0)", "resume(1)", "fail()", check=False)
+    return folder
+
+
+def printed(capsys, *arguments):
+    assert main([*map(str, arguments)]) == 0
+    return capsys.readouterr().out
+
+
+def test_runs_lists_what_lies_below_a_folder(folder, capsys):
+    """Id, project, group, state, metrics, artifacts, size, synced or not; fragments of one run are one line."""
+    lines = printed(capsys, "runs", folder).splitlines()
+    assert lines[0].split() == ["id", "project", "group", "state", "metrics", "artifacts", "size", "synced"]
+    rows = {line.split()[0]: re.split(r"\s{2,}", line.strip()) for line in lines[1:]}
+    assert list(rows) == ["e1-produce-0", "e1-consume-0", "e1-resume", "e1-fail-0"]
+    assert rows["e1-produce-0"][1:5] == ["p", "w/e1", "finished", "loss=0.3333, nested={…}, best=0.25"]
+    assert rows["e1-produce-0"][5] == "1"
+    assert rows["e1-fail-0"][3] == "failed (1)"
+    assert {row[-1] for row in rows.values()} == {"no"}
+
+
+def test_runs_as_json_says_the_same_as_the_log(folder, capsys):
+    """What is listed is what the client wrote."""
+    runs = json.loads(printed(capsys, "runs", "--json", folder))
+    for run in runs:
+        written = read_run(run["places"][-1])
+        assert run["id"] == written.id
+        assert run["exit_code"] == written.exit_code
+        assert run["metrics"].items() >= {k: v for k, v in written.summary.items() if not k.startswith("_")}.items()
+        assert run["size"] >= sum(Path(place, f"run-{run['id']}.wandb").stat().st_size for place in run["places"])
+
+
+def test_show_prints_one_run_whole(folder, capsys):
+    """By id or by folder: config, metrics, artifacts, inputs."""
+    run = json.loads(printed(capsys, "show", "e1-consume-0", folder, "--json"))
+    assert run["config"]["chain"]["task"] == "consume"
+    assert run["inputs"] == [{"name": "data", "alias": "key-hello"}]
+    assert [(made["name"], made["type"], made["size"]) for made in run["artifacts"]] == [("model", "dataset", 16)]
+    assert json.loads(printed(capsys, "show", run["places"][0], "--json"))["id"] == "e1-consume-0"
+    assert "accuracy = 0.9" in printed(capsys, "show", "e1-consume-0", folder)
+
+
+def test_show_says_so_where_no_run_is_meant(folder, capsys):
+    """The exit status is not 0."""
+    assert main(["show", "nothing", str(folder)]) == 1
+    assert "no runs are meant by 'nothing' among 4" in capsys.readouterr().err
+
+
+def test_lineage_draws_what_was_made_and_used(folder, capsys):
+    """As a tree for a terminal and as Mermaid text for a page."""
+    tree = printed(capsys, "lineage", folder).splitlines()
+    assert [line.strip("│├└─ ") for line in tree][:4] == [
+        "w/e1/produce",
+        "data:key-hello",
+        "w/e1/consume",
+        tree[3][-14:],
+    ]
+    chart = printed(capsys, "lineage", "--mermaid", folder)
+    assert chart.startswith("flowchart LR\n")
+    names = dict(re.findall(r'^ {4}(\w+)[\[(]+"([^"]+)"', chart, re.MULTILINE))
+    edges = {(names[a], names[b]) for a, b in re.findall(r"^ {4}(\w+) --> (\w+)$", chart, re.MULTILINE)}
+    assert {("w/e1/produce", "data:key-hello"), ("data:key-hello", "w/e1/consume")} <= edges
+
+
+def test_a_packed_run_is_listed_as_it_was_in_its_folder(folder, capsys, tmp_path):
+    """Nothing but place and size differs."""
+    in_folder = json.loads(printed(capsys, "show", "e1-produce-0", folder, "--json"))
+    packed = pack(in_folder["places"][0], tmp_path / "run.tar")
+    in_tar = json.loads(printed(capsys, "show", packed, "--json"))
+    assert in_tar.pop("places") == [str(packed)]
+    assert {**in_folder, "size": in_tar["size"]} == {**in_tar, "places": in_folder["places"]}
+
+
+def test_a_log_that_was_cut_off_is_read_as_far_as_it_goes(folder, capsys, tmp_path):
+    """A process that was killed leaves half a record: the rest counts, and the run is not closed."""
+    source = next(folder.rglob("run-e1-produce-0.wandb"))
+    cut = tmp_path / "offline-run-1-e1-produce-0" / source.name
+    cut.parent.mkdir()
+    cut.write_bytes(source.read_bytes()[:-40])
+    run = json.loads(printed(capsys, "show", cut.parent, "--json"))
+    assert run["state"] == "not closed"
+    assert run["config"]["lr"] == 0.1
+
+
+def test_what_is_missing_is_named_with_its_remedy(folder, tmp_path):
+    """A path that is not there; the extra that was not installed."""
+    absent = tmp_path / "absent"
+    code = "import sys; sys.modules['rich'] = None; from wandb_track_core.cli import main; sys.exit(main({}))"
+    for arguments, said in (
+        (["runs", str(absent)], f"there is no {absent}"),
+        (["runs", str(folder)], "rich is needed: pip install 'wandb-track-core[cli]'"),
+    ):
+        program = code.format(arguments)
+        if said.startswith("there"):
+            program = program.replace("sys.modules['rich'] = None; ", "")
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        assert said in done.stderr
+
+
+def test_an_empty_folder_has_no_runs(capsys, tmp_path):
+    """It is said, and is no error."""
+    assert "no offline runs here" in printed(capsys, "runs", tmp_path)
+    assert "no lineage here" in printed(capsys, "lineage", tmp_path)
+
+
+def test_reading_runs_does_not_import_the_client(folder):
+    """It would take longer than reading a thousand runs."""
+    code = (
+        "import sys; from wandb_track_core.cli import main; main(['runs', sys.argv[1]]); "
+        "assert not {'wandb', 'google.protobuf'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(folder)], check=True, capture_output=True)
+
+
+@given(st.lists(st.integers(0, 70_000), max_size=6))
+def test_a_log_reads_as_it_was_written(tmp_path_factory, sizes):
+    """Whatever the lengths, around the borders of blocks, too; and the client's framing is met."""
+    path = tmp_path_factory.mktemp("log") / "run-x.wandb"
+    summary = [_log.encode([_log.Field(12, 2, b"")]) for _ in sizes]
+    messages = [
+        _log.encode([_log.Field(1, 0, number + 1), _log.Field(19, 2, b"u" * size)]) for number, size in enumerate(sizes)
+    ]
+    _log.write(path, [part for pair in zip(messages, summary, strict=True) for part in pair])
+    with _log.opened(path) as data:
+        assert list(_log.entries(data))[::2] == messages
+    assert [len(record.uuid) for record in read_records(path)][::2] == sizes

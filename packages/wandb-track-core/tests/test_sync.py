@@ -1,0 +1,254 @@
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from wandb_track_core.cli._order import group
+from wandb_track_core.cli._read import find
+from wandb_track_core.cli._rewrite import Continuation, Remote, continuation
+from wandb_track_core.packing import store
+from wandb_track_testing.plugin import isolated_env, run_python
+from wandb_track_testing.standin import StandIn
+
+PROGRAM = Path(__file__).with_name("sync_program.py")
+COMMAND = [sys.executable, "-c", "import sys; from wandb_track_core.cli import main; sys.exit(main())"]
+
+
+def state_of(server):
+    """What a server holds, without the ids that the client makes up for the artifacts of tables."""
+    return server.snapshot(rename=lambda text: re.sub("wandb-client-artifact://[^:/]+", "", text))
+
+
+@pytest.fixture(scope="module")
+def online(tmp_path_factory):
+    """The server's state after the program ran online."""
+    with StandIn() as server:
+        run_python(PROGRAM, isolated_env(tmp_path_factory.mktemp("online"), **server.env()), "everything()")
+        yield state_of(server)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """A folder in which the program ran offline; tests work on copies, the staging area apart."""
+    folder = tmp_path_factory.mktemp("offline") / "work"
+    folder.mkdir()
+    run_python(PROGRAM, isolated_env(folder), "everything()")
+    return folder
+
+
+@pytest.fixture
+def server():
+    with StandIn() as server:
+        yield server
+
+
+def environment(folder, server):
+    return isolated_env(folder, **{**server.env(), "WANDB_MODE": None, "WANDB_SILENT": None})
+
+
+def sync(server, home, *arguments, check=True):
+    done = subprocess.run(
+        [*COMMAND, "sync", *map(str, arguments)],
+        env=environment(home, server),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert not check or done.returncode == 0, done.stderr
+    return done
+
+
+def copied(written, target):
+    """The runs' folders at another place; the first one's files lie elsewhere now, too."""
+    shutil.copytree(written / "wandb", target, symlinks=True)
+    return target
+
+
+def test_offline_and_synced_the_server_holds_what_it_holds_online(written, online, server, tmp_path):
+    """Runs, configs, histories, summaries, files, artifacts with versions and aliases, and edges; nothing twice."""
+    runs = copied(written, tmp_path / "runs")
+    first = sync(server, tmp_path, runs)
+    assert "7 synced, 0 there already, 0 not synced" in first.stderr
+    assert state_of(server) == online
+    assert {run.state for run in server.runs.values()} == {"finished", "failed"}
+
+    requests = len([request for request in server.requests if request.phase != "read"])
+    again = sync(server, tmp_path, runs)
+    assert "0 synced, 7 there already, 0 not synced" in again.stderr
+    assert not [request for request in server.requests if request.phase in ("opening", "upload")][requests:]
+    assert state_of(server) == online
+    assert all(list(run.place.glob("*.wandb.synced")) for run in find([runs]))
+
+
+def test_a_packed_run_needs_neither_its_folder_nor_the_staging_area(online, server, tmp_path):
+    """Moved, packed, unpacked elsewhere: the server holds the same."""
+    env = isolated_env(tmp_path / "elsewhere")
+    run_python(PROGRAM, env, "everything()")
+    source, target = tmp_path / "elsewhere", tmp_path / "packed" / "deep"
+    target.mkdir(parents=True)
+    for number, run in enumerate(find([source / "wandb"])):
+        address = store(run.place, lambda tar: str(shutil.copy(tar, target)))
+        assert Path(address).parent == target
+        if number % 2:
+            shutil.unpack_archive(address, target / "unpacked", filter="data")
+            Path(address).unlink()
+    shutil.rmtree(source)
+    sync(server, tmp_path, tmp_path / "packed")
+    assert state_of(server) == online
+    again = sync(server, tmp_path, tmp_path / "packed", "--clean")
+    assert "7 there already" in again.stderr
+    assert not find([tmp_path / "packed"])
+
+
+def test_a_missing_file_is_named_and_nothing_is_synced(written, server, tmp_path):
+    """Nor is anything marked as synced; --partial syncs the others."""
+    runs = copied(written, tmp_path / "runs")
+    lost = next(runs.glob("*e1-produce*/wandb-track/artifacts/data/data.txt"))
+    kept = lost.rename(tmp_path / "kept.txt")
+    shutil.move(written / "wandb", written / "away")
+    try:
+        for arguments in ([], ["--dry-run"]):
+            done = sync(server, tmp_path, runs, *arguments, check=False)
+            assert done.returncode == 1
+            assert "p/e1-produce-0 lacks files" in done.stderr
+            assert "artifact data: data.txt" in done.stderr
+        assert not server.runs
+        assert not [*runs.rglob("*.synced"), *runs.rglob("synced.json")]
+
+        done = sync(server, tmp_path, runs, "--partial", check=False)
+        assert done.returncode == 1
+        assert "its input acme/p/data:key-hello cannot be linked" in done.stderr
+        assert ("acme", "p", "e1-own-0") in server.runs
+        assert ("acme", "p", "e1-produce-0") not in server.runs
+
+        kept.rename(lost)
+        assert "2 synced, 5 there already" in sync(server, tmp_path, runs).stderr
+        assert [use.artifact.name for use in server.runs["acme", "p", "e1-consume-0"].used] == ["data:v1"]
+    finally:
+        shutil.move(written / "away", written / "wandb")
+
+
+def test_what_would_be_synced_is_said_producers_first(written, server, tmp_path):
+    """A dry run names each run in the order of its sync, and needs no server."""
+    done = sync(server, tmp_path, written / "wandb", "--dry-run")
+    lines = [line.split() for line in done.stdout.splitlines()]
+    level = {path: int(number) for number, path in lines}
+    assert len(level) == 7
+    assert level["p/e1-produce-0"] < level["p/e1-consume-0"]
+    assert level["p/e1-produce-0"] < level["p/e2-produce-0"] < level["p/e2-consume-0"]
+    assert not server.requests
+
+
+@pytest.mark.slow
+def test_a_sync_that_is_killed_again_and_again_ends_whole(written, online, server, tmp_path):
+    """Killed at 20 random points, then run to its end: the same state, nothing twice."""
+    runs = copied(written, tmp_path / "runs")
+    chance = random.Random(4)
+    for number in range(20):
+        seen = len(server.requests)
+        child = subprocess.Popen(
+            [*COMMAND, "sync", str(runs)],
+            env=environment(tmp_path, server),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        point = seen + chance.randint(5, 60)
+        while child.poll() is None and len(server.requests) < point:
+            time.sleep(0.002)
+        # Every other time what it has started lives on, as where the user kills the one process.
+        kill = os.killpg if number % 2 else os.kill
+        if child.poll() is None:
+            kill(child.pid, signal.SIGKILL)
+        child.wait()
+    sync(server, tmp_path, runs)
+    assert state_of(server) == online
+
+
+def test_two_syncs_at_once_do_it_once(written, online, server, tmp_path):
+    """Both end well, and the server holds everything once."""
+    runs = copied(written, tmp_path / "runs")
+    both = [
+        subprocess.Popen([*COMMAND, "sync", str(runs)], env=environment(tmp_path, server), stderr=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    said = [child.communicate(timeout=300)[1].decode() for child in both]
+    assert [child.returncode for child in both] == [0, 0], said
+    assert state_of(server) == online
+
+
+def test_an_offline_attempt_continues_the_run_of_an_online_one(server, tmp_path):
+    """As it would have been online: steps go on, earlier rows stay, each row is there once, even if synced twice."""
+    run_python(PROGRAM, isolated_env(tmp_path, **server.env()), "resume(0)")
+    run_python(PROGRAM, isolated_env(tmp_path), "resume(1)")
+    offline = next((tmp_path / "wandb").glob("offline-run-*"))
+    for _ in range(2):
+        sync(server, tmp_path, offline)
+        assert server.run.values("value") == [0, 1, 2, 10, 11, 12]
+        assert server.run.values("_step") == [0, 1, 2, 3, 4, 5]
+        (offline / "wandb-track" / "synced.json").unlink()
+
+
+@pytest.mark.parametrize(
+    ("resume", "remote", "expected"),
+    [
+        (False, None, Continuation(False, None)),
+        (True, None, Continuation(False, None)),
+        (False, Remote(None, None), Continuation(False, None)),
+        (True, Remote(None, None), Continuation(True, None)),
+        (False, Remote(1.0, 5.0), Continuation(False, None)),
+        (True, Remote(1.0, 5.0), Continuation(True, 5.0)),
+        (True, Remote(1.0, 15.0), Continuation(True, 15.0)),
+        (True, Remote(11.0, 15.0), Continuation(False, 15.0)),
+        (False, Remote(11.0, 15.0), Continuation(False, 15.0)),
+        (False, Remote(1.0, 15.0), Continuation(False, 15.0)),
+    ],
+)
+def test_how_a_run_goes_on_follows_from_the_rows_that_are_there(written, resume, remote, expected):
+    """Rows later than the start (10) are its own, of a sync that was cut off; a run that resumes keeps earlier ones."""
+    unit = group(find([written]))[0]
+    unit.fragments[0].resume, unit.fragments[0].started = resume, 10.0
+    assert continuation(unit, remote) == expected
+
+
+def test_a_server_that_begins_runs_anew_gets_all_rows(written, server, tmp_path):
+    """Where opening a run drops its rows, a second try does not trust that they are there."""
+    runs = copied(written, tmp_path / "runs")
+    folder = next(runs.glob("*e1-produce*"))
+    sync(server, tmp_path, folder)
+    whole = server.run.history[:]
+    (folder / "wandb-track" / "synced.json").unlink()
+    opened = server.run.open
+
+    def drop_and_open():
+        server.run.history.clear()
+        opened()
+
+    server.run.open = drop_and_open
+    sync(server, tmp_path, folder)
+    assert server.run.history == whole
+
+
+def test_a_run_without_a_project_gets_the_one_that_is_given(server, tmp_path):
+    """--project and --entity name the place of runs that name none, and of their artifacts and inputs."""
+    run_python(PROGRAM, isolated_env(tmp_path), "produce(project=None)", "consume(project=None)")
+    sync(server, tmp_path, "--project", "q", "--entity", "team", tmp_path / "wandb")
+    assert {key[:2] for key in (*server.runs, *server.collections)} == {("team", "q")}
+    assert [use.artifact.name for use in server.runs["team", "q", "e1-consume-0"].used] == ["data:v0"]
+
+
+def test_a_server_that_is_gone_is_said_at_once(written, server, tmp_path):
+    """Without a server nothing is touched, and the exit status says so."""
+    runs = copied(written, tmp_path / "runs")
+    server.stop()
+    done = sync(server, tmp_path, runs, check=False)
+    assert done.returncode == 1
+    assert "cannot ask the server" in done.stderr
+    assert not list(runs.rglob("synced.json"))
