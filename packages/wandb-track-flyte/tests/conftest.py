@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -139,12 +140,22 @@ class Bench:
     folder: Path
     seen: set[Path]
 
-    def runs(self) -> list[OfflineRun]:
-        return [run for run in find_runs(self.folder) if run.path not in self.seen]
+    def runs(self, count: int, folders: str = "*run-*") -> list[OfflineRun]:
+        """This test's closed runs, of which there have to be so many, in folders of such names.
+
+        The client's service writes the end of a file a moment after `finish` came back.
+        """
+        deadline = time.monotonic() + 30
+        while True:
+            new = [run for run in find_runs(self.folder) if run.path not in self.seen]
+            closed = [run for run in new if run.exit_code is not None and run.folder.match(folders)]
+            if len(closed) >= count or time.monotonic() > deadline:
+                assert len(closed) == count
+                return closed
+            time.sleep(0.02)
 
     def run(self) -> OfflineRun:
-        (only,) = self.runs()
-        return only
+        return self.runs(1)[0]
 
     def container(self, module: str, task: str, inputs: dict, **where) -> Container:
         return Container(Path(tempfile.mkdtemp(prefix="bucket-", dir=self.folder)), module, task, inputs, **where)
@@ -160,22 +171,26 @@ class Bench:
             command.main(arguments, standalone_mode=False)
         return container.outcome()
 
-    def execute_in_process_of_its_own(self, container: Container, **env: str | None) -> Outcome:
-        """Run a task as its container does: the console script that the platform calls."""
+    def start(self, container: Container, **env: str | None) -> subprocess.Popen:
+        """Start a task as its container does: by the console script that the platform calls."""
         program, *arguments = container.arguments()
-        given = {key: value for key, value in env.items() if not key.startswith("WANDB_")}
-        whole = isolated_env(self.folder, **{key: value for key, value in env.items() if key not in given})
-        done = subprocess.run(
+        ours = {key: value for key, value in env.items() if key.startswith("WANDB_")}
+        theirs = {key: value for key, value in env.items() if key not in ours}
+        return subprocess.Popen(
             [str(Path(sys.executable).parent / program), *arguments],
-            env={**whole, **container.environment(**given)},
+            env={**isolated_env(self.folder, **ours), **container.environment(**theirs)},
             cwd=FLOWS,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
-            timeout=120,
-            check=False,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return container.outcome(done.stdout + done.stderr)
+
+    def execute_in_process_of_its_own(self, container: Container, **env: str | None) -> Outcome:
+        """Run a task to its end in a process of its own."""
+        with self.start(container, **env) as process:
+            said, _ = process.communicate(timeout=120)
+        assert process.returncode == 0, said
+        return container.outcome(said)
 
     def pyflyte_run(self, module: str, entity: str, *arguments: str, **env: str | None) -> str:
         """`pyflyte run`, as a user calls it; returns what it printed."""

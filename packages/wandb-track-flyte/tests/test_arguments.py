@@ -166,4 +166,4 @@ def test_a_runs_folder_is_a_flyte_directory_an_input_that_is_one_or_a_path(bench
     text(logs=str(folders["text"]), x=1)
     with pytest.raises(ArgumentError, match=r"dir cannot be what was given \(of type flytekit.types.file"):
         wrong(logs=FlyteFile(__file__), x=1)
-    assert [run.folder.parent.parent for run in bench.runs()] == list(folders.values())
+    assert [run.folder.parent.parent for run in bench.runs(3)] == list(folders.values())

@@ -55,21 +55,21 @@ def test_coroutine_tasks_that_are_awaited_together_each_have_their_own_run(bench
         return await asyncio.gather(*(tracked(x=x) for x in range(3)))
 
     assert asyncio.run(together()) == [1, 2, 3]
-    assert sorted(logged(bench.runs(), task, "x")) == [[0], [1], [2]]
+    assert sorted(logged(bench.runs(3), task, "x")) == [[0], [1], [2]]
 
 
 def test_tasks_in_threads_each_have_their_own_run(bench, load):
     above = load("kinds").above
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         assert list(pool.map(lambda x: above(x=x), range(4))) == [1, 2, 3, 4]
-    assert sorted(logged(bench.runs(), "above", "x")) == [[0], [1], [2], [3]]
+    assert sorted(logged(bench.runs(4), "above", "x")) == [[0], [1], [2], [3]]
 
 
 def test_a_workflow_runs_dynamic_map_nested_cached_and_otherwise_decorated_tasks_locally(bench, load):
     """One local run of all of them, called as Python: each task is one run, a cache hit none."""
     results = load("kinds").local_kinds(n=2)
     assert tuple(results) == ([1, 2], [1, 2], [11, 12], [21, 22], 31, 9, 9, 82, 102)
-    runs = bench.runs()
+    runs = bench.runs(15)
     assert all(run.exit_code == 0 for run in runs)
     assert logged(runs, "dynamic_above", "children") == logged(runs, "dynamic_below", "children") == [[2]]
     assert sorted(logged(runs, "above", "x")) == [[0], [1], [10], [11]]
@@ -96,7 +96,7 @@ def test_an_element_of_a_map_task_in_its_container_is_a_run_of_its_own(bench, or
     """Both elements of one map task, by the entry point that the platform uses for them."""
     for index in (0, 1):
         bench.execute(order, {"x": [7, 8]}, index=index)
-    runs = bench.runs()
+    runs = bench.runs(2)
     assert [run.id for run in runs] == ["f6af03c1-n0-0-n0-0", "f6af03c1-n0-0-n1-0"]
     assert [run.values("x") for run in runs] == [[7], [8]]
     assert [run.config["flyte"]["indices"] for run in runs] == [[0], [1]]
@@ -106,7 +106,7 @@ def test_an_element_of_a_map_task_in_its_container_is_a_run_of_its_own(bench, or
 @pytest.mark.parametrize("order", BOTH_ORDERS)
 def test_an_eager_workflow_locally_is_a_run_around_those_of_its_tasks(bench, load, order):
     assert asyncio.run(getattr(load("kinds"), f"eager_{order}")(n=3)) == 6
-    runs = bench.runs()
+    runs = bench.runs(4)
     assert logged(runs, f"eager_{order}", "before") == logged(runs, f"eager_{order}", "after") == [[3]]
     assert sorted(logged(runs, f"async_{order}", "x")) == [[0], [1], [2]]
 
@@ -114,7 +114,7 @@ def test_an_eager_workflow_locally_is_a_run_around_those_of_its_tasks(bench, loa
 def test_a_task_in_a_tasks_body_has_its_own_run_in_the_same_container(bench):
     """The body's call is no attempt of the platform's, so that only the outer run has the pod's name."""
     assert bench.execute("outer", {"x": 4}).outputs == {"o0": 5}
-    outer, inner = bench.runs()
+    outer, inner = bench.runs(2)
     assert outer.id == "f6af03c1-n0-0"
     assert inner.id != outer.id
     assert outer.values("at") == ["before", "after"]
@@ -153,7 +153,7 @@ def test_a_task_that_exits_ends_its_run_with_that_code(bench):
 def test_each_retry_is_a_run_of_its_own_in_the_group_of_the_execution(bench):
     for attempt in (0, 1):
         bench.execute("raising", {"kind": "recoverable"}, attempt=attempt)
-    runs = bench.runs()
+    runs = bench.runs(2)
     assert [run.id for run in runs] == ["f6af03c1-n0-0", "f6af03c1-n0-1"]
     assert [run.config["flyte"]["attempt"] for run in runs] == [0, 1]
     assert len({run.group for run in runs}) == 1
@@ -163,7 +163,7 @@ def test_each_retry_is_a_run_of_its_own_in_the_group_of_the_execution(bench):
 def test_with_resume_all_attempts_are_one_run_whose_notes_keep_the_users_own(bench):
     for attempt in (0, 1):
         bench.execute("continued", {"x": attempt}, attempt=attempt)
-    runs = bench.runs()
+    runs = bench.runs(2)
     assert {run.id for run in runs} == {"f6af03c1-n0"}
     assert all(run.resume for run in runs)
     assert all(run.notes.splitlines()[0].startswith("[Execution URL](https://flyte.test/") for run in runs)
@@ -184,10 +184,10 @@ def test_what_is_switched_off_costs_no_import_no_file_and_no_secret(bench):
     container = bench.container("quiet", "switched_off", {"x": 1})
     outcome = bench.execute_in_process_of_its_own(container, _FSEC_WANDB_WANDB_API_KEY=None, WANDB_MODE="online")
     assert outcome.outputs == {"o0": "<QuietRun: this task is not tracked>, wandb is imported: False"}
-    assert bench.runs() == []
+    assert bench.runs(0) == []
 
 
 def test_the_environment_switches_off_as_well(bench):
     off = {"WANDB_MODE": "disabled", "_FSEC_WANDB_WANDB_API_KEY": None}
     assert bench.execute("below", {"x": 4}, off).outputs == {"o0": 5}
-    assert bench.runs() == []
+    assert bench.runs(0) == []

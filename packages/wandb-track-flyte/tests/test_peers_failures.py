@@ -1,6 +1,7 @@
 """What fails in flytekitplugins-wandb 1.16.31, line by line, and holds here."""
 
 import inspect
+import time
 from collections import OrderedDict
 
 from flytekit import map_task
@@ -27,7 +28,7 @@ def test_coroutine_tasks_are_awaited_inside_their_run(bench, load):
     for task in ("async_above", "async_below"):
         assert inspect.iscoroutinefunction(load("kinds").async_below.task_function)
         assert bench.execute(task, {"x": 4}).outputs == {"o0": 5}
-    assert [run.values("x") for run in bench.runs()] == [[4], [4]]
+    assert [run.values("x") for run in bench.runs(2)] == [[4], [4]]
 
 
 def test_a_map_task_keeps_the_console_link(load):
@@ -40,7 +41,7 @@ def test_a_map_task_keeps_the_console_link(load):
 def test_a_nested_tasks_end_is_not_the_outer_runs_end(bench, load):
     """There: the inner task's `wandb.finish()` ends the outer run; what is logged afterwards is lost or raises."""
     assert load("kinds").outer(x=1) == 2
-    outer, inner = bench.runs()
+    outer, inner = bench.runs(2)
     assert outer.values("at") == ["before", "after"]
     assert inner.values("x") == [1]
 
@@ -52,7 +53,7 @@ def test_ids_do_not_depend_on_the_host_name(bench):
     for node in ("n0", "n1"):
         for hostname in (cut, "ip-10-0-3-7", None):
             bench.execute("below", {"x": 1}, {"HOSTNAME": hostname}, node=node)
-    assert [run.id for run in bench.runs()] == ["f6af03c1-n0-0"] * 3 + ["f6af03c1-n1-0"] * 3
+    assert [run.id for run in bench.runs(6)] == ["f6af03c1-n0-0"] * 3 + ["f6af03c1-n1-0"] * 3
 
 
 def test_retries_are_told_apart_and_can_continue_one_run(bench):
@@ -60,10 +61,28 @@ def test_retries_are_told_apart_and_can_continue_one_run(bench):
     for attempt in (0, 1):
         bench.execute("below", {"x": attempt}, {"HOSTNAME": "ip-10-0-3-7"}, attempt=attempt)
         bench.execute("continued", {"x": attempt}, {"HOSTNAME": "ip-10-0-3-7"}, attempt=attempt)
-    runs = [(run.job_type, run.id, run.config["flyte"]["attempt"]) for run in bench.runs()]
+    runs = [(run.job_type, run.id, run.config["flyte"]["attempt"]) for run in bench.runs(4)]
     assert runs == [
         ("below", "f6af03c1-n0-0", 0),
         ("continued", "f6af03c1-n0", 0),
         ("below", "f6af03c1-n0-1", 1),
         ("continued", "f6af03c1-n0", 1),
     ]
+
+
+def test_a_task_that_the_platform_ends_closes_its_run(bench, place):
+    """There: on SIGTERM (an eviction, a spot node that is taken away) the run stays "running" for ever."""
+    started = place / "started"
+    container = bench.container("terminated", "train", {"started": str(started)})
+    process = bench.start(container)
+    try:
+        while not started.exists() and process.poll() is None:
+            time.sleep(0.05)
+        process.terminate()
+        process.wait(60)
+    finally:
+        process.kill()
+    run = bench.run()
+    assert run.exit_code == 143
+    assert run.preempting
+    assert run.values("step") == [1]

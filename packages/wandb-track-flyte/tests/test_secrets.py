@@ -18,7 +18,7 @@ def test_a_secret_that_is_missing_in_a_container_is_named_before_user_code_runs(
     assert "MissingKeyError: secret: this task has no secret with group='wandb', key='WANDB_API_KEY'" in outcome.error
     assert "@task(secret_requests=[Secret(group='wandb', key='WANDB_API_KEY')])" in outcome.error
     assert outcome.outputs == {}
-    assert bench.runs() == []
+    assert bench.runs(0) == []
 
 
 def test_a_function_that_finds_no_key_in_a_container_is_an_error_before_user_code_runs(bench):

@@ -93,7 +93,7 @@ def test_a_server_that_cannot_be_reached_does_not_change_a_tasks_result(bench):
     container = bench.container("refused", "train", {"x": 4})
     outcome = bench.execute_in_process_of_its_own(container, WANDB_MODE="online", WANDB_BASE_URL="http://127.0.0.1:9")
     assert outcome.outputs == {"o0": 5}
-    (run,) = (run for run in bench.runs() if run.folder.name.startswith("offline-run-"))
+    (run,) = bench.runs(1, "offline-run-*")
     assert run.values("x") == [4]
     ours = [line for line in outcome.said.splitlines() if line.startswith("wandb-track:")]
     assert len(ours) == 1

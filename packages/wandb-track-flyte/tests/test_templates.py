@@ -145,7 +145,7 @@ def test_two_of_ours_on_one_task_are_two_runs(bench):
         return x
 
     assert train(x=1) == 1
-    assert [(run.id, run.project) for run in bench.runs()] == [("outer-one", "fraud"), ("inner-one", "other")]
+    assert [(run.id, run.project) for run in bench.runs(2)] == [("outer-one", "fraud"), ("inner-one", "other")]
     assert config_of(train) == {**LINK, "link_type": "wandb-custom-id", "id": "outer-one"}
 
 
