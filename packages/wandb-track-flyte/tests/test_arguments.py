@@ -39,6 +39,7 @@ def test_the_bare_decorator_says_what_it_misses():
         ({"on_error": "ignore"}, "on_error"),
         ({"init_timeout": 0}, "init_timeout"),
         ({"finish_timeout": "1 minute"}, "finish_timeout"),
+        ({"ranks": "some"}, "ranks"),
         ({"api_key": "x"}, "api_key"),
         ({"base_url": "http://x"}, "base_url"),
     ],

@@ -24,6 +24,7 @@ _TAKEN = {
     "base_url": "Give api_host=, the address of the server's API.",
     "identity": "It follows from the task; give id= for an id of your own.",
     "login_optional": "It follows from where the task runs.",
+    "store": "What a container kept offline goes below the task's raw-output prefix.",
 }
 
 
@@ -50,7 +51,7 @@ def check(arguments: Mapping[str, Any]) -> None:
             raise ArgumentError(name, value, "Give a text that is not empty.")
     if not isinstance(arguments["secret"], Secret) and not callable(arguments["secret"]):
         raise ArgumentError("secret", arguments["secret"], _REQUIRED["secret"] + " The key itself stays out of code.")
-    check_policy(arguments["on_error"], arguments["init_timeout"], arguments["finish_timeout"])
+    check_policy(*(arguments[name] for name in ("on_error", "init_timeout", "finish_timeout", "ranks")))
 
 
 def folder(given: Any, inputs: Mapping[str, Any]) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any
 from flytekit import Secret
 from flytekit.core.base_task import Task
 from flytekit.core.utils import ClassDecorator
-from wandb_track_core import OnError, TrackedRun
+from wandb_track_core import OnError, Ranks, TrackedRun
 
 from . import _binding, _context, _inputs, _secret
 
@@ -43,6 +43,8 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
             to sync it, "warn" goes on untracked, "raise" lets the task fail.
         init_timeout: Seconds that opening the run may wait for the server.
         finish_timeout: Seconds that closing the run may wait for the server.
+        ranks: What the processes of a distributed task (Elastic) do: "first" lets rank 0 open the run and the others
+            be quiet, "all" opens a run for each in one group, "shared" lets all write to one run, experimentally.
         **init_kwargs: Everything else that `wandb.init` takes, such as `config`, `tags`, `notes`, `mode`, `resume` or
             `settings`. `dir` can also be a `FlyteDirectory`, or the name of an input of the task.
 
@@ -80,6 +82,7 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
         on_error: OnError = "offline",
         init_timeout: float | None = None,
         finish_timeout: float | None = None,
+        ranks: Ranks = "first",
         **init_kwargs: Any,
     ) -> None:
         arguments = {
@@ -92,6 +95,7 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
             "on_error": on_error,
             "init_timeout": init_timeout,
             "finish_timeout": finish_timeout,
+            "ranks": ranks,
             **init_kwargs,
         }
         _inputs.check(arguments)
