@@ -153,3 +153,11 @@ def soak(session: nox.Session) -> None:
     """A thousand tasks in a process and a thousand processes, one in ten of them hurt: nothing is left over."""
     install(session, "core")
     session.run("python", "benchmarks/soak.py", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """What tracking costs beside today's integrations and wandb by hand: the tables in benchmarks/RESULTS.md."""
+    more = ("flytekitplugins-wandb", "scikit-learn>=1.3", "fastcore", *torch(session))
+    install(session, "flyte", "metaflow", more=more)
+    session.run("python", "benchmarks/bench.py", "--write", "benchmarks", *session.posargs)

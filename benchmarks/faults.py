@@ -152,7 +152,8 @@ def process_rows() -> Iterator[Row]:
     yield Row("Process", "SIGKILL, as when out of memory", "before the end", _send(signal.SIGKILL), raises=True)
     yield Row("Process", "os._exit(5)", hurt="time.sleep(1); os._exit(5)", raises=True)
     yield Row("Process", "MemoryError", hurt="raise MemoryError", raises=True)
-    yield Row("Process", "service killed in mid-run", hurt="time.sleep(1); os.kill(service(), signal.SIGKILL); time.sleep(0.3)")
+    kill = "time.sleep(1); os.kill(service(), signal.SIGKILL); time.sleep(0.3)"
+    yield Row("Process", "service killed in mid-run", hurt=kill)
     yield Row("Process", "service hangs at the end", hurt="time.sleep(1); os.kill(service(), signal.SIGSTOP)")
     yield Row("Process", "the user's code finishes the run", hurt="run.finish(); run.log = lambda *args: None")
 
