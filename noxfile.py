@@ -16,7 +16,7 @@ nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_venv = "yes"
 nox.options.error_on_missing_interpreters = False
 nox.options.download_python = "never"
-nox.options.sessions = ["lint", "types", "together", "tests"]
+nox.options.sessions = ["lint", "types", "together", "quick"]
 
 ROOT = Path(__file__).parent
 PACKAGES = ("core", "serializers", "flyte", "metaflow")
@@ -125,12 +125,24 @@ def together(session: nox.Session) -> None:
     session.run("pytest", "tests", "testing/tests", *session.posargs)
 
 
+def run_tests(session: nox.Session, package: str) -> None:
+    """Run a package's own tests, from its wheel, in two processes: they wait for others most of the time."""
+    install(session, package, more=("pytest-xdist", *torch(session)))
+    session.run("pytest", "-n2", "--dist=loadscope", str(folder(package) / "tests"), *session.posargs)
+
+
+@nox.session
+@nox.parametrize("package", [package for package in PACKAGES if THIS_PYTHON in pythons(package)])
+def quick(session: nox.Session, package: str) -> None:
+    """Each package's own tests on the Python that runs nox; `tests` has all of them."""
+    run_tests(session, package)
+
+
 @nox.session
 @nox.parametrize("python,package", MATRIX, ids=[f"{package}-{version}" for version, package in MATRIX])
 def tests(session: nox.Session, package: str) -> None:
     """Each package's own tests, from its wheel, on each Python that it states."""
-    install(session, package, more=tuple(torch(session)))
-    session.run("pytest", str(folder(package) / "tests"), *session.posargs)
+    run_tests(session, package)
 
 
 @nox.session
