@@ -27,6 +27,8 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 HISTORY, SUMMARY, CONFIG, FILES, ARTIFACT, RUN, EXIT, PREEMPTING = 2, 3, 5, 6, 8, 17, 18, 23
 """Kinds of records: the numbers of their fields in `Record`."""
 _KINDS = {HISTORY, SUMMARY, CONFIG, FILES, ARTIFACT, RUN, EXIT, PREEMPTING}
+_TAGS = {kind << 3 | _BYTES for kind in _KINDS if kind < 16}
+_CHECKSUMS = {kind: zlib.crc32(bytes((kind,))) for kind in range(256)}
 
 
 class Field(NamedTuple):
@@ -82,7 +84,7 @@ def entries(data: bytes | mmap.mmap, tail: int | None = None) -> Iterator[bytes]
         at += _CHUNK.size
         chunk = data[at : at + length]
         at += length
-        if len(chunk) < length or zlib.crc32(chunk, zlib.crc32(bytes((kind,)))) != checksum:
+        if len(chunk) < length or zlib.crc32(chunk, _CHECKSUMS[kind]) != checksum:
             return
         if kind == _WHOLE:
             yield chunk
@@ -111,7 +113,7 @@ def write(path: Path, messages: Iterable[bytes]) -> None:
                 is_last = begun == len(message)
                 kind = kinds[0] if is_last else kinds[1]
                 kinds = (_LAST, _MIDDLE)
-                checksum = zlib.crc32(chunk, zlib.crc32(bytes((kind,))))
+                checksum = zlib.crc32(chunk, _CHECKSUMS[kind])
                 at += file.write(_CHUNK.pack(checksum, len(chunk), kind) + chunk)
 
 
@@ -161,15 +163,32 @@ def kind_of(message: bytes) -> tuple[int, bytes]:
 
     Kinds that nobody here reads (system metrics, console lines) come without contents.
     """
-    for field in fields(message):
-        if field.number in _KINDS and field.wire == _BYTES:
-            return field.number, field.value
+    at = 0
+    # Spelled out, because long logs consist of this: the record's number, then one of the kinds below 16.
+    if message[:1] == b"\x08":
+        at = 1
+        while message[at] > 0x7F:
+            at += 1
+        at += 1
+    tag = message[at] if at < len(message) else 0
+    if tag in _TAGS:
+        size, at = _varint(message, at + 1)
+        return tag >> 3, message[at : at + size]
+    if tag > 0x7F:
+        for field in fields(message):
+            if field.number in _KINDS and field.wire == _BYTES:
+                return field.number, field.value
     return 0, b""
 
 
 def replace(message: bytes, kind: int, contents: bytes) -> bytes:
     """A `Record` with other contents."""
     return encode(field._replace(value=contents) if field.number == kind else field for field in fields(message))
+
+
+_UPDATE = 1 << 3 | _BYTES
+_VALUE = b"\x82\x01"
+"""What begins the value of an item, its field 16."""
 
 
 class Item(NamedTuple):
@@ -189,6 +208,37 @@ def items(contents: bytes, update: int = 1, remove: int | None = 2) -> Iterator[
     for field in fields(contents):
         if field.number in (update, remove):
             yield _item(field.value, is_update=field.number == update)
+
+
+def latest(contents: bytes, known: dict[bytes, bytes]) -> bool:
+    """Note each item of a summary record as it stands now, in the form in which it is written, by the bytes of its key.
+
+    Args:
+        contents: The record.
+        known: The latest items so far; `read_latest` reads what they have become.
+
+    Returns:
+        Whether that was all: a record that removes something has to be applied instead.
+    """
+    at, size = 0, len(contents)
+    while at < size:
+        if contents[at] != _UPDATE:
+            return False
+        length = contents[at + 1]
+        if length > 0x7F:
+            length, at = _varint(contents, at + 1)
+        else:
+            at += 2
+        item = contents[at : at + length]
+        known[item.partition(_VALUE)[0]] = item
+        at += length
+    return True
+
+
+def read_latest(known: dict[bytes, bytes]) -> Iterator[Item]:
+    """The items that `latest` noted."""
+    for item in known.values():
+        yield _item(item, is_update=True)
 
 
 def _item(message: bytes, *, is_update: bool) -> Item:

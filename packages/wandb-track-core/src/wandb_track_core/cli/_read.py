@@ -14,8 +14,8 @@ from wandb_track_core import _log
 from wandb_track_core._artifacts import Artifact, read_artifact
 
 LEDGER = "wandb-track/lineage.jsonl"
-_WHOLE_UP_TO = 1 << 20
-_ENDS = 1 << 18
+_WHOLE_UP_TO = 1 << 18
+_ENDS = 1 << 16
 
 
 @dataclass
@@ -216,10 +216,15 @@ def _read_ledger(run: Run, text: str) -> None:
 
 
 def _read_records(run: Run, messages: Iterable[bytes]) -> None:
+    # The client writes a change of the summary for each row of the history: only the last of each item is read.
+    summary: dict[bytes, bytes] = {}
     for message in messages:
         kind, contents = _log.kind_of(message)
         if kind == _log.SUMMARY:
-            _log.apply(_log.items(contents), run.summary)
+            if not _log.latest(contents, summary):
+                _log.apply(_log.read_latest(summary), run.summary)
+                summary.clear()
+                _log.apply(_log.items(contents), run.summary)
         elif kind == _log.CONFIG:
             _log.apply(_log.items(contents), run.config)
         elif kind == _log.RUN:
@@ -236,6 +241,7 @@ def _read_records(run: Run, messages: Iterable[bytes]) -> None:
                 run.files += [item.text for item in _log.fields(part.value) if part.number == 1 and item.number == 1]
         elif kind == _log.PREEMPTING:
             run.preempting = True
+    _log.apply(_log.read_latest(summary), run.summary)
 
 
 _TEXTS = {1: "id", 2: "entity", 3: "project", 6: "group", 7: "job_type", 8: "name", 9: "notes"}
