@@ -61,6 +61,10 @@ class PandasParquet(Serializer):
 
     def read(self, source: Source) -> Any:
         """Read a frame, or the series that was written."""
+        import pandas as pd
+        import pyarrow as pa
+
+        pa.array(pd.arrays.IntervalArray.from_breaks([0, 1]))  # makes Arrow know pandas' intervals and periods
         return _restore(arrow.read_parquet(source))
 
 
@@ -75,8 +79,9 @@ def _frame(value: Any, recipe: Recipe) -> pd.DataFrame:
 
 
 def _schema(columns: pd.DataFrame, recipe: Recipe, frame: pd.DataFrame) -> pa.Schema:
-    """The file's schema, tried on a file without rows: what comes back must have every dtype of `frame`."""
+    """The file's schema, tried on a file of one row: what comes back must have every dtype of `frame`."""
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
     empty = columns.iloc[:0]
     try:
@@ -93,13 +98,11 @@ def _schema(columns: pd.DataFrame, recipe: Recipe, frame: pd.DataFrame) -> pa.Sc
         trial = _with_metadata(schema, recipe, attrs)
         buffer = io.BytesIO()
         try:
-            import pyarrow.parquet as pq
-
-            pq.write_table(trial.empty_table(), buffer)
+            pq.write_table(next(_groups(columns.iloc[:1], trial, 1)), buffer)
             back = _restore(pq.read_table(buffer), series=False)
         except Exception as error:
             raise NotRepresentableError(f"Arrow cannot hold it: {error}") from error
-        if not recipe.repair(frame.iloc[:0], back, again):
+        if not recipe.repair(frame.iloc[:1], back, again):
             break
     return _with_metadata(_with_range(schema, columns), recipe, attrs)
 

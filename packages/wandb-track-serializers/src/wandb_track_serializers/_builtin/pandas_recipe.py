@@ -65,7 +65,7 @@ class Recipe:
         import pandas as pd
 
         prepared = frame
-        if frame.columns.inferred_type.startswith("mixed"):
+        if frame.columns.nlevels == 1 and frame.columns.inferred_type.startswith("mixed"):
             raise NotRepresentableError("its column labels are of several types, and Parquet's are text")
         for position, (label, dtype) in enumerate(zip(frame.columns, frame.dtypes, strict=True)):
             if pd.api.types.is_object_dtype(dtype):
@@ -92,7 +92,7 @@ class Recipe:
         return prepared
 
     def repair(self, wanted: pd.DataFrame, got: pd.DataFrame, again: bool) -> bool:
-        """Compare two frames without rows, and add to the recipe what brings one to the other.
+        """Compare two frames, and add to the recipe what brings one's dtypes to the other's.
 
         Args:
             wanted: The head of the frame that is to be written.
@@ -105,15 +105,11 @@ class Recipe:
         Raises:
             NotRepresentableError: There is no way.
         """
-        import pandas as pd
-
         old, new = wanted.columns, got.columns
         if not (new.equals(old) and new.dtype == old.dtype and list(new.names) == list(old.names)):
             raise NotRepresentableError(f"its column labels would change from {old!r} to {new!r}")
         differed = False
         for position, (before, after) in enumerate(zip(wanted.dtypes, got.dtypes, strict=True)):
-            if isinstance(before, pd.CategoricalDtype) and str(position) not in self.categories:
-                continue  # a file without rows has no dictionary
             if not _same_dtype(before, after):
                 if again or not _parses(before):
                     raise NotRepresentableError(f"column {old[position]!r} would change from {before} to {after}")
@@ -163,10 +159,11 @@ class Recipe:
         for key, how in self.categories.items():
             position = int(key)
             values = _from_stream(how)
-            dtype = pd.CategoricalDtype(values, how["ordered"])
             codes = coded.get(position)
             if codes is None:
-                codes = frame.iloc[:, position].cat.set_categories([str(value) for value in values]).cat.codes
+                texts = pd.CategoricalDtype([str(value) for value in values])
+                codes = frame.iloc[:, position].astype(texts).cat.codes
+            dtype = pd.CategoricalDtype(values, how["ordered"])
             frame.isetitem(position, pd.Categorical.from_codes(codes, dtype=dtype))
         for key, dtype in self.dtypes.items():
             frame.isetitem(int(key), frame.iloc[:, int(key)].astype(dtype))

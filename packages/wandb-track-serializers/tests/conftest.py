@@ -1,0 +1,17 @@
+"""Fixtures of this package's tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from wandb_track_serializers import _registry
+
+
+@pytest.fixture
+def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[_registry.Registry]:
+    """A registry of this test's own, so that what it registers is gone afterwards."""
+    fresh = _registry.Registry()
+    monkeypatch.setattr(_registry, "_REGISTRY", fresh)
+    yield fresh

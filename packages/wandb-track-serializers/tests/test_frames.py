@@ -1,0 +1,306 @@
+"""Frames: what comes back as it was, and what is pickled instead and says so."""
+
+import datetime
+import decimal
+import uuid
+from pathlib import PurePosixPath
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+np = pytest.importorskip("numpy")
+pd = pytest.importorskip("pandas")
+pa = pytest.importorskip("pyarrow")
+pq = pytest.importorskip("pyarrow.parquet")
+from hypothesis.extra import pandas as hpd  # noqa: E402 (needs pandas)
+
+from wandb_track_serializers import NotRepresentableError, UntrustedError, dump, load  # noqa: E402
+from wandb_track_serializers._builtin import arrow  # noqa: E402
+
+
+def series(values: Any, dtype: Any = object) -> Any:
+    return pd.Series(values, dtype=dtype)
+
+
+def same_cell(one: Any, other: Any) -> bool:
+    """Equality of type and contents, NaN included."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same_cell, one, other))
+    if isinstance(one, np.ndarray):
+        return one.dtype == other.dtype and np.array_equal(one, other)
+    if isinstance(one, dict):
+        return list(one) == list(other) and all(map(same_cell, one.values(), other.values()))
+    return one is other or bool(one == other) or (one != one and other != other)
+
+
+def assert_same(old: Any, new: Any) -> None:
+    pd.testing.assert_frame_equal(old, new, check_freq=True)
+    assert new.attrs == old.attrs
+    for position, dtype in enumerate(old.dtypes):
+        if dtype == object:
+            assert all(map(same_cell, old.iloc[:, position], new.iloc[:, position])), old.columns[position]
+        if isinstance(dtype, pd.CategoricalDtype):
+            assert new.dtypes.iloc[position].categories.dtype == dtype.categories.dtype
+
+
+FAITHFUL = {
+    "text as objects": lambda: pd.DataFrame({"a": series(["x", None])}),
+    "text as objects with NaN": lambda: pd.DataFrame({"a": series(["x", np.nan])}),
+    "text as objects with NA": lambda: pd.DataFrame({"a": series(["x", pd.NA])}),
+    "text": lambda: pd.DataFrame({"a": ["x", None], "b": pd.array(["x", None], dtype="string")}),
+    "numbers as objects": lambda: pd.DataFrame({"a": series([1, None]), "b": series([0.5, np.nan])}),
+    "truth as objects": lambda: pd.DataFrame({"a": series([True, None]), "b": series([True, False])}),
+    "nothing but missing": lambda: pd.DataFrame({"a": series([None, None]), "b": series([np.nan, np.nan])}),
+    "dates": lambda: pd.DataFrame({"a": series([datetime.date(2020, 1, 1), None])}),
+    "times": lambda: pd.DataFrame({"a": series([datetime.time(1, 2, 3), None])}),
+    "datetimes as objects": lambda: pd.DataFrame({"a": series([datetime.datetime(2020, 1, 1), None])}),
+    "decimals": lambda: pd.DataFrame({"a": series([decimal.Decimal("1.5"), decimal.Decimal("2.25")])}),
+    "bytes": lambda: pd.DataFrame({"a": series([b"a\0", None])}),
+    "lists": lambda: pd.DataFrame({"a": series([[1, 2], [], None])}),
+    "nested lists": lambda: pd.DataFrame({"a": series([[["x"], []], [["y"]]])}),
+    "dictionaries of the same keys": lambda: pd.DataFrame({"a": series([{"x": 1, "y": "z"}, {"x": 2, "y": "w"}])}),
+    "arrays in cells": lambda: pd.DataFrame({"a": series([np.arange(2), np.arange(3)])}),
+    "small types": lambda: pd.DataFrame({"a": np.array([1], "int8"), "b": np.array([2], "uint64"), "c": [True]}),
+    "floats": lambda: pd.DataFrame({"a": np.array([0.1, np.nan], "float32"), "b": [np.inf, -0.0]}),
+    "nullable": lambda: pd.DataFrame({"a": pd.array([1, None], "Int64"), "b": pd.array([True, None], "boolean")}),
+    "Arrow's dtypes": lambda: pd.DataFrame({"a": pd.array([1, None], "int64[pyarrow]")}),
+    "categories": lambda: pd.DataFrame({"a": pd.Categorical(["a", None], ["b", "a"], ordered=True)}),
+    "categories of numbers": lambda: pd.DataFrame({"a": pd.Categorical([3, None, 1], [3, 2, 1])}),
+    "categories of dates": lambda: pd.DataFrame({"a": pd.Categorical(pd.DatetimeIndex(["2020-02-02", "2020-01-01"], tz="UTC"))}),
+    "categories of intervals": lambda: pd.DataFrame({"a": pd.cut([1, 2, 3], 2)}),
+    "unused categories": lambda: pd.DataFrame({"a": pd.Categorical([None, None], ["z", "y"])}),
+    "categories without rows": lambda: pd.DataFrame({"a": pd.Categorical([], ["z", "y"])}),
+    "intervals": lambda: pd.DataFrame({"a": pd.arrays.IntervalArray.from_breaks([1, 2, 3], closed="left")}),
+    "periods": lambda: pd.DataFrame({"a": pd.period_range("2020", periods=3, freq="M")}),
+    "times in every unit": lambda: pd.DataFrame(
+        {u: np.array(["2020-01-01T00:00:01"], f"M8[{u}]") for u in ("s", "ms", "us", "ns")}
+        | {f"d{u}": np.array([1], f"m8[{u}]") for u in ("s", "ms", "us", "ns")}
+    ),
+    "time zones": lambda: pd.DataFrame(
+        {
+            "a": pd.date_range("2020-10-24", periods=3, tz="Europe/Berlin"),
+            "b": pd.date_range("2020", periods=3, tz=datetime.timezone(datetime.timedelta(hours=5, minutes=30))),
+        }
+    ),
+    "a range": lambda: pd.DataFrame({"a": [1, 2]}, index=pd.RangeIndex(5, 9, 2, name="q")),
+    "an index of text": lambda: pd.DataFrame({"a": [1, 2]}, index=pd.Index(["a", "b"], dtype=object, name="k")),
+    "an index of objects": lambda: pd.DataFrame({"a": [1, 2]}, index=pd.Index([datetime.date(2020, 1, 1)] * 2)),
+    "an index of times": lambda: pd.DataFrame({"a": [1, 2]}, index=pd.date_range("2020", periods=2, freq="2D")),
+    "a categorical index": lambda: pd.DataFrame({"a": [1, 2]}, index=pd.CategoricalIndex(["x", "y"])),
+    "several levels": lambda: pd.DataFrame(
+        {"a": [1, 2]}, index=pd.MultiIndex.from_tuples([(1, "a"), (2, "b")], names=["x", None])
+    ),
+    "an index named by a number": lambda: pd.DataFrame({"a": [1]}, index=pd.Index([7], name=5)),
+    "labels of numbers": lambda: pd.DataFrame([[1, 2]]),
+    "labels of times": lambda: pd.DataFrame([[1, 2]], columns=pd.date_range("2020", periods=2)),
+    "labels of several levels": lambda: pd.DataFrame(
+        [[1, 2]], columns=pd.MultiIndex.from_tuples([(1, "a"), (2, "b")], names=["x", None])
+    ),
+    "odd labels": lambda: pd.DataFrame({"": [1], "a.b": ["x"], "__index_level_0__": [2]}, index=["i"]),
+    "a name for the columns": lambda: pd.DataFrame([[1]], columns=pd.Index(["a"], name="cols")),
+    "nothing": lambda: pd.DataFrame(),
+    "rows without columns": lambda: pd.DataFrame(index=range(3)),
+    "columns without rows": lambda: pd.DataFrame({"a": series([], "float32"), "b": series([])}),
+}
+
+PICKLED = {
+    "numbers and text": (lambda: pd.DataFrame({"a": series([1, "a"])}), "column 'a' holds mixed-integer objects"),
+    "numbers beyond 64 bits": (lambda: pd.DataFrame({"a": series([2**70, 1])}), "too large"),
+    "sets": (lambda: pd.DataFrame({"a": series([{1}])}), "column 'a' holds mixed objects"),
+    "tuples": (lambda: pd.DataFrame({"a": series([(1, 2)])}), "column 'a' holds mixed objects"),
+    "dictionaries of other keys": (lambda: pd.DataFrame({"a": series([{"x": 1}, {"y": 2}])}), "column 'a'"),
+    "objects of a class": (lambda: pd.DataFrame({"a": series([PurePosixPath("a"), None])}), "column 'a' holds mixed objects"),
+    "complex numbers": (lambda: pd.DataFrame({"a": [1j]}), "Arrow cannot hold it"),
+    "sparse": (lambda: pd.DataFrame({"a": pd.arrays.SparseArray([0, 1])}), "Sparse"),
+    "half a surrogate pair": (lambda: pd.DataFrame({"a": series(["\udc80"])}), "surrogates not allowed"),
+    "labels of several types": (lambda: pd.DataFrame([[1, 2]], columns=[1, "a"]), "labels are of several types"),
+    "a label twice": (lambda: pd.DataFrame([[1, 2]], columns=["a", "a"]), "Duplicate column names"),
+    "a mixed index": (lambda: pd.DataFrame({"a": [1, 2]}, index=pd.Index(["a", 1], dtype=object)), "its index holds"),
+    "an index with holes": (lambda: pd.DataFrame({"a": [1, 2]}, index=pd.Index([None, "b"], dtype=object)), "misses"),
+    "attrs that are no JSON": (lambda: with_attrs({"f": uuid.UUID(int=1)}), "attrs are not JSON"),
+}
+
+
+def with_attrs(attrs: dict[str, Any]) -> Any:
+    frame = pd.DataFrame({"a": [1]})
+    frame.attrs = attrs
+    return frame
+
+
+@pytest.mark.parametrize("case", FAITHFUL)
+def test_comes_back_as_it_was(case, tmp_path):
+    """The frame comes back from Parquet with its index, dtypes, cells, categories, units and time zones."""
+    frame = FAITHFUL[case]()
+    manifest = dump(frame, tmp_path / "x", "frame")
+    assert (manifest.serializer, manifest.notes) == ("pandas.parquet", ())
+    assert_same(frame, load(tmp_path / "x"))
+    plain = pd.read_parquet(tmp_path / "x" / "files" / "frame.parquet")
+    assert plain.shape == frame.shape
+
+
+@pytest.mark.parametrize("case", PICKLED)
+def test_what_parquet_would_change_is_pickled(case, tmp_path, caplog):
+    """A frame that would not come back as it was is pickled; manifest and log name the reason."""
+    make, reason = PICKLED[case]
+    frame = make()
+    manifest = dump(frame, tmp_path / "x", "frame")
+    assert (manifest.serializer, manifest.kind) == ("builtins.pickle", "dataset")
+    assert [entry.path for entry in manifest.files] == ["frame.pkl"]
+    assert reason in manifest.notes[0]
+    assert reason in caplog.text
+    with pytest.raises(UntrustedError):
+        load(tmp_path / "x")
+    back = load(tmp_path / "x", trusted=True)
+    pd.testing.assert_frame_equal(frame, back)
+    assert back.attrs == frame.attrs
+
+
+def test_missing_values_of_several_kinds_come_back_as_none(tmp_path):
+    """An object column that misses values as None and as NaN gets None for both, and the manifest says so."""
+    manifest = dump(pd.DataFrame({"a": series(["x", None, np.nan])}), tmp_path / "x")
+    assert manifest.notes == ("column 'a' misses values as None and nan: they come back as None",)
+    assert list(load(tmp_path / "x")["a"]) == ["x", None, None]
+
+
+def test_attrs(tmp_path):
+    """attrs come back, through this package and through plain pandas."""
+    frame = with_attrs({"a": [1, {"b": None}], "unit": "m"})
+    dump(frame, tmp_path / "x")
+    assert load(tmp_path / "x").attrs == frame.attrs
+    if tuple(map(int, pd.__version__.split(".")[:2])) >= (2, 1):
+        assert pd.read_parquet(tmp_path / "x" / "files" / "value.parquet").attrs == frame.attrs
+
+
+@pytest.mark.parametrize("name", [None, "s", 5, 0.5, True])
+def test_series(name, tmp_path):
+    """A series comes back as a series with its name, index and attrs."""
+    values = pd.Series([1, 2], index=["a", "b"], name=name)
+    values.attrs = {"k": 1}
+    dump(values, tmp_path / "x")
+    back = load(tmp_path / "x")
+    pd.testing.assert_series_equal(values, back)
+    assert back.attrs == {"k": 1}
+    assert type(back.name) is type(name)
+
+
+def test_a_series_whose_name_is_no_json_is_pickled(tmp_path):
+    """A series named by a tuple is pickled, and says why."""
+    manifest = dump(pd.Series([1], name=("a", 1)), tmp_path / "x")
+    assert "the series' name is a tuple" in manifest.notes[0]
+    assert load(tmp_path / "x", trusted=True).name == ("a", 1)
+
+
+class Table(pd.DataFrame):
+    @property
+    def _constructor(self):
+        return Table
+
+
+def test_a_subclass_comes_back_as_a_frame(tmp_path):
+    """A subclass is stored as the frame that it is, and the manifest says that it comes back as such."""
+    manifest = dump(Table({"a": [1]}), tmp_path / "x")
+    assert manifest.serializer == "pandas.parquet"
+    assert manifest.class_name.endswith(".Table")
+    assert "comes back as a pandas.DataFrame" in manifest.notes[0]
+    assert type(load(tmp_path / "x")) is pd.DataFrame
+
+
+def test_row_groups(tmp_path, monkeypatch):
+    """A frame of several row groups comes back whole, with a range index over all and dictionaries that agree."""
+    monkeypatch.setattr(arrow, "GROUP_BYTES", 20_000)
+    monkeypatch.setattr(arrow, "_DICTIONARY_BYTES", 64)
+    rows = 5_000
+    names = [f"a name of some length {number}" for number in range(200)][::-1]
+    frame = pd.DataFrame(
+        {
+            "n": np.arange(rows),
+            "c": pd.Categorical.from_codes(np.arange(rows) % 100 - 1, names),
+            "o": series([None if number % 7 else f"t{number}" for number in range(rows)]).array,
+            "late": series([None] * (rows - 1) + [1]).array,
+        },
+        index=pd.RangeIndex(10, 10 + 2 * rows, 2),
+    )
+    dump(frame, tmp_path / "x")
+    assert pq.ParquetFile(tmp_path / "x" / "files" / "value.parquet").num_row_groups > 3
+    assert_same(frame, load(tmp_path / "x"))
+
+
+def test_a_wide_frame(tmp_path):
+    """A frame of very many columns is stored as Parquet like any other."""
+    frame = pd.DataFrame(np.arange(6_000.0).reshape(2, 3_000))
+    manifest = dump(frame, tmp_path / "x")
+    assert manifest.serializer == "pandas.parquet"
+    assert_same(frame, load(tmp_path / "x"))
+
+
+def test_without_arrow_a_frame_is_pickled(tmp_path, monkeypatch):
+    """Where pyarrow is not installed, a frame is pickled, and the note says what to install."""
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    manifest = dump(pd.DataFrame({0: [1]}), tmp_path / "x")  # labels of text would themselves be Arrow's
+    assert "pip install 'wandb-track-serializers[pandas]'" in manifest.notes[0]
+
+
+def test_arrow_refuses_what_parquet_cannot_hold(tmp_path):
+    """A table with a type that Parquet lacks is pickled, with the reason."""
+    union = pa.UnionArray.from_sparse(pa.array([0], pa.int8()), [pa.array([1])])
+    manifest = dump(pa.table({"u": union}), tmp_path / "x")
+    assert "Parquet cannot hold it" in manifest.notes[0]
+    assert load(tmp_path / "x", trusted=True).schema.names == ["u"]
+
+
+def test_polars_refuses_objects(tmp_path):
+    """A polars frame of Python objects, which neither Parquet nor a pickle takes, is a clear error."""
+    pl = pytest.importorskip("polars")
+    from wandb_track_serializers import UnsupportedValueError
+
+    with pytest.raises(UnsupportedValueError, match=r"'value' \(polars\..*DataFrame\) cannot be written"):
+        dump(pl.DataFrame({"o": pl.Series([object()], dtype=pl.Object)}), tmp_path / "x")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_not_representable_is_public():
+    """Plug-ins raise the same error to have a value pickled."""
+    assert issubclass(NotRepresentableError, Exception)
+
+
+COLUMNS = [
+    hpd.column("i", dtype="int64"),
+    hpd.column("u", dtype="uint8"),
+    hpd.column("f", dtype="float64"),
+    hpd.column("g", dtype="float32"),
+    hpd.column("b", dtype=bool),
+    hpd.column("t", dtype="datetime64[ns]", elements=st.datetimes(datetime.datetime(1700, 1, 1)).map(np.datetime64)),
+    hpd.column("s", elements=st.text(st.characters(exclude_categories=["Cs"])) | st.none(), dtype=object),
+    hpd.column("o", elements=st.integers(-(2**63), 2**63 - 1) | st.none(), dtype=object),
+    hpd.column("d", elements=st.dates() | st.none(), dtype=object),
+    hpd.column("l", elements=st.lists(st.integers(-5, 5)) | st.none(), dtype=object),
+    hpd.column("m", elements=st.none() | st.booleans() | st.text(max_size=3) | st.integers(-9, 9), dtype=object),
+]
+INDEXES = st.one_of(
+    hpd.range_indexes(min_size=0),
+    hpd.indexes(dtype="int64"),
+    hpd.indexes(dtype="float64", elements=st.floats(allow_nan=False)),
+    hpd.indexes(dtype=object, elements=st.text(st.characters(exclude_categories=["Cs"]))),
+)
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+def test_any_frame_comes_back(tmp_path_factory, data):
+    """Whatever columns a frame is made of, it comes back equal, and a column that is not mixed as Parquet."""
+    columns = data.draw(st.lists(st.sampled_from(COLUMNS), unique_by=lambda column: column.name))
+    frame = data.draw(hpd.data_frames(columns, index=INDEXES))
+    for name in data.draw(st.sets(st.sampled_from(["i", "u", "b", "s"]))) & set(frame.columns):
+        frame[name] = frame[name].astype("category")
+    root = tmp_path_factory.mktemp("frame")
+    manifest = dump(frame, root)
+    assert_same(frame, load(root, trusted=True))
+    if "m" not in frame.columns:
+        assert manifest.serializer == "pandas.parquet", manifest.notes
+    else:
+        kinds = {type(value) for value in frame["m"]} - {type(None)}
+        assert (len(kinds) < 2) == (manifest.serializer == "pandas.parquet"), (kinds, manifest.notes)
