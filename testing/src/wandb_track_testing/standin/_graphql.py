@@ -26,9 +26,11 @@ from graphql import (
     validate,
 )
 
+from ._context import Context, connection
 from ._model import ServerError
 from ._mutations import Mutation
-from ._views import ArtifactView, CollectionView, Context, EntityView, ProjectView, UserView, connection, find_project
+from ._view_artifact import ArtifactView, CollectionView
+from ._view_project import EntityView, ProjectView, UserView, find_project
 
 # The first two only find clumsy documents, of which the client sends some; the third costs more than all the others.
 _RULES = [
@@ -55,14 +57,14 @@ class Query:
         return {"features": features, "cliVersionInfo": {"max_cli_version": "99.0.0"}}
 
     def entity(self, name: str | None = None) -> EntityView:
-        return EntityView(self.context, name or self.context.site.entity(self.context.key))
+        return EntityView(self.context, name or self.context.site.default_entity)
 
     def organization(self, name: str | None = None) -> None:
         return None
 
     def project(self, name: str | None = None, entity_name: str | None = None) -> ProjectView | None:
         try:
-            self.refuse(entity_name or self.context.site.entity(self.context.key), name or "")
+            self.refuse(entity_name or self.context.site.default_entity, name or "")
         except ServerError as error:
             if error.status == 404:
                 return None
@@ -74,7 +76,7 @@ class Query:
     def models(
         self, entity_name: str | None = None, after: str | None = None, first: int | None = None
     ) -> dict[str, Any]:
-        entity = entity_name or self.context.site.entity(self.context.key)
+        entity = entity_name or self.context.site.default_entity
         names = [name for owner, name in self.context.state.projects if owner == entity]
         return connection([ProjectView(self.context, entity, name) for name in names], first, after)
 

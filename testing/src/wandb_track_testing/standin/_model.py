@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-import itertools
 import json
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -32,7 +29,7 @@ class ServerError(Exception):
         self.status = status
 
 
-def _now() -> datetime:
+def now() -> datetime:
     return datetime.now(timezone.utc)
 
 
@@ -125,8 +122,8 @@ class Run:
     logged_again: list[Artifact] = field(default_factory=list)
     used: list[Use] = field(default_factory=list)
     alerts: list[tuple[str, str]] = field(default_factory=list)
-    created: datetime = field(default_factory=_now)
-    heartbeat: datetime = field(default_factory=_now)
+    created: datetime = field(default_factory=now)
+    heartbeat: datetime = field(default_factory=now)
 
     @property
     def key(self) -> RunKey:
@@ -136,7 +133,7 @@ class Run:
     @property
     def storage_id(self) -> str:
         """The server's own id of the run."""
-        return _encode_id("Run", "v1", self.id, self.project, self.entity)
+        return encode_id("Run", "v1", self.id, self.project, self.entity)
 
     @property
     def state(self) -> str:
@@ -202,7 +199,7 @@ class Artifact:
     manifests: list[Manifest] = field(default_factory=list)
     pending_aliases: list[str] = field(default_factory=list)
     used_by: list[Run] = field(default_factory=list)
-    created: datetime = field(default_factory=_now)
+    created: datetime = field(default_factory=now)
 
     @property
     def aliases(self) -> list[str]:
@@ -272,7 +269,7 @@ class Collection:
     aliases: dict[str, Artifact] = field(default_factory=dict)
     artifacts: list[Artifact] = field(default_factory=list)
     blobs: Mapping[tuple[str, str], StoredFile] = field(default_factory=dict, repr=False)
-    created: datetime = field(default_factory=_now)
+    created: datetime = field(default_factory=now)
 
     @property
     def key(self) -> CollectionKey:
@@ -282,7 +279,7 @@ class Collection:
     @property
     def id(self) -> str:
         """The server's own id."""
-        return _encode_id("ArtifactCollection", str(self.number))
+        return encode_id("ArtifactCollection", str(self.number))
 
     @property
     def versions(self) -> list[Artifact]:
@@ -301,116 +298,5 @@ class Collection:
         return next((version for version in self.versions if f"v{version.index}" == alias), None)
 
 
-class State:
-    """Everything that the server holds. `lock` guards it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.lock = threading.RLock()
-        self.runs: dict[RunKey, Run] = {}
-        self.deleted: set[RunKey] = set()
-        self.collections: dict[CollectionKey, Collection] = {}
-        self.artifacts: dict[str, Artifact] = {}
-        self.manifests: dict[str, Manifest] = {}
-        self.clients: dict[str, str] = {}
-        self.projects: dict[tuple[str, str], int] = {}
-        self.blobs: dict[tuple[str, str], StoredFile] = {}
-        self._numbers = itertools.count(1)
-        self._names = itertools.count(1)
-
-    def number(self) -> int:
-        """A number that was not used yet."""
-        return next(self._numbers)
-
-    def project(self, entity: str, project: str) -> int:
-        """The project's number; it is created where there is none."""
-        key = (entity, project)
-        if key not in self.projects:
-            self.projects[key] = self.number()
-        return self.projects[key]
-
-    def run(self, entity: str, project: str, name: str) -> Run:
-        """A run by its id.
-
-        Raises:
-            ServerError: 404.
-        """
-        run = self.runs.get((entity, project, name))
-        if run is None:
-            raise ServerError(404, f"run {entity}/{project}/{name} not found")
-        return run
-
-    def run_by_storage_id(self, storage_id: str) -> Run:
-        """A run by the server's own id.
-
-        Raises:
-            ServerError: 404.
-        """
-        parts = base64.b64decode(storage_id).decode().split(":")
-        if len(parts) != 5:
-            raise ServerError(404, f"run with id {storage_id} not found")
-        _, _, name, project, entity = parts
-        return self.run(entity, project, name)
-
-    def artifact(self, artifact_id: str) -> Artifact:
-        """An artifact by its id, or by the id that the client made for it.
-
-        Raises:
-            ServerError: 404.
-        """
-        artifact = self.artifacts.get(self.clients.get(artifact_id, artifact_id))
-        if artifact is None:
-            raise ServerError(404, f"artifact {artifact_id} not found")
-        return artifact
-
-    def collection(self, collection_id: str) -> Collection:
-        """A collection by its id.
-
-        Raises:
-            ServerError: 404.
-        """
-        for collection in self.collections.values():
-            if collection.id == collection_id:
-                return collection
-        raise ServerError(404, f"artifact collection {collection_id} not found")
-
-    def new_artifact(self, collection: Collection, digest: str) -> Artifact:
-        """A pending version."""
-        artifact = Artifact(_encode_id("Artifact", str(self.number())), collection, digest)
-        self.artifacts[artifact.id] = artifact
-        collection.artifacts.append(artifact)
-        return artifact
-
-    def new_manifest(self, artifact: Artifact, digest: str, kind: str) -> Manifest:
-        """A manifest whose file is still to come."""
-        manifest = Manifest(_encode_id("ArtifactManifest", str(self.number())), digest, kind)
-        self.manifests[manifest.id] = manifest
-        artifact.manifests.append(manifest)
-        return manifest
-
-    def manifest(self, manifest_id: str) -> Manifest:
-        """A manifest by its id.
-
-        Raises:
-            ServerError: 404.
-        """
-        manifest = self.manifests.get(manifest_id)
-        if manifest is None:
-            raise ServerError(404, f"manifest {manifest_id} not found")
-        return manifest
-
-    def write(self, chunks: Iterator[bytes]) -> StoredFile:
-        """Keep the contents of a file."""
-        path = self.folder / f"{next(self._names)}"
-        md5 = hashlib.md5()
-        size = 0
-        with path.open("wb") as out:
-            for chunk in chunks:
-                md5.update(chunk)
-                size += len(chunk)
-                out.write(chunk)
-        return StoredFile(path, size, base64.b64encode(md5.digest()).decode())
-
-
-def _encode_id(*parts: str) -> str:
+def encode_id(*parts: str) -> str:
     return base64.b64encode(":".join(parts).encode()).decode()

@@ -7,19 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ._context import Context, connection
 from ._model import Artifact, Collection, Run, ServerError, Use
-from ._views import (
-    ArtifactView,
-    CollectionView,
-    Context,
-    FileView,
-    ManifestView,
-    ProjectView,
-    RunView,
-    artifact_file,
-    connection,
-    find_project,
-)
+from ._view_artifact import ArtifactView, CollectionView, FileView, ManifestView, artifact_file
+from ._view_project import ProjectView, find_project
+from ._view_run import RunView
 
 _RUN_FIELDS = {
     "displayName": "display_name",
@@ -44,7 +36,7 @@ class Mutation:
     """Raises where an entity or project is unknown or forbidden."""
 
     def _place(self, given: Mapping[str, Any], project: str = "projectName") -> tuple[str, str]:
-        entity = given.get("entityName") or self.context.site.entity(self.context.key)
+        entity = given.get("entityName") or self.context.site.default_entity
         name = given.get(project) or "uncategorized"
         self.refuse(entity, name)
         return entity, name

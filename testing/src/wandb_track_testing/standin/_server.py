@@ -13,13 +13,14 @@ from typing import Any
 
 from graphql import GraphQLError
 
+from ._context import Context
 from ._faults import Fault, Kind, Phase, Request, applies, phase_of
 from ._graphql import Document, execute, read
 from ._http import Server
-from ._model import Artifact, Collection, CollectionKey, Run, RunKey, ServerError, State
+from ._model import Artifact, Collection, CollectionKey, Run, RunKey, ServerError
 from ._mutations import opens
 from ._snapshot import snapshot
-from ._views import Context
+from ._state import State
 
 VALID_KEY = "0123456789abcdef0123456789abcdef01234567"
 """An API key of the form that the client demands."""
@@ -202,14 +203,6 @@ class StandIn:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def user(self, key: str) -> str:
-        """The name of the user with an API key."""
-        return self.username
-
-    def entity(self, key: str) -> str:
-        """The entity of runs that name none."""
-        return self.default_entity
 
     def phase(self, method: str, path: str, operation: str, message: Mapping[str, Any]) -> Phase:
         """What a request belongs to; a run's later upserts do not open it."""

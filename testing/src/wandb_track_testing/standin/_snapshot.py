@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ._model import Artifact, Collection, Run, State
+from ._model import Artifact, Collection, Run
+from ._state import State
 
 _OF_THE_CLIENT = {
     "config.yaml",

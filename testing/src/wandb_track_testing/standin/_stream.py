@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ._model import Run, _now
+from ._model import Run, now
 
 _T = TypeVar("_T")
 
@@ -23,7 +23,7 @@ def receive(run: Run, message: dict[str, Any], writer: str | None = None) -> Non
         writer: In shared mode the client's id: several clients then write one run, and each counts only its own
             lines. What they send is put one after the other, rows without a step get one, and summaries are merged.
     """
-    run.heartbeat = _now()
+    run.heartbeat = now()
     for name, chunk in (message.get("files") or {}).items():
         offset, content = chunk.get("offset", 0), chunk["content"]
         if writer is not None:
