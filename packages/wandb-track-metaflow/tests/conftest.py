@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -104,9 +105,15 @@ class Workplace:
         return json.loads(done.stdout)
 
 
+@pytest.fixture(scope="session")
+def workplace_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Workplace]:
+    """Makes a new folder for flows, with variables of its own."""
+    return lambda name, **env: Workplace(tmp_path_factory.mktemp(name), **env)
+
+
 @pytest.fixture(scope="module")
-def workplace(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
-    return Workplace(tmp_path_factory.mktemp("metaflow"))
+def workplace(workplace_of: Callable[..., Workplace]) -> Workplace:
+    return workplace_of("metaflow")
 
 
 def _edges(run: OfflineRun, kind: str) -> set[tuple[str, str]]:
