@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from wandb_track_core.cli._order import group
-from wandb_track_core.cli._read import find
 from wandb_track_core.cli._rewrite import Continuation, Remote, continuation
+from wandb_track_core.offline import find
 from wandb_track_core.packing import store
 from wandb_track_testing.plugin import isolated_env, run_python
 from wandb_track_testing.standin import StandIn
@@ -124,7 +124,7 @@ def test_a_missing_file_is_named_and_nothing_is_synced(written, server, tmp_path
 
         done = sync(server, tmp_path, runs, "--partial", check=False)
         assert done.returncode == 1
-        assert "its input acme/p/data:key-hello cannot be linked" in done.stderr
+        assert "its input acme/p/data:key-hello is not on the server" in done.stderr
         assert ("acme", "p", "e1-own-0") in server.runs
         assert ("acme", "p", "e1-produce-0") not in server.runs
 
@@ -242,6 +242,18 @@ def test_a_run_without_a_project_gets_the_one_that_is_given(server, tmp_path):
     sync(server, tmp_path, "--project", "q", "--entity", "team", tmp_path / "wandb")
     assert {key[:2] for key in (*server.runs, *server.collections)} == {("team", "q")}
     assert [use.artifact.name for use in server.runs["team", "q", "e1-consume-0"].used] == ["data:v0"]
+
+
+def test_an_input_that_nobody_brings_is_said_and_linked_once_it_is_there(server, tmp_path):
+    """Its task may not have been tracked, which is no fault; or its run lies elsewhere, and comes later."""
+    run_python(PROGRAM, isolated_env(tmp_path), "consume()", "produce()")
+    consumer, producer = (next(tmp_path.rglob(f"offline-run-*-e1-{task}-0")) for task in ("consume", "produce"))
+    first = sync(server, tmp_path, consumer)
+    assert "used what the server does not know" in first.stderr
+    assert "acme/p/data:key-hello" in first.stderr
+    sync(server, tmp_path, producer)
+    assert "0 synced, 1 there already, 0 not synced" in sync(server, tmp_path, consumer).stderr
+    assert [use.artifact.name for use in server.runs["acme", "p", "e1-consume-0"].used] == ["data:v0"]
 
 
 def test_a_server_that_is_gone_is_said_at_once(written, server, tmp_path):

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from wandb_track_core._artifacts import Artifact, Entry
+from wandb_track_core.offline import Run
 from wandb_track_core.packing import ADOPTED, OURS, read_listing
-
-from ._read import Run
 
 _MADE_BY_SYNC = {
     "config.yaml",

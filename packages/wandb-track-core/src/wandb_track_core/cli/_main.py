@@ -73,8 +73,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _sync(given: argparse.Namespace, paths: list[Path]) -> int:
+    from ._plan import plan
     from ._server import Server
-    from ._sync import execute, plan
 
     try:
         server = None if given.dry_run else Server()
@@ -95,18 +95,20 @@ def _sync(given: argparse.Namespace, paths: list[Path]) -> int:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+    from ._sync import Sync
+
     console = Console(stderr=True)
     count = sum(map(len, todo.levels)) - len(todo.incomplete)
     columns = (TextColumn("{task.description:>9}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not (count and console.is_terminal)) as bars:
         tasks = {name: bars.add_task(name, total=count) for name in ("uploaded", "checked")}
-        report = execute(
-            todo,
-            server,
-            lambda name, by: bars.advance(tasks[name], by),
-            partial=given.partial,
-            clean=given.clean,
-        )
+        sync = Sync(todo, server, lambda name, by: bars.advance(tasks[name], by))
+        sync.run()
+    if given.clean:
+        sync.clean()
+    report = sync.report
+    for unit, names in report.unlinked:
+        _say_of(unit, "used what the server does not know, as its task was not tracked, or is not synced yet:", names)
     for unit, reasons in report.failed:
         _say_of(unit, "is not on the server as it should be:", reasons)
     not_synced = len(report.failed) + len(report.incomplete)

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
-from ._read import Run
+from wandb_track_core.offline import Run
 
 _SHORTEST = 0.001
 """Seconds that a run takes at least; the client keeps whole ones."""

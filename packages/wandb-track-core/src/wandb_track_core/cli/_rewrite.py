@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 
 from wandb_track_core import _log
 from wandb_track_core._artifacts import Artifact, read_artifact, read_entry
+from wandb_track_core.offline import Run
 
 from ._files import entries, locate, manifest_file
 from ._order import Unit
-from ._read import Run
 
 _WRITTEN_BY_SYNC = {"config.yaml", "output.log", "wandb-metadata.json", "wandb-summary.json"}
 _NOT_AT_AN_END = {_log.EXIT, _log.PREEMPTING}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from wandb_track_core.errors import TrackError
 
-from ._order import Unit
+from ._order import Name, Unit
 from ._rewrite import Continuation, Remote
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ TIMEOUT = 30
 """Seconds that a question to the server may take."""
 GREETING = 8
 """Seconds in which the server has to answer the first one."""
+_NOT_THERE = re.compile("not found|does not contain|does not exist|no artifact", re.IGNORECASE)
+"""How servers and clients of all versions say that there is no such version of an artifact."""
 _TAIL = 2000
 _POLL = 0.2
 
@@ -101,7 +104,7 @@ class Server:
             )
             try:
                 while child.poll() is None:
-                    progress(sum(is_uploaded(folder) for folder in folders))
+                    progress(sum(says_synced(folder) for folder in folders))
                     time.sleep(_POLL)
             except BaseException:
                 child.terminate()
@@ -127,22 +130,33 @@ class Server:
             # All rows were there: the client, which was given none, does not know it.
             run.summary.update({"_step": run.lastHistoryStep})
 
-    def add_inputs(self, unit: Unit) -> Iterator[str]:
-        """Tell the server what a run used; what cannot be told comes back, a line each."""
+    def add_inputs(self, unit: Unit) -> tuple[list[tuple[Name, str]], list[str]]:
+        """Tell the server what a run used.
+
+        Returns:
+            The versions that the server does not know, as it never will where their task was not tracked; and what
+            could not be told for another reason, a line each.
+        """
+        unknown: list[tuple[Name, str]] = []
+        failed: list[str] = []
         wanted = unit.used()
         if not wanted:
-            return
+            return unknown, failed
         run = self.run(unit)
         there = {artifact.id for artifact in run.used_artifacts()}
-        for (entity, project, name), alias in wanted:
-            reference = f"{entity or self.entity}/{project}/{name}:{alias}"
+        for name, alias in wanted:
+            reference = f"{'/'.join(name)}:{alias}"
             try:
                 artifact = self._version(reference)
                 if artifact.id not in there:
                     run.use_artifact(artifact)
                     there.add(artifact.id)
             except Exception as error:
-                yield f"its input {reference} cannot be linked: {error}"
+                if _NOT_THERE.search(str(error)):
+                    unknown.append((name, alias))
+                else:
+                    failed.append(f"its input {reference} cannot be linked: {error}")
+        return unknown, failed
 
     def _version(self, reference: str) -> Any:
         if reference not in self._versions:
@@ -153,7 +167,7 @@ class Server:
         return self._versions[reference]
 
 
-def is_uploaded(folder: Path) -> bool:
+def says_synced(folder: Path) -> bool:
     """Whether the client says that it synced this folder."""
     return any(folder.glob("*.wandb.synced"))
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from wandb_track_core._report import say
+from wandb_track_core.offline import find
 
 from ._order import Name, Unit, group
-from ._read import find
-from ._sync import is_synced
+from ._plan import is_synced
 
 _SHOWN_METRICS = 4
 

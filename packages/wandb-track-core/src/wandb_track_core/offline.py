@@ -1,4 +1,4 @@
-"""What lies in an offline run's folder, or in the tar that it was packed into, without the client."""
+"""What offline runs hold, read from their folders, or from the tars that they were packed into, without the client."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from wandb_track_core import _log
-from wandb_track_core._artifacts import Artifact, read_artifact
+from . import _log
+from ._artifacts import Artifact, read_artifact
 
 LEDGER = "wandb-track/lineage.jsonl"
 _WHOLE_UP_TO = 1 << 18

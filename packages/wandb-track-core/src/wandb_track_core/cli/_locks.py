@@ -1,0 +1,55 @@
+"""Keeps syncs that run at the same time apart."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from ._order import Unit
+
+_PREFIX = "wandb-track-sync-"
+_SETTLED = 60.0
+"""Seconds after which a working folder that nobody holds was left behind, rather than just made."""
+
+
+def lock(unit: Unit, locks: ExitStack, *, wait: bool) -> list[int]:
+    """Lock all of a run's folders, or none; the locks end with the processes that hold them, however they end.
+
+    Returns:
+        Their file descriptors.
+
+    Raises:
+        BlockingIOError: Another process has one of them, and `wait` is not set.
+        OSError: A folder cannot be written to.
+    """
+    with ExitStack() as own:
+        files = []
+        for run in unit.fragments:
+            run.lock.parent.mkdir(exist_ok=True)
+            files.append(own.enter_context(_locked(run.lock, wait=wait)))
+        locks.push(own.pop_all())
+        return files
+
+
+@contextmanager
+def working_folder() -> Iterator[tuple[Path, int]]:
+    """A folder to work in and its lock; what syncs that were killed have left behind is deleted."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > _SETTLED:
+                with _locked(left / "lock", wait=False):
+                    shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=_PREFIX) as name, _locked(Path(name, "lock"), wait=True) as held:
+        yield Path(name), held
+
+
+@contextmanager
+def _locked(path: Path, *, wait: bool) -> Iterator[int]:
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield file.fileno()
