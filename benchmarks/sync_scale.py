@@ -27,7 +27,7 @@ import json, resource, sys, time
 from pathlib import Path
 begun = time.perf_counter()
 from wandb_track_core.cli._rewrite import FROM_THE_BEGINNING, rewrite
-from wandb_track_core.cli._sync import plan
+from wandb_track_core.cli._plan import plan
 imported = time.perf_counter()
 todo = plan([sys.argv[1]])
 planned = time.perf_counter()
