@@ -9,13 +9,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wandb_track_core import current_run
 
+    from ._load import load
     from .decorator import wandb_log
     from .track import wandb_track, wandb_use
 
-__all__ = ["__version__", "current_run", "wandb_log", "wandb_track", "wandb_use"]
+__all__ = ["__version__", "current_run", "load", "wandb_log", "wandb_track", "wandb_use"]
 
 _HOMES = {
     "current_run": "wandb_track_core",
+    "load": f"{__name__}._load",
     "wandb_log": f"{__name__}.decorator",
     "wandb_track": f"{__name__}.track",
     "wandb_use": f"{__name__}.track",
