@@ -14,7 +14,7 @@ from ._names import legal_id
 from ._policy import Policy
 from ._ranks import of_rank, rank_of, shared_settings
 from ._report import say
-from .errors import TrackerFaultError
+from .errors import TrackerFaultError, TrackError
 from .identity import TaskIdentity
 from .quiet import QuietRun
 
@@ -110,6 +110,8 @@ class Opening:
     def _open_by_policy(self, arguments: dict[str, Any]) -> Opened:
         try:
             return Opened(self._open_with_own_id(arguments))
+        except TrackError:
+            raise
         except Exception as error:
             if self.login_optional and _client.is_missing_login(error):
                 return Opened(self._open_with_own_id({**arguments, "mode": "offline"}), error, has_no_login=True)

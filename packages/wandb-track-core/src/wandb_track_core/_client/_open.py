@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from wandb_track_core.errors import TrackError
 
 from ._credentials import session_credentials_kept
 from ._module import follow_context
@@ -37,13 +40,23 @@ def load() -> None:
     Its reports about itself are switched off, unless the user asked for them: where the network is gone, they keep a
     process from ending for 10 seconds. Once a session has begun they stay as they are, since the client warns of
     variables that change.
+
+    Raises:
+        TrackError: The client is not installed.
     """
-    from wandb.sdk import wandb_setup
-    from wandb.sdk.lib import identity
+    try:
+        from wandb.sdk import wandb_setup
+    except ModuleNotFoundError as error:
+        if error.name != "wandb":
+            raise
+        raise TrackError("a run needs the W&B client, which is not installed: pip install wandb") from error
 
     if wandb_setup._singleton is None:
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
-    identity._RESOLVE_TIMEOUT_SECONDS = LOGIN_SECONDS
+    with suppress(ImportError):  # what clients before 0.29 do not ask the server, they do not wait for
+        from wandb.sdk.lib import identity
+
+        identity._RESOLVE_TIMEOUT_SECONDS = LOGIN_SECONDS
     speed_up()
 
 
