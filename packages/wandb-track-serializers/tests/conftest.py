@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-
 from wandb_track_serializers import _registry
 
 
 @pytest.fixture
-def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[_registry.Registry]:
+def registry(monkeypatch: pytest.MonkeyPatch) -> _registry.Registry:
     """A registry of this test's own, so that what it registers is gone afterwards."""
     fresh = _registry.Registry()
     monkeypatch.setattr(_registry, "_REGISTRY", fresh)
-    yield fresh
+    return fresh

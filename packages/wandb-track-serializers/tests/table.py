@@ -20,6 +20,7 @@ class Row:
     needs: tuple[str, ...] = ()
     format: str | None = None
     trusted: bool = False
+    deterministic: bool = True  # an estimator keeps how long it took, and skops numbers objects by their address
 
     @property
     def missing(self) -> str:
@@ -79,7 +80,12 @@ def polars_frame() -> Any:
     import polars as pl
 
     return pl.DataFrame(
-        {"n": [1, None], "c": pl.Series(["x", "y"], dtype=pl.Categorical), "l": [[1], [2, 3]], "s": [{"a": 1}, {"a": 2}]}
+        {
+            "n": [1, None],
+            "c": pl.Series(["x", "y"], dtype=pl.Categorical),
+            "l": [[1], [2, 3]],
+            "s": [{"a": 1}, {"a": 2}],
+        }
     )
 
 
@@ -213,8 +219,10 @@ ROWS: dict[str, Row] = {
         ("torch", "safetensors"),
         "safetensors",
     ),
-    "sklearn pipeline": Row("model", ".pkl", pipeline, same_estimator, ("sklearn",), trusted=True),
-    "sklearn pipeline as skops": Row("model", ".skops", plain_pipeline, same_estimator, ("sklearn", "skops"), "skops"),
+    "sklearn pipeline": Row("model", ".pkl", pipeline, same_estimator, ("sklearn",), trusted=True, deterministic=False),
+    "sklearn pipeline as skops": Row(
+        "model", ".skops", plain_pipeline, same_estimator, ("sklearn", "skops"), "skops", deterministic=False
+    ),
     "numpy.ndarray": Row("other", ".npy", array, same_array, ("numpy",)),
     "anything that pickles": Row("other", ".pkl", Plain, trusted=True),
 }

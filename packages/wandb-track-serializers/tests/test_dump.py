@@ -8,7 +8,6 @@ import threading
 from pathlib import Path
 
 import pytest
-
 import wandb_track_serializers as wts
 from wandb_track_serializers import (
     Manifest,
@@ -52,10 +51,10 @@ UNPICKLABLE = {
     "a generator": (generator, None),
     "a lock": (threading.Lock, None),
     "a socket": (lambda: socket.socket(), None),
-    "an open file": (lambda: open(__file__), None),
+    "an open file": (lambda: Path(__file__).open(), None),  # noqa: SIM115
     "an attribute": (lambda: Holder(hooks=[1, 2, 3, lambda: 1]), "model.hooks[3]"),
     "a key": (lambda: Holder(parts={"a": {"b": (0, threading.Lock())}}), "model.parts['a']['b'][1]"),
-    "a slot": (lambda: Slots(Holder(f=open(__file__))), "model.inner.f"),
+    "a slot": (lambda: Slots(Holder(f=Path(__file__).open())), "model.inner.f"),  # noqa: SIM115
     "a set": (lambda: Holder(names=frozenset([generator])), "model.names{...}"),
     "a dict subclass": (lambda: Holder(d=__import__("collections").OrderedDict(x=lambda: 1)), "model.d['x']"),
 }

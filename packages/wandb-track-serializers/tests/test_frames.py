@@ -15,7 +15,6 @@ pd = pytest.importorskip("pandas")
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
 from hypothesis.extra import pandas as hpd  # noqa: E402 (needs pandas)
-
 from wandb_track_serializers import NotRepresentableError, UntrustedError, dump, load  # noqa: E402
 from wandb_track_serializers._builtin import arrow  # noqa: E402
 
@@ -41,7 +40,7 @@ def assert_same(old: Any, new: Any) -> None:
     pd.testing.assert_frame_equal(old, new, check_freq=True)
     assert new.attrs == old.attrs
     for position, dtype in enumerate(old.dtypes):
-        if dtype == object:
+        if pd.api.types.is_object_dtype(dtype):
             assert all(map(same_cell, old.iloc[:, position], new.iloc[:, position])), old.columns[position]
         if isinstance(dtype, pd.CategoricalDtype):
             assert new.dtypes.iloc[position].categories.dtype == dtype.categories.dtype
@@ -70,7 +69,9 @@ FAITHFUL = {
     "Arrow's dtypes": lambda: pd.DataFrame({"a": pd.array([1, None], "int64[pyarrow]")}),
     "categories": lambda: pd.DataFrame({"a": pd.Categorical(["a", None], ["b", "a"], ordered=True)}),
     "categories of numbers": lambda: pd.DataFrame({"a": pd.Categorical([3, None, 1], [3, 2, 1])}),
-    "categories of dates": lambda: pd.DataFrame({"a": pd.Categorical(pd.DatetimeIndex(["2020-02-02", "2020-01-01"], tz="UTC"))}),
+    "categories of dates": lambda: pd.DataFrame(
+        {"a": pd.Categorical(pd.DatetimeIndex(["2020-02-02", "2020-01-01"], tz="UTC"))}
+    ),
     "categories of intervals": lambda: pd.DataFrame({"a": pd.cut([1, 2, 3], 2)}),
     "unused categories": lambda: pd.DataFrame({"a": pd.Categorical([None, None], ["z", "y"])}),
     "categories without rows": lambda: pd.DataFrame({"a": pd.Categorical([], ["z", "y"])}),
@@ -113,7 +114,10 @@ PICKLED = {
     "sets": (lambda: pd.DataFrame({"a": series([{1}])}), "column 'a' holds mixed objects"),
     "tuples": (lambda: pd.DataFrame({"a": series([(1, 2)])}), "column 'a' holds mixed objects"),
     "dictionaries of other keys": (lambda: pd.DataFrame({"a": series([{"x": 1}, {"y": 2}])}), "column 'a'"),
-    "objects of a class": (lambda: pd.DataFrame({"a": series([PurePosixPath("a"), None])}), "column 'a' holds mixed objects"),
+    "objects of a class": (
+        lambda: pd.DataFrame({"a": series([PurePosixPath("a"), None])}),
+        "column 'a' holds mixed objects",
+    ),
     "complex numbers": (lambda: pd.DataFrame({"a": [1j]}), "Arrow cannot hold it"),
     "sparse": (lambda: pd.DataFrame({"a": pd.arrays.SparseArray([0, 1])}), "Sparse"),
     "half a surrogate pair": (lambda: pd.DataFrame({"a": series(["\udc80"])}), "surrogates not allowed"),

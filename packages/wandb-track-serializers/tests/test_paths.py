@@ -5,7 +5,6 @@ import socket
 from pathlib import Path
 
 import pytest
-
 from wandb_track_serializers import UnsupportedValueError, dump, load, to_artifact
 
 

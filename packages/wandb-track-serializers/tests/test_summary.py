@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from wandb_track_serializers import kind_of, to_summary
 
 JSON = st.recursive(
@@ -22,7 +21,9 @@ JSON = st.recursive(
     | st.integers(-(2**63) + 1, 2**63 - 1)
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(st.characters(exclude_categories=["Cs"])),
-    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner),
+    lambda inner: (
+        st.lists(inner, max_size=5) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner)
+    ),
     max_leaves=30,
 )
 ANYTHING = st.recursive(
@@ -91,7 +92,7 @@ CASES = {
     "tuples": ((1, (2,)), [1, [2]]),
     "named tuples": (Point(1, 2), [1, 2]),
     "NaN and infinities": ([float("nan"), float("inf"), -float("inf")], ["NaN", "Infinity", "-Infinity"]),
-    "keys": ({1: "a", "1": "b", None: "c", (1, 2): "d", True: "e"}, None),
+    "keys": ({1: "a", "1": "b", None: "c", (1, 2): "d"}, {"1": "a", "1 (2)": "b", "None": "c", "[1, 2]": "d"}),
     "large integers": ([2**63 - 1, 2**63, -(2**70)], [2**63 - 1, "9223372036854775808", "-1180591620717411303424"]),
     "enumerations": ([Colour.RED, Level.HIGH], ["Colour.RED", 7]),
     "times": (
@@ -114,8 +115,6 @@ CASES = {
 def test_conversions(case):
     """Each kind of value becomes what the documentation says."""
     value, wanted = CASES[case]
-    if wanted is None:
-        wanted = {"1": "e", "1 (2)": "b", "None": "c", "[1, 2]": "d"}
     assert to_summary(value) == wanted
 
 
@@ -163,7 +162,7 @@ def test_size():
     unordered = to_summary(set(range(1_000_000)), max_size=1_000)
     assert unordered == items
     mapping = to_summary({f"k{number}": number for number in range(1_000)}, max_size=100)
-    assert list(mapping)[0] == "k0"
+    assert next(iter(mapping)) == "k0"
     assert "more left out" in mapping["..."]
     text = to_summary("x" * 1_000_000, max_size=100)
     assert text.startswith("x" * 90)
@@ -180,9 +179,13 @@ def test_limits_are_positive(argument):
 
 def test_the_same_in_every_process():
     """The result depends on no hash seed and no address."""
-    code = "import json, wandb_track_serializers as w; print(json.dumps(w.to_summary([{'a','b','c',(1,'x')}, object()])))"
+    code = (
+        "import json, wandb_track_serializers as w; print(json.dumps(w.to_summary([{'a','b','c',(1,'x')}, object()])))"
+    )
     found = {
-        subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, check=True).stdout
+        subprocess.run(
+            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, check=True
+        ).stdout
         for seed in "0123"
     }
     assert len(found) == 1

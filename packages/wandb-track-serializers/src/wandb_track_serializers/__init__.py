@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ._artifact import METADATA_KEY, from_artifact, to_artifact
     from ._kinds import kind_of
     from ._manifest import FileEntry, Manifest
+    from ._reference import MadeBy, load_artifact
     from ._registry import register, serializer_for
     from ._serializer import Serializer, Source, Target
     from ._store import dump, load
@@ -30,6 +31,7 @@ _HOMES = {
     "_artifact": ("METADATA_KEY", "from_artifact", "to_artifact"),
     "_kinds": ("kind_of",),
     "_manifest": ("FileEntry", "Manifest"),
+    "_reference": ("MadeBy", "load_artifact"),
     "_registry": ("register", "serializer_for"),
     "_serializer": ("Serializer", "Source", "Target"),
     "_store": ("dump", "load"),
@@ -51,6 +53,7 @@ __all__ = [
     "FileEntry",
     "IntegrityError",
     "LoadError",
+    "MadeBy",
     "Manifest",
     "NotRepresentableError",
     "RegistrationError",
@@ -66,6 +69,7 @@ __all__ = [
     "from_artifact",
     "kind_of",
     "load",
+    "load_artifact",
     "register",
     "serializer_for",
     "to_artifact",

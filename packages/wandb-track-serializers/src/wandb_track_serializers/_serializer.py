@@ -31,6 +31,7 @@ class Serializer:
         in_place: Whether what is read refers to the files, which then have to stay.
         libraries: Modules whose `__version__` the manifest keeps.
         overrides: Ids of serializers whose place this one takes.
+        install: What pip has to install where a library is missing.
         distribution: The distribution that it comes from, and its version, for `written_by`.
     """
 
@@ -44,6 +45,7 @@ class Serializer:
     in_place: ClassVar[bool] = False
     libraries: ClassVar[tuple[str, ...]] = ()
     overrides: ClassVar[tuple[str, ...]] = ()
+    install: ClassVar[str] = ""
     distribution: str = ""
 
     def accepts(self, value: Any) -> bool:

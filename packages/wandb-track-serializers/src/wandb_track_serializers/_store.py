@@ -183,6 +183,10 @@ def read(root: Path, manifest: Manifest, trusted: bool, max_size: int | None, or
     except SerializerError:
         raise
     except Exception as error:
+        if _lacks_library(error, serializer):
+            raise LoadError(
+                f"reading {manifest.name!r} from {origin} needs {_installation(error, serializer)}"
+            ) from None
         raise LoadError(
             f"{manifest.name!r} ({manifest.class_name}) from {origin} cannot be read: {error} ({class_name(error)})."
             f" It was written with {_versions(manifest.versions)}; here there is"
@@ -232,6 +236,9 @@ def _write(serializer: Serializer, value: Any, target: Target) -> Serializer:
     except (SerializerError, OSError, MemoryError):
         raise
     except Exception as error:
+        if _lacks_library(error, serializer):
+            needs = f"format {serializer.format!r} needs {_installation(error, serializer)}"
+            raise UnsupportedValueError(target.name, class_name(value), needs) from None
         raise UnsupportedValueError(
             target.name, class_name(value), f"{serializer.id} failed with {class_name(error)}: {error}"
         ) from error
@@ -266,6 +273,15 @@ def _save(manifest: Manifest, root: Path) -> None:
     partial = root / f"{FILE_NAME}.partial"
     partial.write_text(json.dumps(manifest.to_json(), indent=1, ensure_ascii=True) + "\n")
     partial.replace(root / FILE_NAME)
+
+
+def _lacks_library(error: Exception, serializer: Serializer) -> bool:
+    return isinstance(error, ModuleNotFoundError) and str(error.name).partition(".")[0] in serializer.libraries
+
+
+def _installation(error: Exception, serializer: Serializer) -> str:
+    name = getattr(error, "name", "")
+    return f"{name}: pip install '{serializer.install or name}'"
 
 
 def _installed(serializer: Serializer, others: Any) -> dict[str, str]:

@@ -39,6 +39,7 @@ class ArrowParquet(Serializer):
     format = "parquet"
     safe = True
     libraries = ("pyarrow",)
+    install = "wandb-track-serializers[pyarrow]"
 
     def write(self, value: Any, target: Target) -> None:
         """Write to ``{name}.parquet``."""

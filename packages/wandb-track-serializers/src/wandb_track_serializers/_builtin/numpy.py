@@ -20,6 +20,7 @@ class NumpyFile(Serializer):
     format = "npy"
     safe = True
     libraries = ("numpy",)
+    install = "wandb-track-serializers[numpy]"
 
     def accepts(self, value: Any) -> bool:
         """Plain arrays without objects: a mask, units or a matrix would not come back."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
@@ -36,6 +37,7 @@ class PandasParquet(Serializer):
     format = "parquet"
     safe = True
     libraries = ("pandas", "pyarrow", "numpy")
+    install = "wandb-track-serializers[pandas]"
 
     def write(self, value: Any, target: Target) -> None:
         """Write to ``{name}.parquet``, in groups of rows."""
@@ -85,7 +87,9 @@ def _schema(columns: pd.DataFrame, recipe: Recipe, frame: pd.DataFrame) -> pa.Sc
 
     empty = columns.iloc[:0]
     try:
-        schema = pa.Schema.from_pandas(empty, preserve_index=None if columns.shape[1] else True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what the recipe will put right, or refuse
+            schema = pa.Schema.from_pandas(empty, preserve_index=None if columns.shape[1] else True)
     except Exception as error:  # Arrow's own, and whatever an extension's conversion raises
         raise NotRepresentableError(f"Arrow cannot hold it: {error}") from error
     for position, kind in recipe.arrow_types.items():

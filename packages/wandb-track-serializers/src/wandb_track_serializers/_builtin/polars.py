@@ -24,6 +24,7 @@ class PolarsParquet(Serializer):
     format = "parquet"
     safe = True
     libraries = ("polars",)
+    install = "wandb-track-serializers[polars]"
 
     def write(self, value: Any, target: Target) -> None:
         """Write to ``{name}.parquet``."""

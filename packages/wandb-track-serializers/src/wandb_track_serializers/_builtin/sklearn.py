@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from wandb_track_serializers._kinds import class_name, is_a
+from wandb_track_serializers._kinds import is_a
 from wandb_track_serializers._serializer import Serializer, Source, Target
-from wandb_track_serializers.errors import SerializerError, UnsupportedValueError, UntrustedError
+from wandb_track_serializers.errors import SerializerError, UntrustedError
 
 from .pickles import Pickle, cannot_pickle
 
@@ -18,6 +18,7 @@ class SklearnPickle(Pickle):
     types = ("sklearn.base:BaseEstimator",)
     kind = "model"
     libraries = ("sklearn", "numpy", "scipy")
+    install = "wandb-track-serializers[sklearn]"
 
     def accepts(self, value: Any) -> bool:
         """All but a torch module that is an estimator too: torch knows how to bring it to another device."""
@@ -34,6 +35,7 @@ class SklearnSkops(Serializer):
     on_request = True
     safe = True
     libraries = ("sklearn", "skops", "numpy", "scipy")
+    install = "wandb-track-serializers[skops]"
 
     def accepts(self, value: Any) -> bool:
         """As for a pickle."""
@@ -41,12 +43,8 @@ class SklearnSkops(Serializer):
 
     def write(self, value: Any, target: Target) -> None:
         """Write to ``{name}.skops``."""
-        try:
-            import skops.io
-        except ModuleNotFoundError:
-            raise UnsupportedValueError(
-                target.name, class_name(value), "format='skops' needs pip install 'wandb-track-serializers[skops]'"
-            ) from None
+        import skops.io
+
         try:
             with target.open(".skops") as file:
                 skops.io.dump(value, file)

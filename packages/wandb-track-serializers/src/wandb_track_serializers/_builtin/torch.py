@@ -30,6 +30,7 @@ class TorchModule(Serializer):
     kind = "model"
     format = "pickle"
     libraries = ("torch",)
+    install = "wandb-track-serializers[torch]"
 
     def write(self, value: Any, target: Target) -> None:
         """Write to ``{name}.pkl``."""
@@ -65,17 +66,12 @@ class TorchState(Serializer):
     on_request = True
     safe = True
     libraries = ("torch", "safetensors")
+    install = "wandb-track-serializers[safetensors]"
 
     def write(self, value: Any, target: Target) -> None:
         """Write to ``{name}.safetensors``; tensors that share memory are written once."""
-        try:
-            from safetensors.torch import save_file
-        except ModuleNotFoundError:
-            raise UnsupportedValueError(
-                target.name,
-                class_name(value),
-                "format='safetensors' needs pip install 'wandb-track-serializers[safetensors]'",
-            ) from None
+        from safetensors.torch import save_file
+
         module = _unwrapped(value, target)
         tensors: dict[str, torch.Tensor] = {}
         aliases: dict[str, str] = {}
