@@ -6,73 +6,56 @@ import os
 import platform
 import shutil
 import sys
-from functools import cache
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import nox
 
+ROOT = Path(__file__).parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+import distributions as dists  # noqa: E402 # what the sessions check lies with its own tests
+
 nox.needs_version = ">=2025.5"
-nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.default_venv_backend = "uv"
 nox.options.reuse_venv = "yes"
 nox.options.error_on_missing_interpreters = False
 nox.options.download_python = "never"
 nox.options.sessions = ["lint", "types", "together", "quick"]
 
-ROOT = Path(__file__).parent
-PACKAGES = ("core", "serializers", "flyte", "metaflow")
-SIBLINGS = {
-    "core": ("core",),
-    "serializers": ("core", "serializers"),
-    "flyte": ("core", "serializers", "flyte"),
-    "metaflow": ("core", "serializers", "metaflow"),
-}
+PACKAGES = {name: dists.Project(ROOT, name) for name in dists.NAMES}
+TESTING = ROOT / "testing"
 THIS_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+PYTHONS = {name: nox.project.python_versions(project.toml) for name, project in PACKAGES.items()}
+PRESENT = [name for name in PACKAGES if THIS_PYTHON in PYTHONS[name]]
+MATRIX = [(python, name) for name in PACKAGES for python in PYTHONS[name]]
+EDGES = [(name, sibling) for name, project in PACKAGES.items() for sibling in project.siblings]
+
+# The oldest is the lower bound in pyproject, the newest what the index has: only what lies between is stated.
+MIDDLE = {"flytekit": "1.16.16", "metaflow": "2.19.10", "wandb": "0.29.0"}
+AGES = ("oldest", "middle", "newest")
+TRIED = [(name, library, age) for name in PACKAGES for library in dists.bounds(PACKAGES[name], MIDDLE) for age in AGES]
+
+_built: dict[Path, str] = {}
+_rows: list[tuple[str, str, str]] = []
 
 
-def folder(package: str) -> Path:
-    """Where a package's project lies."""
-    return ROOT / "packages" / f"wandb-track-{package}"
+def build(session: nox.Session, source: Path, into: Path, *options: str) -> None:
+    """Build a project's archives into a new folder."""
+    shutil.rmtree(into, ignore_errors=True)
+    session.run("uv", "build", *options, "--quiet", "-o", str(into), str(source), external=True, silent=True)
 
 
-@cache
-def project(package: str) -> dict:
-    """A package's pyproject."""
-    return nox.project.load_toml(folder(package) / "pyproject.toml")
-
-
-def pythons(package: str) -> list[str]:
-    """The Python versions that a package states."""
-    return nox.project.python_versions(project(package))
-
-
-def group(package: str, name: str = "test") -> list[str]:
-    """What a dependency group of a package lists."""
-    return list(nox.project.dependency_groups(project(package), name))
-
-
-PYTHONS = pythons("core")
-MATRIX = [(version, package) for package in PACKAGES for version in pythons(package)]
-
-_built: dict[str, str] = {}
-
-
-def wheel(session: nox.Session, package: str) -> str:
-    """Build a package's wheel, once in a call of nox."""
-    if package not in _built:
-        source = ROOT / "testing" if package == "testing" else folder(package)
-        out = ROOT / "dist" / "wheels" / package
-        shutil.rmtree(out, ignore_errors=True)
-        builder = ["uv", "build"] if shutil.which("uv") else [sys.executable, "-m", "pip", "wheel", "--no-deps"]
-        options = ["--wheel", "--quiet", "-o"] if builder[0] == "uv" else ["--quiet", "-w"]
-        session.run(*builder, *options, str(out), str(source), external=True, silent=True)
-        _built[package] = str(next(out.glob("*.whl")))
-    return _built[package]
-
-
-def wheels(session: nox.Session, *packages: str) -> list[str]:
-    """The wheels of packages and of the siblings that they need, and of what the tests share."""
-    needed = dict.fromkeys(sibling for package in packages for sibling in SIBLINGS[package])
-    return [wheel(session, package) for package in (*needed, "testing")]
+def wheel(session: nox.Session, source: Path) -> str:
+    """Build a project's wheel, once in a call of nox."""
+    if source not in _built:
+        into = ROOT / "dist" / "wheels" / source.name if source.is_relative_to(ROOT) else source / "dist"
+        build(session, source, into, "--wheel")
+        _built[source] = str(next(into.glob("*.whl")))
+    return _built[source]
 
 
 def torch(session: nox.Session) -> list[str]:
@@ -90,14 +73,74 @@ def torch(session: nox.Session) -> list[str]:
     return []
 
 
-def install(session: nox.Session, *packages: str, more: tuple[str, ...] = ()) -> None:
-    """Install the wheels of packages, never the checkout, with what their tests need."""
-    tests = [requirement for package in packages for requirement in group(package)]
-    session.install(*wheels(session, *packages), *tests, *more)
-    for package in packages:
-        name = f"wandb_track_{package}"
+def extras(session: nox.Session, project: dists.Project) -> list[str]:
+    """The extras of a project that can be had: those with torch only where torch is."""
+    has_torch = bool(torch(session))
+    return [name for name, needs in project.extras.items() if has_torch or "torch" not in {each.name for each in needs}]
+
+
+def install(
+    session: nox.Session, *packages: str, more: Iterable[str] = (), instead: Iterable[dists.Project] = ()
+) -> None:
+    """Install the wheels of packages, never the checkout, with what their tests need.
+
+    Args:
+        session: The session.
+        packages: Those that are tested, with their extras. Others come only where one of these declares them.
+        more: Further requirements, and options of the installer.
+        instead: Packages as they were, or as they were unpacked elsewhere, to stand in the place of the checkout's.
+    """
+    ours = {name: each for package in packages for name, each in PACKAGES[package].needed().items()}
+    ours |= {project.name: project for project in instead}
+    given = []
+    for name, project in ours.items():
+        chosen = ",".join(extras(session, project)) if name in packages else ""
+        given.append(f"{project.distribution}[{chosen}] @ {Path(wheel(session, project.folder)).as_uri()}")
+        given += nox.project.dependency_groups(project.toml, "test") if name in packages else ()
+    fresh = [f"--reinstall-package={project.distribution}" for project in ours.values()]
+    session.install(*fresh, *given, wheel(session, TESTING), "pytest-xdist", *torch(session), *more)
+    for project in ours.values():
+        name = project.source.name
         check = f"import {name}, sysconfig; assert {name}.__file__.startswith(sysconfig.get_path('purelib')), {name}"
         session.run("python", "-c", check, silent=True)
+
+
+@contextmanager
+def row(session: nox.Session, package: str, beside: str = "") -> Iterator[None]:
+    """Note a run of a package's tests for the table that the session `summary` prints when all are through."""
+    session.notify("summary")
+    began, outcome = time.monotonic(), "FAILED"
+    try:
+        yield
+        outcome = "passed"
+    finally:
+        said = f"{outcome} {time.monotonic() - began:.0f} s"
+        _rows.append((f"{package} {beside}".strip(), str(session.python or THIS_PYTHON), said))
+
+
+def run_tests(session: nox.Session, project: dists.Project) -> None:
+    """Run a package's own tests in two processes: they wait for others most of the time."""
+    session.run("pytest", "-n2", "--dist=loadscope", str(project.folder / "tests"), *session.posargs)
+
+
+def lower_bounds(session: nox.Session, project: dists.Project) -> Path:
+    """Resolve the lower bounds of a package's pyproject, as constraints: in a wheel they would count as indirect."""
+    constraints = Path(session.create_tmp()) / "lowest.txt"
+    links = [f"--find-links={Path(wheel(session, each.folder)).parent}" for each in project.needed().values()]
+    pyproject = str(project.folder / "pyproject.toml")
+    options = [f"--extra={extra}" for extra in extras(session, project)]
+    options += ["--group", f"{pyproject}:test", "--python-version", str(session.python), "--no-annotate", "--no-header"]
+    resolve = ("uv", "pip", "compile", "--quiet", "--resolution=lowest-direct", "-o", str(constraints))
+    session.run(*resolve, *options, *links, pyproject, external=True, silent=True)
+    lines = constraints.read_text().splitlines()
+    constraints.write_text("\n".join(line for line in lines if not line.startswith(dists.PREFIX)) + "\n")
+    return constraints
+
+
+def refuse(session: nox.Session, complaints: Iterable[str]) -> None:
+    """End a session with everything that is wrong; go on where nothing is."""
+    if found := list(complaints):
+        session.error("\n".join(["", *found]))
 
 
 @nox.session
@@ -111,45 +154,160 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Types: mypy strict over each package's source, one package at a time."""
-    checked = [package for package in PACKAGES if THIS_PYTHON in pythons(package)]
-    session.install("mypy>=2.4,<3", *wheels(session, *checked), *torch(session))
-    for package in checked:
-        session.run("mypy", str(folder(package) / "src"))
+    install(session, *PRESENT, more=("mypy>=2.4,<3",))
+    for package in PRESENT:
+        session.run("mypy", str(PACKAGES[package].folder / "src"))
 
 
 @nox.session
 def together(session: nox.Session) -> None:
     """What crosses packages: the direction of imports, documentation examples, both orchestrators end to end."""
-    present = [package for package in PACKAGES if THIS_PYTHON in pythons(package)]
-    install(session, *present)
+    install(session, *PRESENT)
     session.run("pytest", "tests", "testing/tests", *session.posargs)
 
 
-def run_tests(session: nox.Session, package: str) -> None:
-    """Run a package's own tests, from its wheel, in two processes: they wait for others most of the time."""
-    install(session, package, more=("pytest-xdist", *torch(session)))
-    session.run("pytest", "-n2", "--dist=loadscope", str(folder(package) / "tests"), *session.posargs)
-
-
 @nox.session
-@nox.parametrize("package", [package for package in PACKAGES if THIS_PYTHON in pythons(package)])
+@nox.parametrize("package", PRESENT, ids=PRESENT)
 def quick(session: nox.Session, package: str) -> None:
     """Each package's own tests on the Python that runs nox; `tests` has all of them."""
-    run_tests(session, package)
+    with row(session, package):
+        install(session, package)
+        run_tests(session, PACKAGES[package])
 
 
 @nox.session
-@nox.parametrize("python,package", MATRIX, ids=[f"{package}-{version}" for version, package in MATRIX])
+@nox.parametrize("python,package", MATRIX, ids=[f"{package}-{python}" for python, package in MATRIX])
 def tests(session: nox.Session, package: str) -> None:
     """Each package's own tests, from its wheel, on each Python that it states."""
-    run_tests(session, package)
+    with row(session, package):
+        install(session, package)
+        run_tests(session, PACKAGES[package])
+
+
+@nox.session
+@nox.parametrize("python,package", [(PYTHONS[name][0], name) for name in PACKAGES], ids=list(PACKAGES))
+def lowest(session: nox.Session, package: str) -> None:
+    """Each package's tests with the lower bound of everything that its pyproject names, on its oldest Python."""
+    with row(session, package):
+        install(session, package, more=("-c", str(lower_bounds(session, PACKAGES[package]))))
+        run_tests(session, PACKAGES[package])
+
+
+@nox.session
+@nox.parametrize("python,package", [(PYTHONS[name][-1], name) for name in PACKAGES], ids=list(PACKAGES))
+def latest(session: nox.Session, package: str) -> None:
+    """Each package's tests with the newest of everything, on its newest Python."""
+    with row(session, package):
+        install(session, package, more=("--upgrade",))
+        run_tests(session, PACKAGES[package])
+
+
+@nox.session
+@nox.parametrize("package,library,age", TRIED, ids=["-".join(each) for each in TRIED])
+def orchestrators(session: nox.Session, package: str, library: str, age: str) -> None:
+    """Each package's tests with the oldest, a middle and the newest flytekit, Metaflow and wandb."""
+    floor = dists.bounds(PACKAGES[package], MIDDLE)[library]
+    wanted = {"oldest": f"=={floor}", "middle": f"=={MIDDLE[library]}", "newest": f">={floor}"}[age]
+    with row(session, package, f"{library} {age}"):
+        install(session, package, more=(f"{library}{wanted}", f"--upgrade-package={library}"))
+        run_tests(session, PACKAGES[package])
+
+
+@nox.session
+@nox.parametrize("package,sibling", EDGES, ids=["-".join(each) for each in EDGES])
+@nox.parametrize("old", ["sibling", "package"], ids=["old-sibling", "old-package"])
+def skew(session: nox.Session, package: str, sibling: str, old: str) -> None:
+    """Each package's tests with a sibling at its lower bound, and those of its last release with today's sibling."""
+    project = PACKAGES[package]
+    into = Path(session.create_tmp()).resolve()
+    with row(session, package, f"{'with old' if old == 'sibling' else 'as it was, with'} {sibling}"):
+        if old == "sibling":
+            before = dists.unpack(ROOT, dists.commit_of_floor(project, sibling), sibling, into)
+            refuse(session, dists.missing_at_floor(project, before))
+        else:
+            project = before = dists.unpack(ROOT, dists.commit_before(project, sibling), package, into)
+        install(session, package, instead=[before])
+        run_tests(session, project)
+
+
+@nox.session
+def exchange(session: nox.Session) -> None:
+    """Files that today's serializers write are read by those at the lower bound of Metaflow's package, and back."""
+    today, into = PACKAGES["serializers"], Path(session.create_tmp()).resolve()
+    old = dists.unpack(ROOT, dists.commit_of_floor(PACKAGES["metaflow"], "serializers"), "serializers", into)
+    for writer, reader in ((today, old), (old, today)):
+        tests = into / f"written by {'today' if writer is today else 'old'}"
+        shutil.copytree(today.folder / "tests", tests, ignore=shutil.ignore_patterns("data"))
+        install(session, "serializers", instead=[writer])
+        session.run("python", str(tests / "make_data.py"), "v1-now")
+        install(session, "serializers", instead=[reader])
+        session.run("pytest", "--import-mode=importlib", str(tests / "test_versions.py"), *session.posargs)
+
+
+@nox.session
+@nox.parametrize("python,package", MATRIX, ids=[f"{package}-{python}" for python, package in MATRIX])
+def alone(session: nox.Session, package: str) -> None:
+    """Each wheel with only what it declares: it imports, says what it lacks, and brings nothing else."""
+    with row(session, package):
+        refuse(session, [*dists.undeclared(PACKAGES[package]), *dists.unneeded(PACKAGES[package])])
+        ours = PACKAGES[package].needed(extras=False).values()
+        fresh = [f"--reinstall-package={project.distribution}" for project in ours]
+        session.install(*fresh, *(wheel(session, project.folder) for project in ours))
+        session.run("python", "tests/alone.py", package)
+
+
+@nox.session
+@nox.parametrize("package", PRESENT, ids=PRESENT)
+def dist(session: nox.Session, package: str) -> None:
+    """Each sdist and wheel: what git tracks and nothing else, the same bytes twice; the sdist passes its tests."""
+    project = PACKAGES[package]
+    with row(session, package):
+        into, elsewhere = ROOT / "dist" / package, Path(session.create_tmp()).resolve()
+        shutil.rmtree(elsewhere)
+        shutil.copytree(project.folder, elsewhere / "copy", ignore=shutil.ignore_patterns("__pycache__"))
+        session.env["SOURCE_DATE_EPOCH"] = dists.git(ROOT, "log", "-1", "--format=%ct").strip()
+        build(session, project.folder, into)
+        build(session, elsewhere / "copy", elsewhere / "again")
+        sdist, built = next(into.glob("*.tar.gz")), next(into.glob("*.whl"))
+        refuse(session, [*dists.unlike_git(project, sdist, built), *dists.not_reproduced(into, elsewhere / "again")])
+        session.install("twine>=6")
+        session.run("twine", "check", "--strict", str(sdist), str(built))
+        unpacked = dists.unpack_sdist(sdist, package, elsewhere)
+        install(session, package, instead=[unpacked])
+        run_tests(session, unpacked)
+
+
+@nox.session
+def release(session: nox.Session) -> None:
+    """Check a package's tag, given after `--`, against its version, changelog and siblings, and build it into dist."""
+    if len(session.posargs) != 1:
+        session.error("name the tag: nox -s release -- wandb-track-core-v0.1.0")
+    (tag,) = session.posargs
+    refuse(session, dists.unfit_for_release(ROOT, tag))
+    project = PACKAGES[dists.package_of(tag)]
+    with tempfile.TemporaryDirectory() as folder:
+        for sibling in project.siblings:
+            before = dists.unpack(ROOT, dists.commit_of_floor(project, sibling), sibling, Path(folder))
+            refuse(session, dists.missing_at_floor(project, before))
+        committed = dists.unpack(ROOT, "HEAD", project.name, Path(folder) / "committed")
+        build(session, committed.folder, ROOT / "dist" / project.name)
+    archives = sorted(map(str, (ROOT / "dist" / project.name).glob("*.[tw]*")))
+    session.install("twine>=6")
+    session.run("twine", "check", "--strict", *archives)
+    session.log("fit for release: " + ", ".join(archives))
+
+
+@nox.session(venv_backend="none", default=False)
+def summary(session: nox.Session) -> None:
+    """The table of what the sessions above found: package and versions x Python. They end with it by themselves."""
+    print(dists.table(_rows))
 
 
 @nox.session
 def demo(session: nox.Session) -> None:
     """The main job on real data: train with the orchestrators, offline, and show each run that was tracked."""
-    present = [package for package in ("flyte", "metaflow") if THIS_PYTHON in pythons(package)]
-    session.install(*wheels(session, *present), "scikit-learn>=1.3", "pandas>=2.0", "pyarrow>=14")
+    present = [package for package in ("flyte", "metaflow") if package in PRESENT]
+    install(session, *present, more=("scikit-learn>=1.3", "pandas>=2.0", "pyarrow>=14"))
     session.run("python", "examples/demo.py", *present, *session.posargs)
 
 
@@ -170,6 +328,6 @@ def soak(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """What tracking costs beside today's integrations and wandb by hand: the tables in benchmarks/RESULTS.md."""
-    more = ("flytekitplugins-wandb", "scikit-learn>=1.3", "fastcore", *torch(session))
+    more = ("flytekitplugins-wandb", "scikit-learn>=1.3", "fastcore")
     install(session, "flyte", "metaflow", more=more)
     session.run("python", "benchmarks/bench.py", "--write", "benchmarks", *session.posargs)

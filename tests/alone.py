@@ -1,0 +1,132 @@
+"""Looks at one wheel in an environment that holds it and what it brings, and nothing else.
+
+python tests/alone.py PACKAGE
+
+It uses the standard library alone. What a bare environment cannot do has to say what it needs.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import pkgutil
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+PREFIX = "wandb-track-"
+OPTIONAL = {"pandas", "polars", "safetensors", "scikit-learn", "skops", "torch"}
+NEVER = {
+    "core": OPTIONAL | {"flytekit", "metaflow", "rich", "wandb"},
+    "serializers": OPTIONAL | {"flytekit", "metaflow", "numpy", "pyarrow", "wandb"},
+    "flyte": OPTIONAL | {"metaflow"},
+    "metaflow": OPTIONAL | {"flytekit"},
+}
+"""What a package brings neither itself nor by way of what it requires."""
+HEAVY = OPTIONAL | {"numpy", "pyarrow", "sklearn", "wandb"}
+
+
+def check(package: str) -> list[str]:
+    """Say everything that is wrong with a package in this environment."""
+    wrong = []
+    installed = {dist.metadata["Name"].lower() for dist in importlib.metadata.distributions()}
+    wrong += [f"it brings {name}" for name in sorted(installed & NEVER[package])]
+    ours = {name for name in installed if name.startswith(PREFIX)} - {PREFIX + package}
+    declared = _siblings(PREFIX + package)
+    if ours != declared:
+        wrong.append(f"it brings {sorted(ours)} and declares {sorted(declared)}")
+    wrong += _imports(f"wandb_track_{package}")
+    for case in CASES.get(package, ()):
+        wrong += case()
+    return wrong
+
+
+def _siblings(distribution: str) -> set[str]:
+    lines = importlib.metadata.requires(distribution) or ()
+    direct = {str(re.match(r"[\w.-]+", line)[0]) for line in lines if "extra ==" not in line}  # type: ignore[index]
+    ours = {name for name in direct if name.startswith(PREFIX)}
+    return ours.union(*map(_siblings, ours))
+
+
+def _imports(module: str) -> list[str]:
+    """Import a module and everything below it, and see that the first of that loads nothing heavy."""
+    first = f"import sys, {module}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", first], capture_output=True, text=True, check=False)
+    if done.returncode:
+        return [f"import {module} fails: {done.stderr.strip().splitlines()[-1]}"]
+    wrong = []
+    if "flytekit" not in done.stdout.split():  # what that loads is not ours to say
+        wrong += [f"import {module} loads {name}" for name in sorted(HEAVY & set(done.stdout.split()))]
+    home = importlib.import_module(module)
+    for found in pkgutil.walk_packages(getattr(home, "__path__", ()), f"{module}."):
+        try:
+            importlib.import_module(found.name)
+        except ImportError as error:
+            wrong.append(f"import {found.name} fails: {error}")
+    return wrong
+
+
+def _says(what: str, does: Callable[[], object], *words: str) -> list[str]:
+    try:
+        does()
+    except Exception as error:
+        missing = [word for word in words if word not in str(error)]
+        return [f"{what} says {str(error)!r}, without {word!r}" for word in missing]
+    return [f"{what} works without what it needs"]
+
+
+def _core_without_wandb() -> list[str]:
+    from wandb_track_core import TaskIdentity, TrackedRun
+
+    run = TrackedRun(TaskIdentity("any", "task"), project="any", mode="offline")
+    return _says("opening a run without wandb", run.open, "wandb", "pip install")
+
+
+def _command_without_extra() -> list[str]:
+    command = Path(sys.executable).with_name("wandb-track")
+    done = subprocess.run([command, "runs"], capture_output=True, text=True, check=False)
+    said = done.stdout + done.stderr
+    wanted = ("rich", "wandb", "pip install 'wandb-track-core[cli]'")
+    return [f"{command.name} says {said!r}, without {word!r}" for word in wanted if word not in said]
+
+
+def _serializers_without_libraries() -> list[str]:
+    from wandb_track_serializers import dump, load, to_artifact
+
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        dump(Fraction(1, 3), home / "pickle")
+        if load(home / "pickle", trusted=True) != Fraction(1, 3):
+            return ["a pickle comes back as something else"]
+        frame = home / "frame"
+        frame.mkdir()
+        (frame / "frame.parquet").write_bytes(b"PAR1")
+        return [
+            *_says("reading a frame without a library", lambda: load(frame), "pandas"),
+            *_says("an artifact without wandb", lambda: to_artifact("x", Fraction(1, 3), others=True), "[wandb]"),
+        ]
+
+
+def _metaflow_finds_the_decorator() -> list[str]:
+    from metaflow.plugins import STEP_DECORATORS
+
+    found = any(decorator.name == "wandb_log" for decorator in STEP_DECORATORS)
+    return [] if found else ["Metaflow does not know the decorator wandb_log"]
+
+
+CASES = {
+    "core": (_core_without_wandb, _command_without_extra),
+    "serializers": (_serializers_without_libraries,),
+    "metaflow": (_metaflow_finds_the_decorator,),
+}
+
+
+if __name__ == "__main__":
+    found = check(sys.argv[1])
+    count = len(list(importlib.metadata.distributions()))
+    print("\n".join(found) or f"{PREFIX}{sys.argv[1]} stands alone, in an environment of {count} distributions")
+    sys.exit(bool(found))
