@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from wandb_track_core import read_lineage
@@ -123,3 +126,44 @@ def _edges(run: OfflineRun, kind: str) -> set[tuple[str, str]]:
         if edge["edge"] == kind:
             found.update((edge["name"], alias) for alias in edge.get("aliases", [edge.get("alias")]))
     return {(name, alias) for name, alias in found if alias != "latest" or kind == "input"}
+
+
+class Bucket(http.server.BaseHTTPRequestHandler):
+    """As much of S3 as an upload of the code package needs: there is no other way to a deployment without a cloud."""
+
+    protocol_version = "HTTP/1.1"
+    objects: ClassVar[dict[str, bytes]] = {}
+
+    def do_PUT(self):
+        self.objects[self.path] = self.rfile.read(int(self.headers["Content-Length"]))
+        self._answer(200)
+
+    def do_HEAD(self):
+        self._answer(200 if self.path in self.objects else 404)
+
+    def _answer(self, status):
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        self.send_header("ETag", '"0"')
+        self.end_headers()
+
+    def log_message(self, *args):
+        """Say nothing."""
+
+
+@pytest.fixture
+def bucket() -> Iterator[dict[str, str]]:
+    """Variables that lead Metaflow to a bucket of its own."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Bucket)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield {
+            "AWS_ACCESS_KEY_ID": "id",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "METAFLOW_S3_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}",
+            "METAFLOW_DATASTORE_SYSROOT_S3": "s3://bucket/metaflow",
+        }
+    finally:
+        server.shutdown()
+        server.server_close()

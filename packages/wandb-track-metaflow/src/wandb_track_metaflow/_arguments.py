@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wandb_track_core import ArgumentError, MissingKeyError, check_policy
 
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
 _TRUTH = {"true": True, "false": False}
 
 
-@dataclass(frozen=True)
-class Arguments:
+class Arguments(NamedTuple):
     """The arguments of `wandb_log`; see there."""
 
     datasets: bool = False
@@ -57,10 +55,9 @@ class Arguments:
             ArgumentError: An argument cannot be used.
             TypeError: There is no argument of this name.
         """
-        names = [field.name for field in fields(cls)]
         for name in given:
-            if name not in names:
-                raise TypeError(f"wandb_log() has no argument {name!r}; it has {', '.join(names)}")
+            if name not in cls._fields:
+                raise TypeError(f"wandb_log() has no argument {name!r}; it has {', '.join(cls._fields)}")
         arguments = cls(**{name: _CHECKS.get(name, _as_it_is)(name, value) for name, value in given.items()})
         check_policy(arguments.on_error, arguments.init_timeout, arguments.finish_timeout, arguments.ranks)
         return arguments

@@ -25,12 +25,12 @@ class Plain(FlowSpec):
     @step
     def start(self):
         self.number = 3
-        self.folder = Path(__file__).parent / "included.txt"
+        self.source = Path(__file__)
         self.next(self.end)
 
     @step
     def end(self):
-        self.size = self.folder.stat().st_size
+        self.size = self.source.stat().st_size
 
 
 if __name__ == "__main__":
