@@ -165,7 +165,6 @@ def test_with_resume_all_attempts_are_one_run_whose_notes_keep_the_users_own(ben
         bench.execute("continued", {"x": attempt}, attempt=attempt)
     runs = bench.runs(2)
     assert {run.id for run in runs} == {"f6af03c1-n0"}
-    assert all(run.resume for run in runs)
     assert all(run.notes.splitlines()[0].startswith("[Execution URL](https://flyte.test/") for run in runs)
     assert all(run.notes.splitlines()[1:] == ["my own words"] for run in runs)
 

@@ -177,17 +177,17 @@ def test_the_version_of_a_cached_task_follows_from_the_users_function():
     def train(x: int) -> int:
         return x
 
-    plain = task(train, cache=Cache(policies=[FunctionBody()]))
-    tracked = task(track()(train), cache=Cache(policies=[FunctionBody()]))
+    plain = task(train, cache=Cache(policies=FunctionBody()))
+    tracked = task(track()(train), cache=Cache(policies=FunctionBody()))
     assert tracked.metadata.cache_version == plain.metadata.cache_version
 
 
-def test_an_image_specification_reaches_the_container(monkeypatch):
+def test_an_image_specification_reaches_the_container():
     class BuiltAlready(ImageSpecBuilder):
         def should_build(self, image_spec):
             return False
 
-    monkeypatch.setitem(ImageBuildEngine.get_registry(), "built-already", (BuiltAlready(), 1))
+    ImageBuildEngine.register("built-already", BuiltAlready(), priority=1)
     image = ImageSpec(name="trainer", registry="registry.test", packages=["scikit-learn"], builder="built-already")
 
     @track()
