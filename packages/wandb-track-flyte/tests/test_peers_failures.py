@@ -74,14 +74,14 @@ def test_a_task_that_the_platform_ends_closes_its_run(bench, place):
     """There: on SIGTERM (an eviction, a spot node that is taken away) the run stays "running" for ever."""
     started = place / "started"
     container = bench.container("terminated", "train", {"started": str(started)})
-    process = bench.start(container)
-    try:
-        while not started.exists() and process.poll() is None:
-            time.sleep(0.05)
-        process.terminate()
-        process.wait(60)
-    finally:
-        process.kill()
+    with bench.start(container) as process:
+        try:
+            while not started.exists() and process.poll() is None:
+                time.sleep(0.05)
+            process.terminate()
+            process.communicate(timeout=60)
+        finally:
+            process.kill()
     run = bench.run()
     assert run.exit_code == 143
     assert run.preempting
