@@ -107,7 +107,7 @@ def find(paths: Iterable[str | Path], *, whole: bool = True) -> list[Run]:
     found: dict[tuple[str, float], Run] = {}
     for path in paths:
         for run in _search(Path(path), whole):
-            if run.id and found.setdefault((run.id, run.started), run).is_packed:
+            if found.setdefault((run.id, run.started), run).is_packed:
                 found[run.id, run.started] = run
     return sorted(found.values(), key=lambda run: run.started)
 
@@ -242,6 +242,8 @@ def _read_records(run: Run, messages: Iterable[bytes]) -> None:
         elif kind == _log.PREEMPTING:
             run.preempting = True
     _log.apply(_log.read_latest(summary), run.summary)
+    # Of a process that was killed before the client wrote anything, no more than this is known.
+    run.id = run.id or run.log.removeprefix("run-").removesuffix(".wandb")
 
 
 _TEXTS = {1: "id", 2: "entity", 3: "project", 6: "group", 7: "job_type", 8: "name", 9: "notes"}

@@ -3,6 +3,7 @@
 from wandb_track_core import ArgumentError, MissingKeyError, current_run
 
 from .__about__ import __version__
+from ._load import load
 from .decorator import wandb_init
 
-__all__ = ["ArgumentError", "MissingKeyError", "__version__", "current_run", "wandb_init"]
+__all__ = ["ArgumentError", "MissingKeyError", "__version__", "current_run", "load", "wandb_init"]

@@ -1,0 +1,52 @@
+"""Values that a Flyte task logged, by execution and task."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+
+
+def load(
+    execution: str,
+    task: str,
+    name: str,
+    *,
+    project: str = "",
+    entity: str = "",
+    index: int | None = None,
+    offline: str | os.PathLike[str] | None = None,
+    trusted: bool = False,
+    **options: Any,
+) -> Any:
+    """Load a value that a Flyte task logged as an artifact.
+
+    Args:
+        execution: The id of the Flyte execution; "latest" for the last one in which the task made it.
+        task: The task's name, with its module or without.
+        name: The artifact's name; with ":alias" for a version of several that the task made.
+        project: The W&B project of the runs.
+        entity: Its user or team; the user's own by default.
+        index: The element of a map task.
+        offline: A folder below which offline runs lie, packed or not, such as a task's raw outputs; None: the server.
+        trusted: Whether you trust whoever wrote it: pickles run whatever code is in them.
+        **options: `directory`, `max_size` and `api`, as `wandb_track_serializers.load_artifact` takes them.
+
+    Returns:
+        The value, its contents verified.
+
+    Raises:
+        LoadError: There is no such artifact, or several tasks have made it; or it cannot be read.
+        UntrustedError: Reading would run code, and `trusted` is not set.
+    """
+    from wandb_track_serializers import MadeBy, load_artifact
+
+    is_latest = execution == "latest"
+    facts: dict[str, Any] = {"task": task} if is_latest else {"execution": execution, "task": task}
+    if index is not None:
+        facts["indices"] = [index]
+    filters = {"jobType": task.rpartition(".")[2]} if is_latest else {"group": {"$regex": f"(^|/){re.escape(execution)}$"}}
+    made_by = MadeBy("flyte", facts, filters, is_latest)
+    place = "/".join(part for part in (entity, project) if part)
+    reference = f"{place}/{name}" if place else name
+    return load_artifact(reference, run=made_by, offline=offline, trusted=trusted, **options)
