@@ -14,6 +14,7 @@ import shutil
 import stat
 import tarfile
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,9 @@ from ._artifacts import Entry, read_artifact
 if TYPE_CHECKING:
     import wandb
 
+END_SECONDS = 5.0
+"""How long a closed run may take to have its last record on disk. It takes milliseconds."""
+_END = 64 * 1024
 OURS = "wandb-track/artifacts/"
 """Within a run's folder: the files of artifacts that we logged."""
 ADOPTED = "wandb-track/adopted/"
@@ -59,14 +63,26 @@ def store(folder: str | Path, put: Callable[[Path], str]) -> str:
     """Pack an offline run and bring it to a place that outlives this machine.
 
     Args:
-        folder: The run's folder.
+        folder: The folder of a run that was just closed.
         put: Brings a tar there, and returns its address. The tar is deleted afterwards.
 
     Returns:
         The address.
     """
+    _await_end(Path(folder))
     with tempfile.TemporaryDirectory(prefix="wandb-track-") as scratch:
         return put(pack(folder, Path(scratch, f"{Path(folder).name}.tar")))
+
+
+def _await_end(folder: Path) -> None:
+    """Wait for the run's last record: the service writes it a moment after the client says that the run is closed."""
+    deadline = time.monotonic() + END_SECONDS
+    while time.monotonic() < deadline:
+        for log in folder.glob("run-*.wandb"):
+            with _log.opened(log) as data:
+                if any(_log.kind_of(message)[0] == _log.EXIT for message in _log.entries(data, tail=_END)):
+                    return
+        time.sleep(0.01)
 
 
 def adopt(folder: str | Path, artifact: wandb.Artifact) -> None:

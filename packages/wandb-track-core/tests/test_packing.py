@@ -1,0 +1,65 @@
+import json
+import stat
+
+from wandb_track_core.offline import find
+from wandb_track_testing.plugin import isolated_env, run_python
+
+STORED = """
+import shutil, sys
+from pathlib import Path
+from wandb_track_core import TaskIdentity, TrackedRun
+
+target = Path(sys.argv[1])
+def put(tar):
+    return shutil.copy(tar, target)
+
+for number in range(20):
+    with TrackedRun(TaskIdentity("chain", "t", key=("e", str(number))), project="p", store=put) as run:
+        run.log({"x": number})
+
+def refuse(tar):
+    raise OSError("the bucket is gone")
+
+with TrackedRun(TaskIdentity("chain", "t", key=("e", "refused")), project="p", store=refuse) as run:
+    run.log({"x": 1})
+"""
+
+ADOPTED = """
+import sys
+from pathlib import Path
+import wandb
+from wandb_track_core import TaskIdentity, TrackedRun, log_artifact
+
+Path("mine.txt").write_text("mine")
+with TrackedRun(TaskIdentity("chain", "t", key=("e", "t")), project="p") as run:
+    artifact = wandb.Artifact("mine", "dataset")
+    artifact.add_file("mine.txt", policy=sys.argv[1])
+    log_artifact(run, artifact)
+"""
+
+
+def test_what_is_stored_when_a_run_is_closed_is_the_whole_run(tmp_path):
+    """Up to its last record, which the client's service writes a moment after the run was finished."""
+    target = tmp_path / "bucket"
+    target.mkdir()
+    done = run_python(STORED, isolated_env(tmp_path), str(target))
+    runs = find([target])
+    assert [run.exit_code for run in runs] == [0] * 20
+    assert sorted(run.metrics["x"] for run in runs) == list(range(20))
+    assert done.stderr.count(f"Sync it with: wandb-track sync {target}") == 20
+    assert "could not be stored elsewhere: the bucket is gone" in done.stderr
+
+
+def test_the_files_of_an_artifact_that_lies_elsewhere_are_kept_in_the_runs_folder(tmp_path):
+    """What the client keeps read-only is linked, what somebody may still write to is copied."""
+    for policy, links in (("mutable", 2), ("immutable", 1)):
+        folder = tmp_path / policy
+        folder.mkdir()
+        run_python(ADOPTED, isolated_env(folder), policy)
+        (run,) = find([folder / "wandb"])
+        (kept,) = (run.place / "wandb-track" / "adopted").iterdir()
+        assert kept.read_text() == "mine"
+        assert kept.stat().st_nlink == links
+        assert run.artifacts[0].entries[0].md5 == kept.name
+        assert bool(kept.stat().st_mode & stat.S_IWUSR) == (policy == "immutable")
+        assert json.loads((run.place / "wandb-track" / "lineage.jsonl").read_text())["name"] == "mine"
