@@ -1,7 +1,10 @@
 import json
 import stat
+import threading
 
+from wandb_track_core import _log
 from wandb_track_core.offline import find
+from wandb_track_core.packing import store
 from wandb_track_testing.plugin import isolated_env, run_python
 
 STORED = """
@@ -63,3 +66,19 @@ def test_the_files_of_an_artifact_that_lies_elsewhere_are_kept_in_the_runs_folde
         assert run.artifacts[0].entries[0].md5 == kept.name
         assert bool(kept.stat().st_mode & stat.S_IWUSR) == (policy == "immutable")
         assert json.loads((run.place / "wandb-track" / "lineage.jsonl").read_text())["name"] == "mine"
+
+
+def test_storing_waits_for_the_end_of_the_log(tmp_path):
+    """The client's service writes it a moment after the run was finished."""
+    log = tmp_path / "offline-run-1-x" / "run-x.wandb"
+    log.parent.mkdir()
+    start = _log.encode([_log.Field(_log.RUN, 2, _log.encode([_log.text_field(1, "x")]))])
+    end = _log.encode([_log.Field(_log.EXIT, 2, _log.encode([_log.Field(2, 0, 7)]))])
+    _log.write(log, [start, end])
+    whole = log.read_bytes()
+    log.write_bytes(whole[:-5])
+    late = threading.Timer(1.0, log.write_bytes, [whole])
+    late.start()
+    stored = store(log.parent, lambda tar: str(tar.rename(tmp_path / "whole.tar")))
+    late.join()
+    assert find([stored])[0].runtime == 7
