@@ -98,14 +98,35 @@ def test_the_examples_of_a_page_run(path, tmp_path):
     missing = [name for name in needed(page) if importlib.util.find_spec(name) is None]
     if missing:
         pytest.skip(f"{', '.join(missing)} is not installed")
+    check(page, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("block", "error"),
+    [
+        ("```python\nassert 1 == 2\n```", AssertionError),
+        ("<!-- fragment -->\n```python\nfor x in:\n```", SyntaxError),
+        ("<!-- file: flow.py -->\n```python\nprint(1)\n```", AssertionError),
+        ("```console\npython flow.py run\n```", AssertionError),
+    ],
+)
+def test_a_planted_example_that_is_broken_is_found(tmp_path, block, error):
+    page = tmp_path / "page.md"
+    page.write_text(f"# A page\n\n{block}\n")
+    with pytest.raises(error):
+        check(Page.of(page), tmp_path)
+
+
+def check(page, folder):
+    """Run all that a page shows, in a folder."""
     for name, text in page.files.items():
-        (tmp_path / name).write_text(text)
+        (folder / name).write_text(text)
     for number, text in enumerate(page.fragments):
-        compile(text, f"{path}, fragment {number}", "exec")
+        compile(text, f"fragment {number}", "exec")
     if page.program:
-        (tmp_path / "program.py").write_text(page.program)
-        run([sys.executable, "program.py"], tmp_path)
-    run_files(page, tmp_path)
+        (folder / "program.py").write_text(page.program)
+        run([sys.executable, "program.py"], folder)
+    run_files(page, folder)
 
 
 def run_files(page, folder):
