@@ -185,6 +185,12 @@ def test_values_can_be_tracked_by_hand(execution):
     assert run.summary["note"] == {"by": "hand"}
 
 
+def test_a_version_that_is_not_one_cannot_be_used(execution):
+    """`wandb_use` says why, and what to do."""
+    assert "versions of 'table': read inputs[i].table" in execution.only("join_all").summary["refusal"]
+    assert "has no variable 'nothing' as its input" in execution.only("overridden").summary["refusal"]
+
+
 def test_metaflow_knows_where_a_task_went_and_has_its_variables_unchanged(execution, workplace):
     """Task metadata names run, folder and artifacts; the flow's data hold none of ours."""
     seen = workplace.client(

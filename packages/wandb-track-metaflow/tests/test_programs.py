@@ -66,9 +66,7 @@ def test_a_deployment_to_kubernetes_tracks_each_of_its_tasks(workplace, bucket):
     workplace.env.update(bucket)
     options = ["--no-pylint", "--datastore=s3", "--with", "wandb_log:models=true,project=x,secret=TEAM_KEY"]
     deployed = workplace.call("plain.py", *options, "argo-workflows", "create", "--only-json").output
-    template, _ = json.JSONDecoder().raw_decode(
-        deployed[deployed.index('{"') if '{"' in deployed else deployed.index("{") :]
-    )
+    template, _ = json.JSONDecoder().raw_decode(deployed[deployed.index("{") :])
     commands = [str(one["container"]) for one in template["spec"]["templates"] if "container" in one]
     steps = [command for command in commands if " step " in command]
     assert len(steps) == 2

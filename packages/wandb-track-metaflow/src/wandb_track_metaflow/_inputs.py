@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from ._datastore import content_keys, datastore_of
 from ._origins import Origins
 from ._outputs import key_alias
+from ._reads import fingerprint
 
 if TYPE_CHECKING:
     import wandb
@@ -50,7 +53,7 @@ class Inputs:
                 remarks.left_out(name, f"it could not be linked as an input: {error}")
 
     def _link_one(self, run: wandb.Run, read: Read, kind: str) -> None:
-        use_version(run, read.name, key_alias(self._origins.key_of(read)), kind)
+        use_version(run, read.name, key_alias(self._origins.key_of(read.name, read.key, lambda: read.print)), kind)
 
     def _kind(self, value: Any) -> str | None:
         from wandb_track_serializers import kind_of
@@ -64,3 +67,42 @@ def use_version(run: wandb.Run, name: str, alias: str, kind: str | None = None) 
     from wandb_track_core import legal_artifact_name, use_artifact
 
     return use_artifact(run, legal_artifact_name(name), alias, kind)
+
+
+task: Task | None = None
+"""The task of this process."""
+
+
+def input_of(name: str) -> tuple[Any, str, Callable[[], Any]]:
+    """The one version of a variable that the task in this process has as its input.
+
+    Returns:
+        The task, the version's content key, and what loads its value.
+
+    Raises:
+        ArgumentError: There is none, or there are several.
+    """
+    from wandb_track_core import ArgumentError
+
+    stored = {content_keys(one)[name]: one for one in (task.inputs if task else ()) if name in content_keys(one)}
+    if task is None or not stored:
+        remedy = f"The step has no variable {name!r} as its input: say with alias= which version of what you mean."
+        raise ArgumentError("name", name, remedy)
+    if len(stored) > 1:
+        remedy = (
+            f"The branches of this join have {len(stored)} versions of {name!r}: read inputs[i].{name}."
+        )
+        raise ArgumentError("name", name, remedy)
+    ((key, datastore),) = stored.items()
+    flow = task.flow
+    return task, key, (lambda: getattr(flow, name)) if datastore_of(flow) is datastore else (lambda: datastore[name])
+
+
+def use_input(run: wandb.Run, name: str, load: bool) -> Any:
+    """Link a variable of the flow as an input of the run; returns its value, or the artifact."""
+    current, key, value = input_of(name)
+    artifact = None
+    if not run.disabled:
+        key = Origins(current.flow, current.inputs).key_of(name, key, lambda: fingerprint(value()))
+        artifact = use_version(run, name, key_alias(key))
+    return value() if load else artifact

@@ -7,10 +7,11 @@ logged a version. So the way of the variable is followed back, as long as its co
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ._datastore import content_keys, is_tracked
-from ._reads import Read, fingerprint
+from ._reads import fingerprint
 
 MAX_COMPARED = 50
 """Variables that are loaded for comparison, for each variable that was read."""
@@ -29,21 +30,27 @@ class Origins:
         self._inputs = inputs
         self._parents: dict[str, list[Any]] = {}
 
-    def key_of(self, read: Read) -> str:
-        """The content key under which a tracked step made what was read; its own where no other is known."""
-        origin = next((one for one in self._inputs if content_keys(one).get(read.name) == read.key), None)
+    def key_of(self, name: str, key: str, print: Callable[[], bytes | None]) -> str:
+        """The content key under which a tracked step made a variable.
+
+        Args:
+            name: The variable.
+            key: The content key that the step has it under; the answer where no other is known.
+            print: Gives the value's fingerprint.
+        """
+        origin = next((one for one in self._inputs if content_keys(one).get(name) == key), None)
         if origin is None or is_tracked(self._flow):
-            return read.key
+            return key
         from metaflow.client.core import Task
 
-        task, key, compared = Task(f"{self._flow.name}/{origin.pathspec}"), read.key, 0
+        task, compared = Task(f"{self._flow.name}/{origin.pathspec}"), 0
         while True:
-            before = [(parent, parent[read.name]) for parent in self._before(task) if read.name in parent]
+            before = [(parent, parent[name]) for parent in self._before(task) if name in parent]
             found = next((parent for parent, stored in before if stored.sha == key), None)
             if found is None and not is_tracked(self._flow, task.path_components[2]):
                 for parent, stored in before[: MAX_COMPARED - compared]:
                     compared += 1
-                    if fingerprint(stored.data) == read.print:
+                    if fingerprint(stored.data) == print():
                         found, key = parent, stored.sha
                         break
             if found is None:

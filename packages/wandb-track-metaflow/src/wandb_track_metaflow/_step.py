@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wandb_track_core import ArgumentError, TrackedRun, TrackerFaultError, run_folder, say
+from wandb_track_core import TrackedRun, TrackerFaultError, run_folder, say
 
+from . import _inputs
 from ._datastore import content_keys, outlives_machine, save_file
 from ._identity import Task, identity_of
 from ._inputs import Inputs
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
     import wandb
 
     from ._arguments import Arguments
-
-
-_task: Task | None = None
-"""The task of this process, while it is tracked."""
 
 
 class StepTracker:
@@ -52,8 +49,7 @@ class StepTracker:
 
     def open(self) -> None:
         """Open the run. All other decorators have prepared the task by now: the key that they set is there."""
-        global _task
-        _task = self.task
+        _inputs.task = self.task
         arguments = self._arguments
         with alarm_stopped():
             self._tracked = TrackedRun(
@@ -158,9 +154,14 @@ class StepTracker:
         try:
             yield
         except Exception as fault:
-            if self._arguments.on_error == "raise" and self._error is None:
+            from wandb.errors import UsageError
+
+            if isinstance(fault, UsageError):
+                self._remarks.add("the step's own code has finished the run: what it set and read is not logged there")
+            elif self._arguments.on_error == "raise" and self._error is None:
                 raise TrackerFaultError(f"the step could not be tracked: {fault}") from fault
-            self._remarks.add(f"the tracker failed: {type(fault).__name__}: {fault}")
+            else:
+                self._remarks.add(f"the tracker failed: {type(fault).__name__}: {fault}")
 
 
 @contextmanager
@@ -172,22 +173,3 @@ def alarm_stopped() -> Iterator[None]:
     finally:
         if left:
             signal.setitimer(signal.ITIMER_REAL, left, interval)
-
-
-def input_key(name: str) -> str:
-    """The content key of a variable that the step in this process has as its input.
-
-    Raises:
-        ArgumentError: There is none, or there are several.
-    """
-    keys = {content_keys(datastore).get(name) for datastore in _task.inputs} if _task is not None else set()
-    keys.discard(None)
-    if len(keys) == 1:
-        return str(keys.pop())
-    if keys:
-        remedy = (
-            f"The branches of this join have {len(keys)} versions of {name!r}: read inputs[i].{name}, which links it."
-        )
-    else:
-        remedy = f"The step has no variable {name!r} as its input: say which version of which artifact you mean."
-    raise ArgumentError("alias", None, remedy)

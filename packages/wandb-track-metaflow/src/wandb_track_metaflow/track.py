@@ -41,8 +41,8 @@ def wandb_track(
     return log_value(run, name, value, aliases, format=format)
 
 
-def wandb_use(name: str, alias: str | None = None) -> wandb.Artifact | None:
-    """Link a version of an artifact as an input of the step's run.
+def wandb_use(name: str, alias: str | None = None, *, load: bool = False, trusted: bool = False) -> Any:
+    """Link a version of an artifact as an input of the step's run, and load its value if you want.
 
     What a step reads from the flow is linked without this. Use it for a variable that the step hands on unread, or
     for an artifact that does not come with the flow.
@@ -50,24 +50,31 @@ def wandb_use(name: str, alias: str | None = None) -> wandb.Artifact | None:
     Args:
         name: A variable of the flow; with `alias` any artifact: "name", or "entity/project/name".
         alias: The version, or an alias of it. None: the version that this very step has as its input.
+        load: Whether to return the value: of a variable as the flow has it, of another artifact from the server.
+        trusted: Whether you trust whoever wrote an artifact that is loaded: a pickle runs whatever code is in it.
 
     Returns:
-        The artifact; None where the run is offline (the link is then kept beside it) or the step is not tracked.
+        The value with `load`. Otherwise the artifact; None where the run is offline (the link is then kept beside it)
+        or the step is not tracked.
 
     Raises:
         NoCurrentRunError: No tracked step is running.
-        ArgumentError: The step has no such input, or the branches of a join have several versions of it.
+        ArgumentError: The step has no such input, the branches of a join have several versions of it, or an artifact
+            is to be loaded without a server.
         Exception: What the client raises, such as where there is no such version.
     """
-    from wandb_track_core import current_run, use_artifact
-
-    from ._inputs import use_version
-    from ._outputs import key_alias
-    from ._step import input_key
+    from wandb_track_core import ArgumentError, current_run, use_artifact
 
     run = current_run()
-    if run.disabled:
-        return None
-    if alias is not None:
-        return use_artifact(run, name, alias)
-    return use_version(run, name, key_alias(input_key(name)))
+    if alias is None:
+        from ._inputs import use_input
+
+        return use_input(run, name, load)
+    artifact = None if run.disabled else use_artifact(run, name, alias)
+    if not load:
+        return artifact
+    if artifact is None:
+        raise ArgumentError("load", load, "The run is not online: use wandb_track_metaflow.load(..., offline=FOLDER).")
+    from wandb_track_serializers import from_artifact
+
+    return from_artifact(artifact, trusted=trusted)

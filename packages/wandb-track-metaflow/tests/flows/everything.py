@@ -100,6 +100,10 @@ class Everything(Base):
 
     @step
     def join_all(self, inputs):
+        try:
+            wandb_use("table")
+        except ValueError as error:
+            self.refusal = str(error)
         self.rows = sum(len(each.table) for each in inputs)
         self.merge_artifacts(inputs, exclude=["letter", "digits", "table", "score"])
         self.next(self.untracked)
@@ -119,6 +123,11 @@ class Everything(Base):
         wandb_track("by_hand", self.df, aliases=["mine"])
         wandb_track("note", {"by": "hand"})
         wandb_use("untouched")
+        assert wandb_use("df", load=True) is self.df
+        try:
+            wandb_use("nothing")
+        except ValueError as error:
+            self.refusal = str(error)
         self.next(self.end)
 
     @step
