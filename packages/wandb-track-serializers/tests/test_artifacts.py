@@ -195,6 +195,17 @@ def test_the_digest_is_the_clients(wandb_env, tree):
     assert hashes == {path: hashlib.md5((tree / path).read_bytes()).hexdigest() for path in ("a.txt", "sub/b.txt")}
 
 
+def test_an_artifact_has_the_names_of_todays_integrations(tree, wandb_env):
+    """A file's artifact holds it under its own name, a folder's its tree; type dataset, without a client's copy."""
+    for value, names in ((tree, ["a.txt", "sub/b.txt"]), (tree / "a.txt", ["a.txt"])):
+        folder = wandb_env / f"out{len(names)}"
+        artifact = to_artifact("data", value, datasets=True, directory=folder)
+        assert (artifact.type, sorted(artifact.manifest.entries)) == ("dataset", names)
+        for entry in artifact.manifest.entries.values():
+            assert Path(entry.local_path).is_relative_to(folder)
+            assert entry.skip_cache
+
+
 def test_very_many_files(wandb_online, wandb_env):
     """Of more than a thousand files the metadata holds the common hash, and they still come back verified."""
     root = wandb_env / "many"

@@ -19,6 +19,7 @@ from wandb_track_serializers import (
     SerializerError,
     TooLargeError,
     UntrustedError,
+    _files,
     dump,
     load,
 )
@@ -44,8 +45,6 @@ def edit(root: Path, **changes) -> None:
 
 def hashed(root: Path) -> None:
     """Give a manifest the hashes of the files as they are now."""
-    from wandb_track_serializers import _files
-
     files = _files.hashed(root / "files", _files.listing(root / "files"))
     edit(root, files=[{"path": file.path, "md5": file.md5, "size": file.size} for file in files])
 
@@ -313,8 +312,10 @@ def test_a_bomb_of_text(tmp_path):
     (tmp_path / "x").mkdir()
     pq.write_table(pa.table({"a": text}), tmp_path / "x" / "a.parquet", compression="zstd", store_schema=False)
     assert (tmp_path / "x" / "a.parquet").stat().st_size < 10_000
-    with pytest.raises(TooLargeError, match="'x' takes 100,0"):
-        load(tmp_path / "x", max_size=10**9)
+    files = _files.hashed(tmp_path / "x", ["a.parquet"])
+    manifest = Manifest("pyarrow.parquet", 1, "dataset", "bomb", "c", tuple(files))
+    with pytest.raises(TooLargeError, match="'bomb' takes 100,0"):
+        load(tmp_path / "x", manifest, max_size=10**9)
 
 
 def test_a_bomb_within_the_machines_memory_is_the_default_limit(tmp_path):
@@ -373,8 +374,6 @@ def test_skops_with_a_type_that_it_does_not_know(tmp_path):
 
 def test_a_file_is_read_from_what_was_verified(tmp_path, monkeypatch):
     """A file that is replaced between its verification and its reading makes no difference."""
-    from wandb_track_serializers import _files
-
     dump(object, tmp_path / "x", "safe")
     proof = tmp_path / "proof"
     dump(Evil(f"touch {proof}"), tmp_path / "evil", "safe")

@@ -5,7 +5,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from wandb_track_serializers import UnsupportedValueError, dump, load, to_artifact
+from wandb_track_serializers import UnsupportedValueError, dump, load
 
 
 @pytest.fixture
@@ -162,14 +162,3 @@ def test_a_relative_path(tree, tmp_path, monkeypatch):
     monkeypatch.chdir(tree)
     assert dump(Path("one.txt"), tmp_path / "a").files[0].path == "one.txt"
     assert len(dump(Path(), tmp_path / "b").files) == 2
-
-
-def test_an_artifact_has_the_names_of_todays_integrations(tree, tmp_path, wandb_env):
-    """A file's artifact holds it under its own name, a folder's its tree; type dataset, without a client's copy."""
-    for value, names in ((tree, ["a/two.txt", "one.txt"]), (tree / "one.txt", ["one.txt"])):
-        folder = tmp_path / f"out{len(names)}"
-        artifact = to_artifact("data", value, datasets=True, directory=folder)
-        assert (artifact.type, sorted(artifact.manifest.entries)) == ("dataset", names)
-        for entry in artifact.manifest.entries.values():
-            assert Path(entry.local_path).is_relative_to(folder)
-            assert entry.skip_cache
