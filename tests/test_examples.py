@@ -84,7 +84,6 @@ def test_flyte_maps_one_run_for_each_element(tmp_path):
     assert selected.summary["best_strength"] == max(means, key=means.get)
 
 
-@pytest.mark.skipif(not (EXAMPLES / "metaflow_select").exists(), reason="the example is not here yet")
 @needs("metaflow", "sklearn")
 def test_metaflow_selects_a_model_and_ties_it_to_its_data(tmp_path):
     run_python(EXAMPLES / "metaflow_select" / "flow.py", env_of(tmp_path), "run", timeout=300)
