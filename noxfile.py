@@ -52,7 +52,7 @@ def build(session: nox.Session, source: Path, into: Path, *options: str) -> None
 def wheel(session: nox.Session, source: Path) -> str:
     """Build a project's wheel, once in a call of nox."""
     if source not in _built:
-        into = ROOT / "dist" / "wheels" / source.name if source.is_relative_to(ROOT) else source / "dist"
+        into = ROOT / "dist" / "wheels" / source.name if source.parent in (ROOT, ROOT / "packages") else source / "dist"
         build(session, source, into, "--wheel")
         _built[source] = str(next(into.glob("*.whl")))
     return _built[source]
@@ -163,7 +163,7 @@ def types(session: nox.Session) -> None:
 def together(session: nox.Session) -> None:
     """What crosses packages: the direction of imports, documentation examples, both orchestrators end to end."""
     install(session, *PRESENT)
-    session.run("pytest", "tests", "testing/tests", *session.posargs)
+    session.run("pytest", "-n2", "--dist=loadscope", "tests", "testing/tests", *session.posargs)
 
 
 @nox.session
@@ -265,6 +265,7 @@ def dist(session: nox.Session, package: str) -> None:
         into, elsewhere = ROOT / "dist" / package, Path(session.create_tmp()).resolve()
         shutil.rmtree(elsewhere)
         shutil.copytree(project.folder, elsewhere / "copy", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / ".gitignore", elsewhere / "copy")  # hatch heeds and ships the one it finds, here or above
         session.env["SOURCE_DATE_EPOCH"] = dists.git(ROOT, "log", "-1", "--format=%ct").strip()
         build(session, project.folder, into)
         build(session, elsewhere / "copy", elsewhere / "again")
