@@ -39,6 +39,7 @@ MIDDLE = {"flytekit": "1.16.16", "metaflow": "2.19.10", "wandb": "0.29.0"}
 AGES = ("oldest", "middle", "newest")
 TRIED = [(name, library, age) for name in PACKAGES for library in dists.bounds(PACKAGES[name], MIDDLE) for age in AGES]
 
+WHEELS = tempfile.TemporaryDirectory(prefix="wandb-track-wheels-")  # of this call of nox alone
 _built: dict[Path, str] = {}
 _rows: list[tuple[str, str, str]] = []
 
@@ -52,7 +53,7 @@ def build(session: nox.Session, source: Path, into: Path, *options: str) -> None
 def wheel(session: nox.Session, source: Path) -> str:
     """Build a project's wheel, once in a call of nox."""
     if source not in _built:
-        into = ROOT / "dist" / "wheels" / source.name if source.parent in (ROOT, ROOT / "packages") else source / "dist"
+        into = Path(WHEELS.name) / str(len(_built))
         build(session, source, into, "--wheel")
         _built[source] = str(next(into.glob("*.whl")))
     return _built[source]

@@ -1,0 +1,212 @@
+"""What each package declares is what it imports, ships and needs; and a mistake in any of that is found and named."""
+
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def dists():
+    sys.path.insert(0, str(ROOT / "tests"))
+    try:
+        spec = importlib.util.spec_from_file_location("distributions", ROOT / "tests" / "distributions.py")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.pop(0)
+    return module
+
+
+@pytest.fixture
+def project(dists, tmp_path):
+    """Give each of a copy's packages by name; what is planted in the copy is nobody else's."""
+    shutil.copytree(ROOT / "packages", tmp_path / "packages", ignore=shutil.ignore_patterns("__pycache__", "data"))
+    return lambda name: dists.Project(tmp_path, name)
+
+
+def git(root, *arguments):
+    who = ("-c", "user.name=A Tester", "-c", "user.email=tester@example.com")
+    subprocess.run(["git", "-C", root, *who, *arguments], check=True, capture_output=True)
+
+
+def commit(root):
+    """Commit a copy, as a repository of its own."""
+    git(root, "init", "-q")
+    git(root, "add", ".")
+    git(root, "commit", "-q", "-m", "as it is")
+
+
+def replace(path, pattern, by):
+    """Change a file at the one place where a pattern is found."""
+    changed, count = re.subn(pattern, by, path.read_text(), count=1)
+    assert count, f"{path} does not hold {pattern}"
+    path.write_text(changed)
+
+
+@pytest.mark.parametrize("name", ["core", "serializers", "flyte", "metaflow"])
+def test_what_a_package_imports_is_what_it_declares(dists, name):
+    here = dists.Project(ROOT, name)
+    assert [*dists.undeclared(here), *dists.unneeded(here), *dists.out_of_range(here)] == []
+
+
+@pytest.mark.parametrize("name", ["core", "serializers", "flyte", "metaflow"])
+def test_every_requirement_states_one_lower_bound(dists, name):
+    here = dists.Project(ROOT, name)
+    for requirement in [*here.requirements, *(each for extra in here.extras.values() for each in extra)]:
+        assert dists.floor_of(requirement)
+
+
+def test_an_import_that_is_not_declared_is_found(dists, project):
+    planted = project("core").source / "planted.py"
+    planted.write_text("def f():\n    import requests\n")
+    (said,) = dists.undeclared(project("core"))
+    assert f"{planted}:2 imports requests, which wandb-track-core does not declare" in said
+
+
+def test_an_import_of_an_extra_at_module_level_is_found(dists, project):
+    (project("serializers").source / "planted.py").write_text("import pandas\n")
+    (said,) = dists.undeclared(project("serializers"))
+    assert "always imports pandas, which wandb-track-serializers declares for an extra only" in said
+
+
+def test_a_requirement_that_nothing_imports_is_found(dists, project):
+    pyproject = project("flyte").folder / "pyproject.toml"
+    replace(pyproject, r"(?<=dependencies = \[\n)", '    "metaflow>=2.18",\n')
+    assert list(dists.unneeded(project("flyte"))) == [
+        "wandb-track-flyte requires metaflow, which nothing in it imports"
+    ]
+
+
+def test_a_sibling_beside_it_that_a_package_does_not_allow_is_found(dists, project):
+    replace(project("core").source / "__about__.py", r'"[\d.]+"', '"99.0"')
+    (said,) = dists.out_of_range(project("serializers"))
+    assert said.endswith("but beside it lies 99.0")
+
+
+def test_a_lower_bound_of_a_sibling_below_what_is_imported_from_it_is_found(dists, project, tmp_path):
+    """What the sibling's commit of the bound lacks is named, with the line that needs it."""
+    commit(tmp_path)
+    metaflow = project("metaflow")
+    old = dists.unpack(tmp_path, dists.commit_of_floor(metaflow, "core"), "core", tmp_path / "old")
+    assert list(dists.missing_at_floor(metaflow, old)) == []
+    (project("core").source / "fresh.py").write_text("def brand_new(): ...\n")
+    (metaflow.source / "planted.py").write_text("from wandb_track_core.fresh import brand_new\n")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-q", "-m", "uses what is new, and leaves the bound as it was")
+    old = dists.unpack(tmp_path, dists.commit_of_floor(metaflow, "core"), "core", tmp_path / "older")
+    (said,) = dists.missing_at_floor(metaflow, old)
+    assert "planted.py:1 imports brand_new from wandb_track_core.fresh" in said
+    assert said.endswith("raise the lower bound")
+
+
+def test_a_tag_is_the_floor_once_there_is_one(dists, project, tmp_path):
+    commit(tmp_path)
+    requirement = project("flyte").siblings["core"]
+    git(tmp_path, "tag", f"wandb-track-core-v{dists.floor_of(requirement)}")
+    git(tmp_path, "tag", "wandb-track-core-v99.0")
+    assert dists.commit_of_floor(project("flyte"), "core") == f"wandb-track-core-v{dists.floor_of(requirement)}"
+
+
+def archives(project, lack=(), hold=()):
+    """Write an sdist and a wheel of what git tracks, without some files and with others."""
+    folder = project.folder
+    stem = f"{project.source.name}-{project.version}"
+    sdist, wheel = folder.parent / f"{stem}.tar.gz", folder.parent / f"{stem}-py3-none-any.whl"
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    with tarfile.open(sdist, "w:gz") as tar, zipfile.ZipFile(wheel, "w") as packed:
+        tar.addfile(tarfile.TarInfo(f"{stem}/PKG-INFO"))
+        for info in ("METADATA", "WHEEL", "RECORD", "licenses/LICENSE"):
+            packed.writestr(f"{stem}.dist-info/{info}", "")
+        if "scripts" in project.toml["project"]:
+            packed.writestr(f"{stem}.dist-info/entry_points.txt", "")
+        for path in [*files, *(folder / name for name in hold)]:
+            name = path.relative_to(folder).as_posix()
+            if name in lack:
+                continue
+            tar.addfile(tarfile.TarInfo(f"{stem}/{name}"))
+            if name.startswith("src/"):
+                packed.writestr(name.removeprefix("src/"), "")
+    return sdist, wheel
+
+
+def test_archives_of_what_git_tracks_are_found_right(dists, project, tmp_path):
+    commit(tmp_path)
+    assert list(dists.unlike_git(project("core"), *archives(project("core")))) == []
+
+
+def test_a_file_that_an_archive_lacks_or_should_not_hold_is_found(dists, project, tmp_path):
+    commit(tmp_path)
+    core = project("core")
+    sdist, wheel = archives(core, lack={"src/wandb_track_core/py.typed", "tests/test_cli.py"}, hold=["src/notes.txt"])
+    assert list(dists.unlike_git(core, sdist, wheel)) == [
+        f"{sdist.name} lacks src/wandb_track_core/py.typed, which git tracks",
+        f"{sdist.name} lacks tests/test_cli.py, which git tracks",
+        f"{sdist.name} holds src/notes.txt, which git does not track",
+        f"{wheel.name} lacks wandb_track_core/py.typed, which git tracks",
+        f"{wheel.name} holds notes.txt, which git does not track",
+    ]
+
+
+def test_archives_that_differ_between_two_builds_are_found(dists, tmp_path):
+    for folder, contents in (("one", b"a"), ("two", b"b")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.whl").write_bytes(contents)
+        (tmp_path / folder / "x.tar.gz").write_bytes(b"same")
+    assert list(dists.not_reproduced(tmp_path / "one", tmp_path / "two")) == [
+        "x.whl is not the same when it is built again elsewhere"
+    ]
+
+
+def test_a_release_has_its_version_in_tag_source_and_changelog_and_its_siblings_released(dists, project, tmp_path):
+    commit(tmp_path)
+    flyte = project("flyte")
+    complaints = "\n".join(dists.unfit_for_release(tmp_path, "wandb-track-flyte-v77.0"))
+    assert f"the tag says 77.0, and wandb_track_flyte/__about__.py says {flyte.version}" in complaints
+    assert "it has to be '## 77.0 (YYYY-MM-DD)'" in complaints
+    assert "of which nothing is tagged: release that first" in complaints
+    replace(flyte.folder / "CHANGELOG.md", r"## \S+ \(.+\)", f"## {flyte.version} (2026-01-31)")
+    for requirement in flyte.siblings.values():
+        git(tmp_path, "tag", f"{requirement.name}-v{dists.floor_of(requirement)}")
+    assert list(dists.unfit_for_release(tmp_path, f"wandb-track-flyte-v{flyte.version}")) == []
+
+
+def test_a_tag_of_no_package_is_refused(dists):
+    (said,) = dists.unfit_for_release(ROOT, "v0.1.0")
+    assert "the tag is 'v0.1.0': it has to be wandb-track-PACKAGE-vVERSION" in said
+
+
+def test_results_are_laid_out_as_a_table(dists):
+    rows = [("core", "3.9", "passed 1 s"), ("core", "3.10", "passed 2 s"), ("flyte", "3.10", "FAILED 3 s")]
+    assert dists.table(rows).splitlines() == [
+        "       3.9         3.10",
+        "core   passed 1 s  passed 2 s",
+        "flyte  -           FAILED 3 s",
+    ]
+
+
+def test_opening_a_run_without_the_client_says_what_to_install(tmp_path):
+    """An environment without the client cannot be had inside of these tests: a finder refuses it in its place."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import sys\n"
+        "class WithoutClient:\n"
+        "    def find_spec(name, path=None, target=None):\n"
+        "        if name == 'wandb':\n"
+        "            raise ModuleNotFoundError(name, name=name)\n"
+        "sys.meta_path.insert(0, WithoutClient)\n"
+        "from wandb_track_core import TaskIdentity, TrackedRun\n"
+        "TrackedRun(TaskIdentity('any', 'task'), project='any').open()\n"
+    )
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "TrackError: a run needs the W&B client, which is not installed: pip install wandb" in done.stderr
