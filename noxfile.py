@@ -281,7 +281,7 @@ def dist(session: nox.Session, package: str) -> None:
 
 @nox.session
 def release(session: nox.Session) -> None:
-    """Check a package's tag, given after `--`, against its version, changelog and siblings, and build it into dist."""
+    """Check the tag given after `--` against version, changelog and siblings, and build its package into dist/release."""
     if len(session.posargs) != 1:
         session.error("name the tag: nox -s release -- wandb-track-core-v0.1.0")
     (tag,) = session.posargs
@@ -292,8 +292,8 @@ def release(session: nox.Session) -> None:
             before = dists.unpack(ROOT, dists.commit_of_floor(project, sibling), sibling, Path(folder))
             refuse(session, dists.missing_at_floor(project, before))
         committed = dists.unpack(ROOT, "HEAD", project.name, Path(folder) / "committed")
-        build(session, committed.folder, ROOT / "dist" / project.name)
-    archives = sorted(map(str, (ROOT / "dist" / project.name).glob("*.[tw]*")))
+        build(session, committed.folder, ROOT / "dist" / "release")
+    archives = sorted(map(str, (ROOT / "dist" / "release").glob("*.[tw]*")))
     session.install("twine>=6")
     session.run("twine", "check", "--strict", *archives)
     session.log("fit for release: " + ", ".join(archives))

@@ -185,6 +185,21 @@ def test_a_tag_of_no_package_is_refused(dists):
     assert "the tag is 'v0.1.0': it has to be wandb-track-PACKAGE-vVERSION" in said
 
 
+def test_ci_calls_sessions_that_there_are_on_all_pythons_that_packages_state(dists):
+    defined = re.findall(r"^def (\w+)\(session", (ROOT / "noxfile.py").read_text(), re.MULTILINE)
+    ci = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+    called = [name.strip() for listed in re.findall(r"session: \[(.+)\]", ci) for name in listed.split(",")]
+    assert called
+    assert set(called) <= set(defined)
+    stated = {
+        entry.rpartition(" ")[2]
+        for name in dists.NAMES
+        for entry in dists.Project(ROOT, name).toml["project"]["classifiers"]
+        if re.search(r":: \d\.\d+$", entry)
+    }
+    assert set(re.findall(r'"(3\.\d+)"', re.search(r"python: \[(.+)\]", ci)[1])) == stated
+
+
 def test_results_are_laid_out_as_a_table(dists):
     rows = [("core", "3.9", "passed 1 s"), ("core", "3.10", "passed 2 s"), ("flyte", "3.10", "FAILED 3 s")]
     assert dists.table(rows).splitlines() == [
