@@ -163,7 +163,8 @@ def types(session: nox.Session) -> None:
 @nox.session
 def together(session: nox.Session) -> None:
     """What crosses packages: the direction of imports, documentation examples, both orchestrators end to end."""
-    install(session, *PRESENT)
+    examples = ("luigi>=3.6", "hatchling>=1.26", "scikit-learn>=1.3")
+    install(session, *PRESENT, more=examples)
     session.run("pytest", "-n2", "--dist=loadscope", "tests", "testing/tests", *session.posargs)
 
 
@@ -281,7 +282,7 @@ def dist(session: nox.Session, package: str) -> None:
 
 @nox.session
 def release(session: nox.Session) -> None:
-    """Check the tag given after `--` against version, changelog and siblings, and build its package into dist/release."""
+    """Check the tag given after `--` against version, changelog and siblings; build its package into dist/release."""
     if len(session.posargs) != 1:
         session.error("name the tag: nox -s release -- wandb-track-core-v0.1.0")
     (tag,) = session.posargs
@@ -333,3 +334,10 @@ def bench(session: nox.Session) -> None:
     more = ("flytekitplugins-wandb", "scikit-learn>=1.3", "fastcore")
     install(session, "flyte", "metaflow", more=more)
     session.run("python", "benchmarks/bench.py", "--write", "benchmarks", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation: built strictly, every link and anchor checked."""
+    session.install("mkdocs-material>=9.6,<10", "mkdocstrings[python]>=1,<2", "ruff>=0.17,<0.18")
+    session.run("mkdocs", "build", "--strict", "-d", session.create_tmp(), env={"NO_MKDOCS_2_WARNING": "1"})

@@ -299,6 +299,10 @@ def unfit_for_release(root: Path, tag: str) -> Iterator[str]:
     if heading is None or heading[1] != version or not re.fullmatch(r"\d{4}-\d\d-\d\d", heading[2]):
         shown = heading[0] if heading else "nothing"
         yield f"the changelog of {project.distribution} begins with {shown!r}: it has to be '## {version} (YYYY-MM-DD)'"
+    if tag not in git(root, "tag", "--points-at", "HEAD").split():
+        yield f"the commit that is checked out does not have the tag: git tag {tag}"
+    if git(root, "status", "--porcelain", "--", str(project.folder)):
+        yield f"{project.distribution} has changes that are not committed"
     yield from out_of_range(project)
     for requirement in project.siblings.values():
         released = tags(root, requirement.name)
