@@ -120,7 +120,10 @@ class TrackedRun:
         return f"<TrackedRun of {self.identity.name}>"
 
     def __reduce__(self) -> Any:
-        raise TypeError("a TrackedRun belongs to its process and may hold a key: it cannot be pickled")
+        raise TypeError(
+            "a TrackedRun cannot be pickled, because it belongs to its process and may hold a key: "
+            "make one where the task runs"
+        )
 
     @property
     def is_tracked(self) -> bool:

@@ -151,7 +151,7 @@ def load(
     """
     root = Path(directory).absolute()
     if not root.is_dir():
-        raise FileNotFoundError(f"directory {str(root)!r} does not exist, or is no folder")
+        raise FileNotFoundError(f"directory {str(root)!r} is no folder that is there: give one that dump() wrote")
     own = root / FILE_NAME
     if manifest is None and own.is_file():
         with _files.open_plain(own) as file:
@@ -159,7 +159,9 @@ def load(
         root /= FILES
     elif manifest is None:
         if (root / f"{FILES}.partial").is_dir() or {path.name for path in root.iterdir()} == {FILES}:
-            raise IntegrityError(f"{str(root)!r} holds no manifest: the value was never written to its end")
+            raise IntegrityError(
+                f"{str(root)!r} holds no manifest, so the value was never written to its end: write it again"
+            )
         manifest = guess(root.name, _files.hashed(root, _files.listing(root)), root)
     elif own.is_file() and FILE_NAME not in {file.path for file in manifest.files}:
         root /= FILES
@@ -179,7 +181,7 @@ def read(root: Path, manifest: Manifest, trusted: bool, max_size: int | None, or
     serializer = reader(manifest, trusted, origin)
     handle = _files.verify(root, manifest.files, nothing_else=serializer.in_place)
     try:
-        return serializer.read(Source(root, manifest, trusted, max_size or _memory(), handle))
+        return serializer.read(Source(root, manifest, trusted, _memory() if max_size is None else max_size, handle))
     except SerializerError:
         raise
     except Exception as error:
