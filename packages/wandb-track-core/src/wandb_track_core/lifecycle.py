@@ -122,7 +122,7 @@ class TrackedRun:
     def __reduce__(self) -> Any:
         raise TypeError(
             "a TrackedRun cannot be pickled, because it belongs to its process and may hold a key: "
-            "make one where the task runs"
+            "give its identity instead, and make one where the task runs"
         )
 
     @property

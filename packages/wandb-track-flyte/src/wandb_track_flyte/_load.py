@@ -45,7 +45,8 @@ def load(
     facts: dict[str, Any] = {"task": task} if is_latest else {"execution": execution, "task": task}
     if index is not None:
         facts["indices"] = [index]
-    filters = {"jobType": task.rpartition(".")[2]} if is_latest else {"group": {"$regex": f"(^|/){re.escape(execution)}$"}}
+    of_execution = {"group": {"$regex": f"(^|/){re.escape(execution)}$"}}
+    filters = {"jobType": task.rpartition(".")[2]} if is_latest else of_execution
     made_by = MadeBy("flyte", facts, filters, is_latest)
     place = "/".join(part for part in (entity, project) if part)
     reference = f"{place}/{name}" if place else name

@@ -146,8 +146,8 @@ def _find_online(wanted: Reference, run: str | MadeBy | None, api: wandb.Api | N
         made = [(one, [a for a in one.logged_artifacts() if _is_meant(wanted, a)]) for one in runs]
     except (ValueError, CommError) as error:
         raise LoadError(f"{wanted} cannot be found on the server: {error}") from error
-    artifact = _only([(one.config, found[-1]) for one, found in made if found], wanted, run)
-    return artifact
+    only: wandb.Artifact = _only([(one.config, found[-1]) for one, found in made if found], wanted, run)
+    return only
 
 
 def _runs_of(api: wandb.Api, wanted: Reference, run: str | MadeBy) -> Iterable[Any]:
