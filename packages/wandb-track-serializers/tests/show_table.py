@@ -2,7 +2,8 @@
 
     python show_table.py
 
-The second process, of another hash seed, also writes each value once more and compares the bytes. Rows of libraries that are not installed are marked; the exit code is 1 if any other row fails.
+The second process, of another hash seed, also writes each value once more and compares the bytes. Rows of libraries
+that are not installed are marked; the exit code is 1 if any other row fails.
 """
 
 from __future__ import annotations

@@ -50,7 +50,10 @@ FAITHFUL = {
     "text as objects": lambda: pd.DataFrame({"a": series(["x", None])}),
     "text as objects with NaN": lambda: pd.DataFrame({"a": series(["x", np.nan])}),
     "text as objects with NA": lambda: pd.DataFrame({"a": series(["x", pd.NA])}),
-    "text": lambda: pd.DataFrame({"a": ["x", None], "b": pd.array(["x", None], dtype="string")}),
+    "text": lambda: pd.DataFrame(
+        {"a": ["x", None]}
+        | {dtype: pd.array(["x", None], dtype) for dtype in ("string", "string[python]", "string[pyarrow]")}
+    ),
     "numbers as objects": lambda: pd.DataFrame({"a": series([1, None]), "b": series([0.5, np.nan])}),
     "truth as objects": lambda: pd.DataFrame({"a": series([True, None]), "b": series([True, False])}),
     "nothing but missing": lambda: pd.DataFrame({"a": series([None, None]), "b": series([np.nan, np.nan])}),
@@ -126,7 +129,46 @@ PICKLED = {
     "a mixed index": (lambda: pd.DataFrame({"a": [1, 2]}, index=pd.Index(["a", 1], dtype=object)), "its index holds"),
     "an index with holes": (lambda: pd.DataFrame({"a": [1, 2]}, index=pd.Index([None, "b"], dtype=object)), "misses"),
     "attrs that are no JSON": (lambda: with_attrs({"f": uuid.UUID(int=1)}), "attrs are not JSON"),
+    "a dtype of another library": (lambda: pd.DataFrame({"a": Foreign([1, 2])}), "only its own library"),
 }
+
+
+class ForeignType(pd.api.extensions.ExtensionDtype):
+    name = "foreign"
+    type = int
+
+    @classmethod
+    def construct_array_type(cls):
+        return Foreign
+
+
+class Foreign(pd.api.extensions.ExtensionArray):
+    """An extension array as other libraries bring them, which knows how Arrow could hold it."""
+
+    dtype = ForeignType()
+
+    def __init__(self, values):
+        self.values = np.asarray(values)
+
+    @classmethod
+    def _from_sequence(cls, scalars, *, dtype=None, copy=False):
+        return cls(scalars)
+
+    def __len__(self):
+        return len(self.values)
+
+    def __getitem__(self, item):
+        found = self.values[item]
+        return found if np.isscalar(found) else Foreign(found)
+
+    def __arrow_array__(self, type=None):
+        return pa.array(self.values)
+
+    def isna(self):
+        return np.zeros(len(self), bool)
+
+    def copy(self):
+        return Foreign(self.values.copy())
 
 
 def with_attrs(attrs: dict[str, Any]) -> Any:

@@ -124,6 +124,23 @@ def test_a_file_that_changes_while_it_is_copied(tree, tmp_path, monkeypatch):
     refused(tree, tmp_path, "changed while it was copied")
 
 
+def test_a_folder_around_its_own_copy(tree):
+    """A folder is not copied into itself, which would not end."""
+    with pytest.raises(UnsupportedValueError, match="holds the folder that it is to be copied to"):
+        dump(tree, tree / "a" / "copy")
+    assert sorted(path.name for path in (tree / "a").iterdir()) == ["b", "two.txt"]
+
+
+def test_a_folder_that_holds_nothing(tmp_path):
+    """An empty folder, and one that holds a single file further down, come back as folders."""
+    (tmp_path / "empty").mkdir()
+    dump(tmp_path / "empty", tmp_path / "a")
+    assert list(load(tmp_path / "a").iterdir()) == []
+    (tmp_path / "plain" / "deep").mkdir(parents=True)
+    (tmp_path / "plain" / "deep" / "a.npy").write_text("a")
+    assert load(tmp_path / "plain") == tmp_path / "plain"
+
+
 def test_a_copy_without_help_of_the_kernel(tree, tmp_path, monkeypatch):
     """Where the kernel cannot copy by itself, the bytes are copied all the same."""
 

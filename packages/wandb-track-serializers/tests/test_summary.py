@@ -118,6 +118,17 @@ def test_conversions(case):
     assert to_summary(value) == wanted
 
 
+def test_a_value_that_claims_to_be_another():
+    """A mock of a dictionary is no dictionary, and is described; a number that cannot convert itself is taken as is."""
+    from unittest.mock import MagicMock
+
+    mock = MagicMock(spec=dict)
+    assert kind_of(mock) == "other"
+    assert to_summary([mock]) == ["<unittest.mock.MagicMock>"]
+    broken = type("Broken", (int,), {"__int__": lambda self: 1 / 0})(7)
+    assert to_summary({"a": broken}) == {"a": 7}
+
+
 def test_numpy():
     """NumPy scalars become Python's, small arrays lists, and large ones are described."""
     np = pytest.importorskip("numpy")

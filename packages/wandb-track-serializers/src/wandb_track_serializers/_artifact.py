@@ -194,9 +194,9 @@ def _agree(manifest: Manifest, entries: Sequence[FileEntry], origin: str) -> Non
 
 def _md5(entry: Any) -> str:
     """The hash of a file in hexadecimal; empty where the client hashed in another way."""
-    if entry.extra.get("alg"):
-        return ""
-    return base64.b64decode(entry.digest).hex()
+    with suppress(ValueError):
+        return "" if entry.extra.get("alg") else base64.b64decode(entry.digest).hex()
+    return ""
 
 
 def _map(function: Any, items: Sequence[str]) -> list[FileEntry]:

@@ -51,7 +51,7 @@ def guess(name: str, files: Sequence[FileEntry], directory: Path | None = None) 
         name=name,
         class_name="an unknown class",
         files=tuple(files),
-        details={"kind": "folder"} if len(files) > 1 else {},
+        details={} if len(files) == 1 and "/" not in files[0].path else {"kind": "folder"},
     )
 
 

@@ -31,6 +31,7 @@ FILE_NAME = "wandb_track.json"
 LISTED = 1_000
 """The most files that an artifact's metadata lists."""
 
+_SHOWN = 500
 _MD5 = re.compile("[0-9a-f]{32}")
 
 
@@ -137,10 +138,10 @@ class Manifest:
             serializer=_field(fields, "serializer", str),
             format_version=_field(fields, "format_version", int),
             kind=cast("Kind", kind),
-            name=_field(fields, "name", str),
-            class_name=_field(fields, "class", str),
+            name=_text(fields, "name"),
+            class_name=_text(fields, "class"),
             files=_files(fields, tuple(listing)),
-            written_by=_field(fields, "written_by", str),
+            written_by=_text(fields, "written_by"),
             versions={
                 str(key): _typed(value, str, f"the manifest's version of {key}")
                 for key, value in _field(fields, "versions", dict).items()
@@ -196,6 +197,12 @@ def _files(data: dict[str, Any], listing: tuple[FileEntry, ...]) -> tuple[FileEn
 
 def _field(data: dict[str, Any], key: str, kind: type) -> Any:
     return _typed(data.get(key), kind, f"the manifest's {key!r}")
+
+
+def _text(data: dict[str, Any], key: str) -> str:
+    """A text that is to be shown: without what would steer a terminal, and not without end."""
+    text = "".join(char if char.isprintable() else "?" for char in _field(data, key, str))
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _typed(value: object, kind: type, what: str) -> Any:

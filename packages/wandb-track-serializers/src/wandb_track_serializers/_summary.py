@@ -60,15 +60,16 @@ class _Converter:
         self._inside: set[int] = set()
 
     def convert(self, value: Any, depth: int) -> Any:
-        if value is None or isinstance(value, bool):
+        kind = type(value)  # not isinstance, which asks the value itself: a mock claims to be what it stands for
+        if value is None or kind is bool:
             return self._spend(value, 5)
-        if isinstance(value, str):
+        if issubclass(kind, str):
             return self._text(str.__str__(value))
-        if isinstance(value, int):
-            return self._spend(*_integer(int(value)))
-        if isinstance(value, float):
-            return self._spend(_float(float(value)), 20)
-        if isinstance(value, dict | list | tuple | set | frozenset):
+        if issubclass(kind, int):
+            return self._spend(*_integer(int.__index__(value)))
+        if issubclass(kind, float):
+            return self._spend(_float(float.__float__(value)), 20)
+        if issubclass(kind, dict | list | tuple | set | frozenset):
             return self._container(value, depth)
         if is_a(value, "numpy", "generic"):
             return self._scalar(value, depth)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
@@ -48,11 +47,15 @@ class PandasParquet(Serializer):
         base = cast("type", loaded("pandas", "Series" if value.ndim == 1 else "DataFrame"))
         if type(value) is not base:
             target.notes.append(f"a {class_name(value)} comes back as a pandas.{base.__name__}")
+        try:
+            attrs = json.dumps(value.attrs)
+        except (TypeError, ValueError) as error:
+            raise NotRepresentableError(f"its attrs are not JSON: {error}") from error
         recipe = Recipe()
         frame = _frame(value, recipe)
         try:
             columns = recipe.prepare(frame)
-            schema = _schema(columns, recipe, frame)
+            schema = _schema(columns, recipe, frame, attrs)
             target.notes += recipe.notes
             sample = next(_groups(columns, schema, _SAMPLE))
             rows = arrow.rows_per_group(arrow.size_without_dictionaries(sample), sample.num_rows)
@@ -80,34 +83,24 @@ def _frame(value: Any, recipe: Recipe) -> pd.DataFrame:
     return cast("pd.DataFrame", value.to_frame("value" if name is None else str(name)))
 
 
-def _schema(columns: pd.DataFrame, recipe: Recipe, frame: pd.DataFrame) -> pa.Schema:
+def _schema(columns: pd.DataFrame, recipe: Recipe, frame: pd.DataFrame, attrs: str) -> pa.Schema:
     """The file's schema, tried on a file of one row: what comes back must have every dtype of `frame`."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    empty = columns.iloc[:0]
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what the recipe will put right, or refuse
-            schema = pa.Schema.from_pandas(empty, preserve_index=None if columns.shape[1] else True)
+        schema = pa.Schema.from_pandas(columns.iloc[:0], preserve_index=None if columns.shape[1] else True)
+        for position, kind in recipe.arrow_types.items():
+            schema = schema.set(position, schema.field(position).with_type(kind))
+        for again in (False, True):
+            buffer = io.BytesIO()
+            pq.write_table(next(_groups(columns.iloc[:1], _with_metadata(schema, recipe, attrs), 1)), buffer)
+            if not recipe.repair(frame.iloc[:1], _restore(pq.read_table(buffer), series=False), again):
+                break
+    except NotRepresentableError:
+        raise
     except Exception as error:  # Arrow's own, and whatever an extension's conversion raises
         raise NotRepresentableError(f"Arrow cannot hold it: {error}") from error
-    for position, kind in recipe.arrow_types.items():
-        schema = schema.set(position, schema.field(position).with_type(kind))
-    try:
-        attrs = json.dumps(frame.attrs)
-    except (TypeError, ValueError) as error:
-        raise NotRepresentableError(f"its attrs are not JSON: {error}") from error
-    for again in (False, True):
-        trial = _with_metadata(schema, recipe, attrs)
-        buffer = io.BytesIO()
-        try:
-            pq.write_table(next(_groups(columns.iloc[:1], trial, 1)), buffer)
-            back = _restore(pq.read_table(buffer), series=False)
-        except Exception as error:
-            raise NotRepresentableError(f"Arrow cannot hold it: {error}") from error
-        if not recipe.repair(frame.iloc[:1], back, again):
-            break
     return _with_metadata(_with_range(schema, columns), recipe, attrs)
 
 

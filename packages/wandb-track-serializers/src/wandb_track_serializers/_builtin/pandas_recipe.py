@@ -26,8 +26,8 @@ class Recipe:
             "list", and its missing value: "None", "nan", "NA" or "NaT".
         categories: For each categorical column that Arrow changes, its categories (a base64 Arrow stream), their
             order, and whether the column holds them as text.
-        dtypes: For other columns that Arrow changes, the dtype to cast to.
-        index: ``dtypes``, ``names`` and ``freq`` of the index, and ``columns_freq``, where Arrow changes them.
+        dtypes: For other columns that Arrow changes, and levels of the index after them, the dtype to cast to.
+        index: ``names`` and ``freq`` of the index, and ``columns_freq``, where Arrow changes them.
         series: The name, where the value was a series.
         notes: What will not come back as it was.
         arrow_types: Arrow's type for each field whose dtype does not tell it, by position; the index comes last.
@@ -68,6 +68,8 @@ class Recipe:
         if frame.columns.nlevels == 1 and frame.columns.inferred_type.startswith("mixed"):
             raise NotRepresentableError("its column labels are of several types, and Parquet's are text")
         for position, (label, dtype) in enumerate(zip(frame.columns, frame.dtypes, strict=True)):
+            if isinstance(dtype, pd.api.extensions.ExtensionDtype) and _library(dtype) != "pandas":
+                raise NotRepresentableError(f"column {label!r} has the dtype {dtype}, which only its own library reads")
             if pd.api.types.is_object_dtype(dtype):
                 self._look_at_cells(position, frame.iloc[:, position], f"column {label!r}")
             elif isinstance(dtype, pd.CategoricalDtype) and not _in_dictionary(dtype, len(frame)):
@@ -89,6 +91,12 @@ class Recipe:
         for axis, labels in (("freq", frame.index), ("columns_freq", frame.columns)):
             if isinstance(labels, pd.DatetimeIndex | pd.TimedeltaIndex) and labels.freqstr is not None:
                 self.index[axis] = labels.freqstr
+        names = list(frame.index.names)
+        if any(name is not None and not isinstance(name, str) for name in names):
+            if any(type(name) not in (str, int, float, bool, type(None)) for name in names):
+                raise NotRepresentableError(f"the names of its index, {names!r}, are not JSON")
+            self.index["names"] = names
+            prepared = prepared.rename_axis(index=[None if name is None else str(name) for name in names])
         return prepared
 
     def repair(self, wanted: pd.DataFrame, got: pd.DataFrame, again: bool) -> bool:
@@ -105,35 +113,27 @@ class Recipe:
         Raises:
             NotRepresentableError: There is no way.
         """
+        import pandas as pd
+
         old, new = wanted.columns, got.columns
         if not (new.equals(old) and new.dtype == old.dtype and list(new.names) == list(old.names)):
             raise NotRepresentableError(f"its column labels would change from {old!r} to {new!r}")
+        fields = [(f"column {label!r}", *both) for label, *both in zip(old, wanted.dtypes, got.dtypes, strict=True)]
+        ranged = isinstance(wanted.index, pd.RangeIndex)  # the trial has other rows than its metadata says
+        if not ranged:
+            levels = zip(_level_dtypes(wanted.index), _level_dtypes(got.index), strict=True)
+            fields += [("its index", *both) for both in levels]
         differed = False
-        for position, (before, after) in enumerate(zip(wanted.dtypes, got.dtypes, strict=True)):
+        for position, (where, before, after) in enumerate(fields):
             if not _same_dtype(before, after):
-                if again or not _parses(before):
-                    raise NotRepresentableError(f"column {old[position]!r} would change from {before} to {after}")
-                self.dtypes[str(position)] = str(before)
+                name = _dtype_name(before)
+                if again or not name:
+                    raise NotRepresentableError(f"{where} would change from dtype {before} to {after}")
+                self.dtypes[str(position)] = name
                 differed = True
-        return self._repair_index(wanted.index, got.index, again) or differed
-
-    def _repair_index(self, wanted: pd.Index[Any], got: pd.Index[Any], again: bool) -> bool:
-        import pandas as pd
-
-        repairs: dict[str, Any] = {}
-        if list(wanted.names) != list(got.names):
-            repairs["names"] = list(wanted.names)
-        if not isinstance(wanted, pd.RangeIndex):  # whose place another empty index may take
-            pairs = zip(_level_dtypes(wanted), _level_dtypes(got), strict=True)
-            dtypes = {str(level): old for level, (old, new) in enumerate(pairs) if not _same_dtype(old, new)}
-            if dtypes:
-                repairs["dtypes"] = {level: str(dtype) for level, dtype in dtypes.items()}
-            again = again or not all(_parses(dtype) for dtype in dtypes.values())
-        scalars = all(type(name) in (str, int, float, bool, type(None)) for name in wanted.names)
-        if repairs and (again or not scalars):
-            raise NotRepresentableError(f"its index would change from {wanted!r} to {got!r}")
-        self.index |= repairs
-        return bool(repairs)
+        if not ranged and list(wanted.index.names) != list(got.index.names):
+            raise NotRepresentableError(f"the names of its index, {list(wanted.index.names)!r}, would change")
+        return differed
 
     def apply(self, table: pa.Table) -> pd.DataFrame:
         """Turn a table into the frame that was written."""
@@ -165,9 +165,21 @@ class Recipe:
                 codes = frame.iloc[:, position].astype(texts).cat.codes
             dtype = pd.CategoricalDtype(values, how["ordered"])
             frame.isetitem(position, pd.Categorical.from_codes(codes, dtype=dtype))
-        for key, dtype in self.dtypes.items():
-            frame.isetitem(int(key), frame.iloc[:, int(key)].astype(dtype))
-        self._apply_index(frame)
+        columns = frame.shape[1]
+        for key, name in self.dtypes.items():
+            if int(key) < columns:
+                frame.isetitem(int(key), frame.iloc[:, int(key)].astype(name))
+            elif frame.index.nlevels == 1:
+                frame.index = frame.index.astype(name)
+            else:
+                level = int(key) - columns
+                frame.index = frame.index.set_levels(frame.index.levels[level].astype(name), level=level)
+        if "names" in self.index:
+            frame.index.names = self.index["names"]
+        for axis, labels in (("freq", frame.index), ("columns_freq", frame.columns)):
+            if axis in self.index and len(labels):
+                with suppress(ValueError):  # a name that only the pandas knew that wrote it
+                    labels.freq = self.index[axis]
         return frame
 
     def _look_at_cells(self, position: int, cells: pd.Series[Any], where: str) -> None:
@@ -222,20 +234,6 @@ class Recipe:
         if not (back.equals(dtype.categories) and back.dtype == dtype.categories.dtype):
             raise NotRepresentableError(f"its categories {dtype.categories!r} would change to {back!r}")
         self.categories[str(position)] = how
-
-    def _apply_index(self, frame: pd.DataFrame) -> None:
-        for level, dtype in self.index.get("dtypes", {}).items():
-            if frame.index.nlevels == 1:
-                frame.index = frame.index.astype(dtype)
-            else:
-                values = frame.index.levels[int(level)].astype(dtype)
-                frame.index = frame.index.set_levels(values, level=int(level))
-        if "names" in self.index:
-            frame.index.names = self.index["names"]
-        for axis, labels in (("freq", frame.index), ("columns_freq", frame.columns)):
-            if axis in self.index and len(labels):
-                with suppress(ValueError):  # a name that only the pandas knew that wrote it
-                    labels.freq = self.index[axis]
 
 
 def _cell_types() -> dict[str, pa.DataType]:
@@ -300,14 +298,19 @@ def _same_dtype(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-def _parses(dtype: Any) -> bool:
-    """Whether a dtype's name says all about it."""
+def _library(value: Any) -> str:
+    return type(value).__module__.partition(".")[0]
+
+
+def _dtype_name(dtype: Any) -> str:
+    """A name that says all about a dtype; empty where there is none."""
     import pandas as pd
 
-    try:
-        return bool(pd.api.types.pandas_dtype(str(dtype)) == dtype)
-    except (TypeError, ValueError, NotImplementedError):
-        return False
+    for name in (str(dtype), f"string[{getattr(dtype, 'storage', '')}]"):
+        with suppress(TypeError, ValueError, NotImplementedError):
+            if pd.api.types.pandas_dtype(name) == dtype:
+                return name
+    return ""
 
 
 def _level_dtypes(index: pd.Index[Any]) -> list[Any]:

@@ -36,6 +36,8 @@ class PathFiles(Serializer):
         except OSError as error:
             raise copier.error(value, f"{error.strerror}; is it a link to itself?") from error
         if found.is_dir():
+            if target.directory.resolve().is_relative_to(found):
+                raise copier.error(value, "it holds the folder that it is to be copied to: write it somewhere else")
             copier.folder(str(found), "", (str(found),))
             target.details.update({"kind": "folder"} | ({"empty": copier.empty} if copier.empty else {}))
         else:

@@ -9,7 +9,7 @@ from wandb_track_serializers._kinds import class_name, is_a
 from wandb_track_serializers._serializer import Serializer, Source, Target
 from wandb_track_serializers.errors import IntegrityError, SerializerError, UnsupportedValueError
 
-from .pickles import PROTOCOL, cannot_pickle
+from .pickles import cannot_pickle
 
 if TYPE_CHECKING:
     import torch
@@ -37,13 +37,10 @@ class TorchModule(Serializer):
         import torch
 
         module = _unwrapped(value, target)
-        target.check(sum(storage.nbytes() for storage in _storages(module).values()))
+        tensors = [*module.parameters(), *module.buffers()]
+        target.check(sum(tensor.nbytes for tensor in tensors if not torch.nn.parameter.is_lazy(tensor)))
         try:
-            if target.max_size is None:
-                torch.save(module, target.path(".pkl"), pickle_protocol=PROTOCOL)
-            else:
-                with target.open(".pkl") as file:
-                    torch.save(module, file, pickle_protocol=PROTOCOL)
+            torch.save(module, target.path(".pkl"))
         except (SerializerError, OSError, MemoryError):
             raise
         except Exception as error:
@@ -100,7 +97,7 @@ class TorchState(Serializer):
         source.check(source.manifest.size)
         try:
             with safe_open(source.path, framework="pt", device="cpu") as file:
-                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (it is no dict)
+                tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118 (it is no dict)
                 aliases = json.loads((file.metadata() or {}).get(_ALIASES, "{}"))
         except SafetensorError as error:
             raise IntegrityError(f"{source.manifest.name!r} is no whole safetensors file: {error}") from error
@@ -127,11 +124,6 @@ def _unwrapped(module: Any, target: Target) -> Any:
                 break
         else:
             return module
-
-
-def _storages(module: Any) -> dict[int, Any]:
-    tensors = [*module.parameters(), *module.buffers()]
-    return {tensor.untyped_storage().data_ptr(): tensor.untyped_storage() for tensor in tensors}
 
 
 def _apart(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
