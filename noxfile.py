@@ -50,6 +50,14 @@ def build(session: nox.Session, source: Path, into: Path, *options: str) -> None
     session.run("uv", "build", *options, "--quiet", "-o", str(into), str(source), external=True, silent=True)
 
 
+def scratch(session: nox.Session) -> Path:
+    """An empty folder of a session's own. Nox's becomes the tests' TMPDIR, too deep down for their sockets."""
+    folder = Path(session.virtualenv.location).resolve() / "scratch"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return folder
+
+
 def wheel(session: nox.Session, source: Path) -> str:
     """Build a project's wheel, once in a call of nox."""
     if source not in _built:
@@ -126,7 +134,7 @@ def run_tests(session: nox.Session, project: dists.Project) -> None:
 
 def lower_bounds(session: nox.Session, project: dists.Project) -> Path:
     """Resolve the lower bounds of a package's pyproject, as constraints: in a wheel they would count as indirect."""
-    constraints = Path(session.create_tmp()) / "lowest.txt"
+    constraints = scratch(session) / "lowest.txt"
     links = [f"--find-links={Path(wheel(session, each.folder)).parent}" for each in project.needed().values()]
     pyproject = str(project.folder / "pyproject.toml")
     options = [f"--extra={extra}" for extra in extras(session, project)]
@@ -221,7 +229,7 @@ def orchestrators(session: nox.Session, package: str, library: str, age: str) ->
 def skew(session: nox.Session, package: str, sibling: str, old: str) -> None:
     """Each package's tests with a sibling at its lower bound, and those of its last release with today's sibling."""
     project = PACKAGES[package]
-    into = Path(session.create_tmp()).resolve()
+    into = scratch(session)
     with row(session, package, f"{'with old' if old == 'sibling' else 'as it was, with'} {sibling}"):
         if old == "sibling":
             before = dists.unpack(ROOT, dists.commit_of_floor(project, sibling), sibling, into)
@@ -235,7 +243,7 @@ def skew(session: nox.Session, package: str, sibling: str, old: str) -> None:
 @nox.session
 def exchange(session: nox.Session) -> None:
     """Files that today's serializers write are read by those at the lower bound of Metaflow's package, and back."""
-    today, into = PACKAGES["serializers"], Path(session.create_tmp()).resolve()
+    today, into = PACKAGES["serializers"], scratch(session)
     old = dists.unpack(ROOT, dists.commit_of_floor(PACKAGES["metaflow"], "serializers"), "serializers", into)
     for writer, reader in ((today, old), (old, today)):
         tests = into / f"written by {'today' if writer is today else 'old'}"
@@ -264,8 +272,7 @@ def dist(session: nox.Session, package: str) -> None:
     """Each sdist and wheel: what git tracks and nothing else, the same bytes twice; the sdist passes its tests."""
     project = PACKAGES[package]
     with row(session, package):
-        into, elsewhere = ROOT / "dist" / package, Path(session.create_tmp()).resolve()
-        shutil.rmtree(elsewhere)
+        into, elsewhere = ROOT / "dist" / package, scratch(session)
         shutil.copytree(project.folder, elsewhere / "copy", ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / ".gitignore", elsewhere / "copy")  # hatch heeds and ships the one it finds, here or above
         session.env["SOURCE_DATE_EPOCH"] = dists.git(ROOT, "log", "-1", "--format=%ct").strip()
