@@ -218,7 +218,7 @@ def test_a_write_error_leaves_nothing(tmp_path, monkeypatch):
 
 def test_load_wants_a_folder(tmp_path):
     """A folder that is not there, and a value that was never finished, are clear errors."""
-    with pytest.raises(FileNotFoundError, match="does not exist"):
+    with pytest.raises(FileNotFoundError, match="is no folder that is there"):
         load(tmp_path / "none")
     (tmp_path / "half" / "files.partial").mkdir(parents=True)
     with pytest.raises(wts.IntegrityError, match="never written to its end"):

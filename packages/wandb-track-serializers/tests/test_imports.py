@@ -31,6 +31,22 @@ def test_asking_for_a_kind_imports_no_library():
     assert shown == "['summary', 'summary', 'summary', 'other', 'dataset', 'other'] []\n"
 
 
+def test_a_module_that_waits_to_be_imported_is_left_waiting():
+    """A lazy module, as flytekit puts in the place of pandas, is not imported by the search for a value's kind."""
+    shown = python(
+        "import importlib.util, sys; import wandb_track_serializers as w\n"
+        "names = ('pandas', 'numpy', 'torch.nn', 'polars')\n"
+        "for name in names:\n"
+        "    spec = importlib.util.find_spec('fractions')\n"
+        "    spec.loader = importlib.util.LazyLoader(spec.loader)\n"
+        "    sys.modules[name] = importlib.util.module_from_spec(spec)\n"
+        "    spec.loader.exec_module(sys.modules[name])\n"
+        "class A: pass\n"
+        "print(w.kind_of(A()), {type(sys.modules[name]).__name__ for name in names})"
+    )
+    assert shown == "other {'_LazyModule'}\n"
+
+
 def test_every_public_name_is_there():
     """Each public name can be had, documented, and `dir` lists it; any other is an AttributeError."""
     import wandb_track_serializers as wts

@@ -6,7 +6,6 @@ import base64
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 
 METADATA_KEY = "wandb_track"
 """The key of an artifact's metadata that holds the manifest."""
-
-_WORKERS = 8  # as many as the client itself uses for a folder
 
 
 def to_artifact(
@@ -92,7 +89,7 @@ def to_artifact(
             entry = artifact.add_file(str(file), name=path, skip_cache=True, policy=policy)
             return FileEntry(path, _md5(entry), file.stat().st_size)
 
-        manifest = finish(_map(add, _files.listing(folder)))
+        manifest = finish(_files.parallel(add, _files.listing(folder)))
         artifact.metadata = {**(metadata or {}), METADATA_KEY: manifest.to_json(LISTED)}
     return artifact
 
@@ -197,13 +194,6 @@ def _md5(entry: Any) -> str:
     with suppress(ValueError):
         return "" if entry.extra.get("alg") else base64.b64decode(entry.digest).hex()
     return ""
-
-
-def _map(function: Any, items: Sequence[str]) -> list[FileEntry]:
-    if len(items) < 2:
-        return [function(item) for item in items]
-    with ThreadPoolExecutor(_WORKERS) as pool:
-        return list(pool.map(function, items))
 
 
 def _author(artifact: wandb.Artifact) -> str:

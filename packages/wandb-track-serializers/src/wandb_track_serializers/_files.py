@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -15,7 +13,7 @@ from ._manifest import FileEntry
 from .errors import IntegrityError
 
 _BLOCK = 1 << 20
-_WORKERS = 8  # hashing lets other threads run
+_WORKERS = 8  # as many as the client itself uses for a folder
 _PLAIN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -67,14 +65,23 @@ def hashed(directory: Path, paths: Sequence[str]) -> list[FileEntry]:
         with open_plain(directory / path) as file:
             return FileEntry(path, md5(file), os.fstat(file.fileno()).st_size)
 
+    return parallel(entry, paths)
+
+
+def parallel(function: Callable[[str], FileEntry], paths: Sequence[str]) -> list[FileEntry]:
+    """Call a function for each path, several at a time: hashing lets other threads run."""
     if len(paths) < 2:
-        return [entry(path) for path in paths]
+        return [function(path) for path in paths]
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(_WORKERS) as pool:
-        return list(pool.map(entry, paths))
+        return list(pool.map(function, paths))
 
 
 def md5(file: BinaryIO) -> str:
     """The hash of an open file from its beginning, hexadecimal; the file is left at its beginning."""
+    import hashlib
+
     hasher = hashlib.md5(usedforsecurity=False)
     buffer = memoryview(bytearray(_BLOCK))
     file.seek(0)

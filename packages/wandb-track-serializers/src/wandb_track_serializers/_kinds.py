@@ -43,8 +43,17 @@ def is_a(value: Any, module: str, name: str) -> bool:
 
 def loaded(module: str, name: str) -> type | None:
     """A class of a module, if the module was imported by somebody else."""
-    cls = getattr(sys.modules.get(module), name, None)
+    cls = attribute(module, name)
     return cls if isinstance(cls, type) else None
+
+
+def attribute(module: str, name: str) -> Any:
+    """What an imported module holds under a name; None where it is not imported.
+
+    flytekit puts modules in place that are imported when they are first asked for anything: they are not asked.
+    """
+    found = sys.modules.get(module)
+    return None if found is None else object.__getattribute__(found, "__dict__").get(name)
 
 
 def class_name(value: Any) -> str:

@@ -14,12 +14,11 @@ files in ``wandb_track.json``.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from .errors import IntegrityError, LoadError
 
@@ -35,8 +34,7 @@ _SHOWN = 500
 _MD5 = re.compile("[0-9a-f]{32}")
 
 
-@dataclass(frozen=True)
-class FileEntry:
+class FileEntry(NamedTuple):
     """One file of a value.
 
     Attributes:
@@ -50,8 +48,7 @@ class FileEntry:
     size: int
 
 
-@dataclass(frozen=True)
-class Manifest:
+class Manifest(NamedTuple):
     """What was written, and by what.
 
     Attributes:
@@ -74,8 +71,8 @@ class Manifest:
     class_name: str
     files: tuple[FileEntry, ...] = ()
     written_by: str = ""
-    versions: Mapping[str, str] = field(default_factory=dict)
-    details: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = MappingProxyType({})
+    details: Mapping[str, Any] = MappingProxyType({})
     notes: tuple[str, ...] = ()
 
     @property
@@ -162,6 +159,8 @@ class Manifest:
 
 def digest(files: Sequence[FileEntry]) -> str:
     """One hash for a list of files: of "path:md5" lines, by path."""
+    import hashlib
+
     lines = "".join(f"{file.path}:{file.md5}\n" for file in sorted(files, key=lambda file: file.path))
     return hashlib.md5(lines.encode(), usedforsecurity=False).hexdigest()
 

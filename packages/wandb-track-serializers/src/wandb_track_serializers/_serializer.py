@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
@@ -74,7 +73,6 @@ class Serializer:
         raise NotImplementedError
 
 
-@dataclass
 class Target:
     """Where a serializer writes.
 
@@ -86,11 +84,12 @@ class Target:
         notes: Sentences for a reader of the manifest.
     """
 
-    directory: Path
-    name: str
-    max_size: int | None = None
-    details: dict[str, Any] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
+    def __init__(self, directory: Path, name: str, max_size: int | None = None) -> None:
+        self.directory = directory
+        self.name = name
+        self.max_size = max_size
+        self.details: dict[str, Any] = {}
+        self.notes: list[str] = []
 
     def path(self, suffix: str) -> Path:
         """The path of the value's main file: its name and a suffix."""
@@ -120,7 +119,6 @@ class _LimitedFile(io.FileIO):
         return super().write(data)
 
 
-@dataclass
 class Source:
     """What a serializer reads.
 
@@ -129,24 +127,26 @@ class Source:
         manifest: What was written.
         trusted: Whether code that comes with the files may be run.
         max_size: The most bytes of memory that the value may take.
-        handle: The value's file, open for reading since before it was verified; None where there is not exactly one.
     """
 
-    directory: Path
-    manifest: Manifest
-    trusted: bool
-    max_size: int
-    handle: BinaryIO | None = None
+    def __init__(
+        self, directory: Path, manifest: Manifest, trusted: bool, max_size: int, handle: BinaryIO | None
+    ) -> None:
+        self.directory = directory
+        self.manifest = manifest
+        self.trusted = trusted
+        self.max_size = max_size
+        self._handle = handle
 
     @property
     def file(self) -> BinaryIO:
         """The value's only file, open for reading: what was verified, also if its path has been replaced since."""
-        if self.handle is None:
+        if self._handle is None:
             raise IntegrityError(
                 f"{self.manifest.name!r} has {len(self.manifest.files)} files, where {self.manifest.serializer}"
                 " writes one: the manifest does not belong to these files"
             )
-        return self.handle
+        return self._handle
 
     @property
     def path(self) -> Path:

@@ -10,17 +10,15 @@ import os
 import platform
 import re
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import _files
 from .__about__ import __version__
 from ._foreign import guess
-from ._kinds import class_name, is_summary
+from ._kinds import attribute, class_name, is_summary
 from ._manifest import FILE_NAME, FileEntry, Manifest
 from ._registry import by_id, find
 from ._serializer import Serializer, Source, Target
@@ -107,7 +105,7 @@ def written(
         manifest = _manifest(serializer, kind, value, target)
 
         def finish(files: list[FileEntry]) -> Manifest:
-            finished = replace(manifest, files=tuple(files))
+            finished = manifest._replace(files=tuple(files))
             _save(finished, root)
             return finished
 
@@ -289,7 +287,7 @@ def _installation(error: Exception, serializer: Serializer) -> str:
 def _installed(serializer: Serializer, others: Any) -> dict[str, str]:
     versions = {"python": platform.python_version()}
     for name in dict.fromkeys([*serializer.libraries, *others]):
-        version = getattr(sys.modules.get(name), "__version__", None)
+        version = attribute(name, "__version__")
         if isinstance(version, str):
             versions[name] = version
     return versions
