@@ -79,7 +79,7 @@ class Workplace:
     def command(self, flow: str, *args: str) -> list[str]:
         return [sys.executable, str(FLOWS / flow), *args]
 
-    def call(self, flow: str, *args: str, check: bool = True, timeout: float = 300) -> Execution:
+    def call(self, flow: str, *args: str, check: bool = True, timeout: float = 600) -> Execution:
         """Call a flow's command line."""
         before = {run.path for run in find_runs(self.folder)}
         done = subprocess.run(

@@ -83,7 +83,12 @@ def run_remotely(workplace, folder, *options):
         for entry in path.iterdir():
             if not entry.name.startswith(("wandb_track", "metaflow", "_editable_impl")):
                 (libraries / entry.name).symlink_to(entry)
-    env = {**workplace.env, "PYTHONPATH": f"{folder / '.mf_code'}{os.pathsep}{libraries}", "WANDB_DIR": str(folder)}
+    env = {
+        **workplace.env,
+        "PYTHONPATH": f"{folder / '.mf_code'}{os.pathsep}{libraries}",
+        "METAFLOW_EXTRACTED_ROOT": str(folder),
+        "WANDB_DIR": str(folder),
+    }
     command = [sys.executable, "-S", "plain.py", "--no-pylint", "run", *options]
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
 

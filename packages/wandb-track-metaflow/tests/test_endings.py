@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+import time
+
 import pytest
+from wandb_track_metaflow._step import alarm_stopped
+from wandb_track_testing.plugin import valid_key
 
 FLOW = "endings.py"
 
@@ -75,6 +80,42 @@ def test_an_interrupted_step_ends_with_130(failed, workplace):
     run = resume(workplace, "interrupt").only("last")
     assert run.exit_code == 130
     assert run.summary["exception"]["type"] == "KeyboardInterrupt"
+
+
+def test_a_step_that_is_terminated_ends_with_143_and_is_marked_as_preempted(failed, workplace):
+    """As when a cloud takes the machine back."""
+    run = resume(workplace, "terminated").only("last")
+    assert (run.exit_code, run.preempting) == (143, True)
+
+
+def test_where_the_server_cannot_be_reached_the_flow_goes_on_and_its_runs_are_kept(workplace_of):
+    """Each task says how its run is synced."""
+    online = {"WANDB_MODE": "online", "WANDB_BASE_URL": "http://127.0.0.1:9", "WANDB_API_KEY": valid_key}
+    place = workplace_of("unreachable", **online)
+    execution = place.run("plain.py", "--with", "wandb_log:datasets=true,init_timeout=1")
+    execution.runs = [run for run in execution.runs if run.folder.name.startswith("offline-run-")]
+    assert [run.exit_code for run in execution.runs] == [0, 0]
+    assert execution.used("end") == set(execution.made("start").items())
+    assert execution.output.count("wandb-track: the run is kept on this disk, because the tracker failed:") == 2
+    assert all(f"Sync it with: wandb sync {run.folder}" in execution.output for run in execution.runs)
+
+
+def test_the_clock_of_timeout_stands_still_while_a_run_is_opened_and_closed():
+    """What was left to the step before is left to it afterwards."""
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    try:
+        with alarm_stopped():
+            assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+            time.sleep(0.3)
+        left, _ = signal.setitimer(signal.ITIMER_REAL, 0)
+        assert 0 < left <= 0.2
+        with alarm_stopped():
+            pass
+        assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_a_step_whose_variable_metaflow_cannot_store_is_a_failed_run(failed, workplace):

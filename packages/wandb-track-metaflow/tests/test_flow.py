@@ -31,6 +31,13 @@ def test_the_step_has_the_real_flow_with_isinstance_super_del_properties_and_inh
     assert "gone" not in start
 
 
+def test_offline_a_step_that_reads_a_logged_frame_works_and_keeps_the_link(execution):
+    """Where today's integration fails with a TypeError."""
+    start = execution.made("start")
+    assert all(run.exit_code == 0 for run in execution.of("leaf"))
+    assert all(("df", start["df"]) in execution.used(run) for run in execution.of("leaf"))
+
+
 def test_calling_helpers_of_a_decorated_flow_opens_no_run(execution):
     """There is exactly one run for each tracked task."""
     steps = [run.config["metaflow"]["task"] for run in execution.runs]

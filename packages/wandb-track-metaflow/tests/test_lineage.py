@@ -22,7 +22,7 @@ def race(standin_session, workplace):
         )
         for name in ("one", "two")
     ]
-    outputs = [execution.communicate(timeout=300)[0] for execution in executions]
+    outputs = [execution.communicate(timeout=600)[0] for execution in executions]
     assert [execution.returncode for execution in executions] == [0, 0], "\n".join(outputs)
     assert not any("wandb-track:" in output for output in outputs), "\n".join(outputs)
     groups = defaultdict(list)
@@ -65,6 +65,12 @@ def test_versions_differ_between_executions_and_what_a_join_picks_is_none(race, 
         ("start", 1),
         ("work", 1),
     ]
+
+
+def test_an_input_that_no_tracked_step_made_is_no_link_and_no_error(race, standin_session):
+    """Each join read such a frame; nothing was said of it, and the runs went well."""
+    assert (standin_session.default_entity, "race", "by_nobody") not in standin_session.collections
+    assert all(run.exit_code == 0 for runs in race.values() for run in runs)
 
 
 def test_a_join_is_linked_to_every_branch_it_read(race):

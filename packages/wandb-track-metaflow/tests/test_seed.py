@@ -48,7 +48,7 @@ def tracked(request, workplace_of, standin_session, model):
         )
         for example in EXAMPLES
     ]
-    outputs = [one.communicate(timeout=300)[0] for one in started]
+    outputs = [one.communicate(timeout=600)[0] for one in started]
     assert [one.returncode for one in started] == [0, 0, 0], "\n".join(outputs)
     if request.param == "offline":
         return [_offline(run) for run in find_runs(place.folder)]

@@ -47,7 +47,7 @@ class Inputs:
         """Wait until all are linked. Where there is no such version, its step was not tracked, and there is no link."""
         for (name, key), future in self._pending.items():
             error = future.exception()
-            if isinstance(error, ValueError):
+            if isinstance(getattr(error, "exc", error), ValueError):  # the client wraps it in a CommError
                 _log.debug("no version of %s is known under %s", name, key_alias(key))
             elif error is not None:
                 remarks.left_out(name, f"it could not be linked as an input: {error}")
@@ -89,9 +89,7 @@ def input_of(name: str) -> tuple[Any, str, Callable[[], Any]]:
         remedy = f"The step has no variable {name!r} as its input: say with alias= which version of what you mean."
         raise ArgumentError("name", name, remedy)
     if len(stored) > 1:
-        remedy = (
-            f"The branches of this join have {len(stored)} versions of {name!r}: read inputs[i].{name}."
-        )
+        remedy = f"The branches of this join have {len(stored)} versions of {name!r}: read inputs[i].{name}."
         raise ArgumentError("name", name, remedy)
     ((key, datastore),) = stored.items()
     flow = task.flow
