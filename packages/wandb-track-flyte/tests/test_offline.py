@@ -9,6 +9,8 @@ from wandb_track_flyte import load as load_value
 from wandb_track_serializers import LoadError, load_artifact
 from wandb_track_testing.plugin import isolated_env
 
+pytest.importorskip("wandb", minversion="0.30", reason="older clients sync less than they wrote")
+
 SYNC = [sys.executable, "-c", "import sys; from wandb_track_core.cli import main; sys.exit(main(sys.argv[1:]))", "sync"]
 
 

@@ -103,6 +103,7 @@ def _link_files(source: Path, target: Path) -> None:
 def _messages(unit: Unit, fragments: list[Run], folder: Path, how: Continuation) -> Iterator[bytes]:
     steps, seconds, passed = 0, 0.0, 0
     identities: dict[str, Any] = {}
+    is_simple = len(fragments) == 1 and how.after is None
     for number, run in enumerate(fragments):
         last_step, last_second = -1, 0.0
         is_last = number == len(fragments) - 1
@@ -119,6 +120,8 @@ def _messages(unit: Unit, fragments: list[Run], folder: Path, how: Continuation)
                     yield _log.replace(message, kind, _merged(contents, identities))
                 elif kind == _log.ARTIFACT:
                     yield _log.replace(message, kind, _artifact_record(contents, run, unit, folder))
+                elif is_simple:
+                    yield message
                 elif kind == _log.HISTORY:
                     row = _values(contents)
                     last_step, last_second = int(row.get("_step", last_step)), row.get("_runtime", last_second)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 TIMEOUT = 30
 """Seconds that a question to the server may take."""
+OLDEST = (0, 30)
+"""The first client whose `wandb sync` brings all of a run to the server; older ones may have written the run."""
 GREETING = 8
 """Seconds in which the server has to answer the first one."""
 _NOT_THERE = re.compile("not found|does not contain|does not exist|no artifact", re.IGNORECASE)
@@ -42,12 +44,14 @@ class Server:
         entity: That of runs which name none.
 
     Raises:
-        ServerError: Nobody is logged in, or nobody answers.
+        ServerError: Nobody is logged in, nobody answers, or the client is too old.
     """
 
     def __init__(self) -> None:
         import wandb
 
+        if tuple(int(part) for part in wandb.__version__.split(".")[:2]) < OLDEST:
+            raise ServerError(f"wandb {wandb.__version__} forgets how runs ended when it syncs: install 0.30 or later")
         self._local = threading.local()
         self._versions: dict[str, Any] = {}
         try:
