@@ -149,7 +149,7 @@ def test_a_linked_manifest(stored, tmp_path):
     """A manifest that is a link is not followed."""
     (stored / "wandb_track.json").rename(tmp_path / "real.json")
     (stored / "wandb_track.json").symlink_to(tmp_path / "real.json")
-    with pytest.raises((IntegrityError, OSError)):
+    with pytest.raises(IntegrityError, match="cannot be read"):
         load(stored)
 
 

@@ -216,6 +216,14 @@ def test_a_write_error_leaves_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_failure_with_the_manifest_leaves_nothing(tmp_path, monkeypatch):
+    """When the manifest cannot be written, the files go as well."""
+    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(OSError, match="No space left"):
+        dump(object, tmp_path / "x")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_load_wants_a_folder(tmp_path):
     """A folder that is not there, and a value that was never finished, are clear errors."""
     with pytest.raises(FileNotFoundError, match="is no folder that is there"):

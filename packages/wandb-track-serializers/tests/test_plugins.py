@@ -312,6 +312,26 @@ def test_a_serializer_that_fails_is_named(registry, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_serializer_that_cannot_even_say_whether(registry, caplog):
+    """A plug-in that fails when it is asked about a value is passed over, by name."""
+    register(make(accepts=lambda self, value: 1 / 0))
+    assert serializer_for(Thing()).id == "builtins.pickle"
+    assert "serializer 'tests.thing' is passed over: accepts() failed with ZeroDivisionError" in caplog.text
+
+
+def test_details_that_are_no_json(registry, tmp_path):
+    """What a plug-in leaves for its reader has to be JSON, and the error names the plug-in."""
+
+    def write(self, value, target):
+        target.path(".x").write_text("")
+        target.details["when"] = object()
+
+    register(make(write=write))
+    with pytest.raises(wts.UnsupportedValueError, match=r"tests\.thing failed with TypeError: .* not JSON"):
+        dump(Thing(), tmp_path / "x")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_serializer_that_gives_up(registry, tmp_path, caplog):
     """A plug-in whose format cannot hold a value has it pickled, with its reason as a note."""
 

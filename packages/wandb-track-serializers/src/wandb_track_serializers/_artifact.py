@@ -107,8 +107,8 @@ def from_artifact(
         artifact: A logged artifact, such as `run.use_artifact` and `wandb.Api().artifact` return. One that has no
             manifest, from another program, is read by the name of its file, or is a path.
         trusted: As in `load`.
-        directory: Where to download to. None for a temporary folder; for a path, which needs its files, the
-            client's own place for the artifact.
+        directory: Where to download to: a new or empty folder. None for a temporary one; for a path, which needs its
+            files, the client's own place for the artifact.
         max_size: As in `load`.
 
     Returns:

@@ -90,7 +90,7 @@ class Registry:
                     homes.setdefault(cls, []).append(serializer)
         for cls in type(value).__mro__:
             for serializer in homes.get(cls, ()):
-                if serializer.id not in replaced and serializer.accepts(value):
+                if serializer.id not in replaced and _accepts(serializer, value):
                     yield serializer
 
     def _load(self, wanted: Callable[[str], bool]) -> None:
@@ -186,6 +186,16 @@ def find(value: Any, format: str | None = None) -> tuple[Serializer, Kind]:
             return serializer, usual.kind
     known = ", ".join(dict.fromkeys(repr(serializer.format) for serializer in candidates))
     raise ValueError(f"format {format!r} is not for values of type {class_name(value)}; there is {known}")
+
+
+def _accepts(serializer: Serializer, value: Any) -> bool:
+    try:
+        return serializer.accepts(value)
+    except Exception as error:
+        _log.warning(
+            "serializer %r is passed over: accepts() failed with %s: %s", serializer.id, class_name(error), error
+        )
+        return False
 
 
 def _rivals(one: Serializer, other: Serializer) -> str:

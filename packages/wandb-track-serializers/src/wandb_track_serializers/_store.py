@@ -5,6 +5,7 @@ The manifest is written last, in one step: a folder without one holds no value, 
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import platform
@@ -113,7 +114,8 @@ def written(
     except BaseException:
         for folder in (partial, final):
             shutil.rmtree(folder, ignore_errors=True)
-        (root / FILE_NAME).unlink(missing_ok=True)
+        for manifest_file in (FILE_NAME, f"{FILE_NAME}.partial"):
+            (root / manifest_file).unlink(missing_ok=True)
         if not existed:
             with suppress(OSError):
                 root.rmdir()
@@ -152,8 +154,7 @@ def load(
         raise FileNotFoundError(f"directory {str(root)!r} is no folder that is there: give one that dump() wrote")
     own = root / FILE_NAME
     if manifest is None and own.is_file():
-        with _files.open_plain(own) as file:
-            manifest = Manifest.from_text(file.read())
+        manifest = Manifest.from_text(_read(own))
         root /= FILES
     elif manifest is None:
         if (root / f"{FILES}.partial").is_dir() or {path.name for path in root.iterdir()} == {FILES}:
@@ -230,6 +231,7 @@ def reader(manifest: Manifest, trusted: bool, origin: str) -> Serializer:
 def _write(serializer: Serializer, value: Any, target: Target) -> Serializer:
     try:
         serializer.write(value, target)
+        json.dumps(target.details)
         return serializer
     except NotRepresentableError as error:
         note = f"{target.name!r} ({class_name(value)}) was pickled: {error}"
@@ -268,11 +270,17 @@ def _manifest(serializer: Serializer, kind: Kind, value: Any, target: Target) ->
 
 
 def _save(manifest: Manifest, root: Path) -> None:
-    import json
-
     partial = root / f"{FILE_NAME}.partial"
     partial.write_text(json.dumps(manifest.to_json(), indent=1, ensure_ascii=True) + "\n")
     partial.replace(root / FILE_NAME)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with _files.open_plain(path) as file:
+            return file.read()
+    except OSError as error:
+        raise IntegrityError(f"the manifest {str(path)!r} cannot be read: {error}") from error
 
 
 def _lacks_library(error: Exception, serializer: Serializer) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from wandb_track_serializers._kinds import is_a
+from wandb_track_serializers._kinds import class_name, is_a
 from wandb_track_serializers._serializer import Serializer, Source, Target
-from wandb_track_serializers.errors import IntegrityError, NotRepresentableError
+from wandb_track_serializers.errors import IntegrityError, NotRepresentableError, UnsupportedValueError
 
 from . import arrow
 
@@ -28,12 +28,20 @@ class PolarsParquet(Serializer):
 
     def write(self, value: Any, target: Target) -> None:
         """Write to ``{name}.parquet``."""
+        import polars as pl
+
         frame = value
         if is_a(value, "polars", "LazyFrame"):
             frame = value.collect()
         elif is_a(value, "polars", "Series"):
             target.details["series"] = True
             frame = value.to_frame()
+        objects = [name for name, dtype in frame.schema.items() if dtype == pl.Object]
+        if objects:
+            reason = (
+                f"column {objects[0]!r} holds Python objects, which polars does not store: leave it out, or cast it"
+            )
+            raise UnsupportedValueError(target.name, class_name(value), reason)
         try:
             with target.open(".parquet") as file:
                 frame.write_parquet(
@@ -42,7 +50,7 @@ class PolarsParquet(Serializer):
                     compression_level=arrow.COMPRESSION_LEVEL,
                     row_group_size=arrow.rows_per_group(frame.estimated_size(), frame.height),
                 )
-        except Exception as error:
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
             raise NotRepresentableError(f"Parquet cannot hold it: {error}") from error
 
     def read(self, source: Source) -> Any:
