@@ -102,9 +102,9 @@ def use_artifact(run: wandb.Run, name: str, alias: str, type: str | None = None)
     Raises:
         Exception: What the client raises, such as where there is no such version.
     """
-    artifact = None if run.offline else run.use_artifact(f"{name}:{alias}")
+    # Kept first: where the server does not answer, a later sync tells it.
     _keep(run, edge="input", name=name, alias=alias, type=type)
-    return artifact
+    return None if run.offline else run.use_artifact(f"{name}:{alias}")
 
 
 def read_lineage(folder: str | Path) -> list[dict[str, Any]]:
