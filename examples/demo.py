@@ -1,6 +1,6 @@
 """Train on real data with the orchestrators that are named, offline, and show each run that was tracked.
 
-    python examples/demo.py flyte metaflow
+python examples/demo.py flyte metaflow
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ def test_flyte_maps_one_run_for_each_element(tmp_path):
 
 @needs("metaflow", "sklearn")
 def test_metaflow_selects_a_model_and_ties_it_to_its_data(tmp_path):
-    run_python(EXAMPLES / "metaflow_select" / "flow.py", env_of(tmp_path), "run", timeout=300)
+    run_python(EXAMPLES / "metaflow_select" / "flow.py", env_of(tmp_path), "run", timeout=900)
     runs = find_runs(tmp_path)
     check_tied(runs)
     assert len({run.id for run in runs}) == len(runs)
@@ -97,7 +97,7 @@ def test_metaflow_selects_a_model_and_ties_it_to_its_data(tmp_path):
 
 @needs("metaflow", "torch", "sklearn")
 def test_torch_keeps_the_network_and_the_next_step_uses_it(tmp_path):
-    run_python(EXAMPLES / "torch_digits" / "flow.py", env_of(tmp_path), "run", "--epochs", "2", timeout=300)
+    run_python(EXAMPLES / "torch_digits" / "flow.py", env_of(tmp_path), "run", "--epochs", "2", timeout=900)
     runs = find_runs(tmp_path)
     check_tied(runs)
     (trained,), (evaluated,) = of_task(runs, "train"), of_task(runs, "end")

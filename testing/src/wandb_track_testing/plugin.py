@@ -70,7 +70,7 @@ def run_python(
     *args: str,
     cwd: Path | None = None,
     check: bool = True,
-    timeout: float = 120,
+    timeout: float = 600,
 ) -> subprocess.CompletedProcess[str]:
     """Run Python code in a process of its own.
 
