@@ -86,3 +86,14 @@ def test_every_version_carries_its_content_key_and_the_newest_is_latest(race, st
     assert frame.latest is frame.versions[-1]
     assert all(any(alias.startswith("sha-") for alias in version.aliases) for version in frame.versions)
     assert all(version.missing == [] for version in frame.versions)
+
+
+def test_a_server_that_does_not_answer_holds_up_no_step_and_the_link_is_kept(workplace_of, standin):
+    """The step is told which link is missing; it lies beside the run."""
+    place = workplace_of("silent", **standin.env())
+    with standin.fault("ArtifactMembershipByName", "hang"):
+        execution = place.run("plain.py", "--with", "wandb_log:datasets=true,project=x")
+    assert "not logged: source: it could not be linked as an input: the server does not answer" in execution.output
+    start, end = execution.only("start"), execution.only("end")
+    assert execution.used(end) == set(execution.made(start).items())
+    assert {run.exit_code for run in standin.runs.values()} == {0}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Thread
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from ._datastore import content_keys, datastore_of
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from ._remarks import Remarks
 
 _THREADS = 8
+STILL_SECONDS = 5.0
+"""How long the server may give no answer at all before the links that are left are given up."""
 _log = logging.getLogger("wandb_track_metaflow")
 
 
@@ -30,35 +34,60 @@ class Inputs:
     def __init__(self, task: Task, arguments: Arguments) -> None:
         self._origins = Origins(task.flow, task.inputs)
         self._arguments = arguments
-        self._pending: dict[tuple[str, str], Future[Any]] = {}
+        self._reads: dict[tuple[str, str], Read] = {}
+        self._waiting: deque[tuple[Read, str]] = deque()
+        self._linked: dict[tuple[str, str], Exception | None] = {}
+        self._threads: list[Thread] = []
 
     def link(self, run: wandb.Run, reads: list[Read]) -> None:
         """Begin to link what was read."""
-        with_threads = ThreadPoolExecutor(_THREADS, "wandb-track-inputs")
         for read in reads:
-            version = (read.name, read.key)
-            if version not in self._pending and self._arguments.lets_through(read.name):
-                kind = self._kind(read.value)
-                if kind is not None:
-                    self._pending[version] = with_threads.submit(self._link_one, run, read, kind)
-        with_threads.shutdown(wait=False)
+            version = read.name, read.key
+            kind = self._kind(read)
+            if kind is not None and version not in self._reads:
+                self._reads[version] = read
+                self._waiting.append((read, kind))
+        for _ in range(min(_THREADS, len(self._waiting))):
+            # Daemons: a server that does not answer must not keep the process alive.
+            thread = Thread(target=self._link_waiting, args=(run,), name="wandb-track: inputs", daemon=True)
+            thread.start()
+            self._threads.append(thread)
 
     def finish(self, remarks: Remarks) -> None:
         """Wait until all are linked. Where there is no such version, its step was not tracked, and there is no link."""
-        for (name, key), future in self._pending.items():
-            error = future.exception()
+        seen, moved = -1, monotonic()
+        while (alive := [one for one in self._threads if one.is_alive()]) and monotonic() - moved < STILL_SECONDS:
+            alive[0].join(0.05)
+            if len(self._linked) != seen:
+                seen, moved = len(self._linked), monotonic()
+        self._waiting.clear()
+        for name, key in self._reads:
+            error = self._linked.get((name, key), TimeoutError("the server does not answer"))
             if isinstance(getattr(error, "exc", error), ValueError):  # the client wraps it in a CommError
                 _log.debug("no version of %s is known under %s", name, key_alias(key))
             elif error is not None:
                 remarks.left_out(name, f"it could not be linked as an input: {error}")
 
-    def _link_one(self, run: wandb.Run, read: Read, kind: str) -> None:
-        use_version(run, read.name, key_alias(self._origins.key_of(read.name, read.key, lambda: read.print)), kind)
+    def _link_waiting(self, run: wandb.Run) -> None:
+        while self._waiting:
+            try:
+                read, kind = self._waiting.popleft()
+            except IndexError:  # another thread has taken the last one
+                return
+            self._linked[read.name, read.key] = self._link_one(run, read, kind)
 
-    def _kind(self, value: Any) -> str | None:
+    def _link_one(self, run: wandb.Run, read: Read, kind: str) -> Exception | None:
+        try:
+            key = self._origins.key_of(read.name, read.key, lambda: read.print)
+            use_version(run, read.name, key_alias(key), kind)
+        except Exception as error:
+            return error
+        return None
+
+    def _kind(self, read: Read) -> str | None:
         from wandb_track_serializers import kind_of
 
-        kind = kind_of(value)
+        kind = kind_of(read.value) if self._arguments.lets_through(read.name) else "summary"
         return kind if kind != "summary" and self._arguments.wants(kind) else None
 
 

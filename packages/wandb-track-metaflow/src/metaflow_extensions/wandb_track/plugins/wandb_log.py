@@ -66,71 +66,33 @@ class WandbLogDecorator(StepDecorator):
                 for path in sorted(Path(folder).rglob("*.py")):
                     yield str(path), path.relative_to(Path(folder).parent).as_posix(), ContentType.CODE_CONTENT
 
-    def task_pre_step(
-        self,
-        step_name: str,
-        task_datastore: Any,
-        metadata: Any,
-        run_id: str,
-        task_id: str,
-        flow: Any,
-        graph: Any,
-        retry_count: int,
-        max_user_code_retries: int,
-        ubf_context: Any,
-        inputs: list[Any],
-    ) -> None:
+    def task_pre_step(self, *given: Any) -> None:
         """Note which task this is. Nothing is opened yet: other decorators may still set the key."""
         from wandb_track_metaflow._identity import Task
         from wandb_track_metaflow._step import StepTracker
 
-        task = Task(flow, step_name, str(run_id), str(task_id), retry_count, metadata, task_datastore, inputs)
+        step, datastore, metadata, run_id, task_id, flow, _, attempt, _, _, inputs = given
+        task = Task(flow, step, str(run_id), str(task_id), attempt, metadata, datastore, inputs)
         self._tracker = StepTracker(self._arguments, task)
 
-    def task_decorate(
-        self,
-        step_func: Callable[..., None],
-        flow: Any,
-        graph: Any,
-        retry_count: int,
-        max_user_code_retries: int,
-        ubf_context: Any,
-    ) -> Callable[..., None]:
+    def task_decorate(self, step_func: Callable[..., None], *_: Any) -> Callable[..., None]:
         """Open the run, when all decorators have prepared the task."""
         if self._tracker is None:
             return step_func
         self._tracker.open()
         return self._tracker.watch(step_func)
 
-    def task_post_step(
-        self, step_name: str, flow: Any, graph: Any, retry_count: int, max_user_code_retries: int
-    ) -> None:
+    def task_post_step(self, *_: Any) -> None:
         """Take hold of what the step set, before Metaflow deletes it from the flow."""
         if self._tracker is not None:
             self._tracker.end()
 
-    def task_exception(
-        self,
-        exception: BaseException,
-        step_name: str,
-        flow: Any,
-        graph: Any,
-        retry_count: int,
-        max_user_code_retries: int,
-    ) -> None:
+    def task_exception(self, exception: BaseException, *_: Any) -> None:
         """Take hold of what the failed step had set."""
         if self._tracker is not None:
             self._tracker.end(exception)
 
-    def task_finished(
-        self,
-        step_name: str,
-        flow: Any,
-        graph: Any,
-        is_task_ok: bool | None,
-        retry_count: int,
-        max_user_code_retries: int,
-    ) -> None:
+    def task_finished(self, *_: Any) -> None:
         """Log what the step made, now that the datastore knows its content keys, and close the run."""
         if self._tracker is not None:
             self._tracker.close()
