@@ -40,6 +40,11 @@ AGES = ("oldest", "middle", "newest")
 TRIED = [(name, library, age) for name in PACKAGES for library in dists.bounds(PACKAGES[name], MIDDLE) for age in AGES]
 
 WHEELS = tempfile.TemporaryDirectory(prefix="wandb-track-wheels-")  # of this call of nox alone
+RUNNERS = ("pytest-xdist", "pytest-rerunfailures")
+# Most tests wait for processes of their own. One that fails is tried once more, and listed as such at the end: on a
+# busy machine, a server of a test or its client can be late.
+IN_TWO = ("-n2", "--dist=loadscope", "--reruns=1")
+
 _built: dict[Path, str] = {}
 _rows: list[tuple[str, str, str]] = []
 
@@ -107,7 +112,7 @@ def install(
         given.append(f"{project.distribution}[{chosen}] @ {Path(wheel(session, project.folder)).as_uri()}")
         given += nox.project.dependency_groups(project.toml, "test") if name in packages else ()
     fresh = [f"--reinstall-package={project.distribution}" for project in ours.values()]
-    session.install(*fresh, *given, wheel(session, TESTING), "pytest-xdist", *torch(session), *more)
+    session.install(*fresh, *given, wheel(session, TESTING), *RUNNERS, *torch(session), *more)
     for project in ours.values():
         name = project.source.name
         check = f"import {name}, sysconfig; assert {name}.__file__.startswith(sysconfig.get_path('purelib')), {name}"
@@ -129,7 +134,7 @@ def row(session: nox.Session, package: str, beside: str = "") -> Iterator[None]:
 
 def run_tests(session: nox.Session, project: dists.Project) -> None:
     """Run a package's own tests in two processes: they wait for others most of the time."""
-    session.run("pytest", "-n2", "--dist=loadscope", str(project.folder / "tests"), *session.posargs)
+    session.run("pytest", *IN_TWO, str(project.folder / "tests"), *session.posargs)
 
 
 def lower_bounds(session: nox.Session, project: dists.Project) -> Path:
@@ -173,7 +178,7 @@ def together(session: nox.Session) -> None:
     """What crosses packages: the direction of imports, documentation examples, both orchestrators end to end."""
     examples = ("luigi>=3.6", "hatchling>=1.26", "scikit-learn>=1.3")
     install(session, *PRESENT, more=examples)
-    session.run("pytest", "-n2", "--dist=loadscope", "tests", "testing/tests", *session.posargs)
+    session.run("pytest", *IN_TWO, "tests", "testing/tests", *session.posargs)
 
 
 @nox.session
