@@ -45,6 +45,16 @@ def test_each_attempt_is_a_run_of_its_own(failed):
     assert (first.summary["attempt"], second.summary["attempt"]) == (0, 1)
 
 
+def test_on_request_the_attempts_continue_one_run(workplace_of, standin):
+    """Its history goes on, and its summary is that of the last attempt."""
+    execution = workplace_of("again", **standin.env()).run("again.py")
+    (run,) = standin.runs.values()
+    assert (run.opened, run.exit_code) == (2, 0)
+    assert run.values("loss") == [1.0, 0.0]
+    assert (run.summary["attempt"], run.summary["same"]) == (1, "in both")
+    assert "wandb-track:" not in execution.output
+
+
 def test_a_caught_failure_is_a_failed_run_and_the_flow_goes_on(failed):
     """With `@catch` above us."""
     run = failed.only("caught")

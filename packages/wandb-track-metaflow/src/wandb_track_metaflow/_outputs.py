@@ -34,6 +34,12 @@ class Outputs:
         self._arguments = arguments
         self._before = dict(vars(flow))
         self._values: dict[str, Any] = {}
+        self._summary: dict[str, Any] = {}
+
+    def begin(self, run: wandb.Run) -> None:
+        """Take note of what an earlier attempt has left in a run that is continued."""
+        if run.resumed:
+            self._summary = dict(run.summary)
 
     def take(self, variables: Mapping[str, Any], unset: set[str]) -> None:
         """Take hold of what the step set, without copying it: Metaflow is about to delete it from the flow.
@@ -85,7 +91,8 @@ class Outputs:
         return logged
 
     def _summarise(self, run: wandb.Run, names: list[str], remarks: Remarks) -> None:
-        taken: dict[str, Any] = dict(run.summary) if names else {}
+        there = dict(run.summary) if names else {}
+        taken = {name for name in there if self._summary.get(name) != there[name]}
         summary: dict[str, Any] = {}
         left = MAX_SUMMARY_SIZE
         for name in names:

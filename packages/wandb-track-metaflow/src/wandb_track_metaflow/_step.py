@@ -71,6 +71,7 @@ class StepTracker:
             run = self._tracked.open()
             if self._tracked.is_tracked:
                 atexit.register(self._close_at_exit)
+                self._outputs.begin(run)
                 where = {"wandb-run-url": run.url} if run.url else {"wandb-run-folder": str(run_folder(run))}
                 self._register({"wandb-run-id": run.id, **where})
 

@@ -83,7 +83,7 @@ def wandb_log(
     Raises:
         ArgumentError: An argument cannot be used, or the decorator stands where it cannot work.
     """
-    from ._arguments import Arguments, Sealed
+    from ._arguments import Arguments
     from ._datastore import is_delayed
 
     given = {"datasets": datasets, "models": models, "others": others, **options}
@@ -91,8 +91,6 @@ def wandb_log(
         given["settings"] = settings
     if not any(is_delayed(value) for value in given.values()):
         Arguments.of(given)
-        if "settings" in given:
-            given["settings"] = Sealed(settings)
     return partial(_decorate, given) if func is None else _decorate(given, func)
 
 

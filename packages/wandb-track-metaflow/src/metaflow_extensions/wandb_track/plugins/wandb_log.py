@@ -47,9 +47,11 @@ class WandbLogDecorator(StepDecorator):
 
     def init(self) -> None:
         """Check the attributes, before anything runs."""
-        from wandb_track_metaflow._arguments import Arguments
+        from wandb_track_metaflow._arguments import Arguments, Sealed
 
         self._arguments = Arguments.of(self.attributes)
+        if self.statically_defined and self.attributes["settings"] is not None:
+            self.attributes["settings"] = Sealed(self._arguments.settings)
 
     def add_to_package(self) -> Iterator[tuple[str, str, Any]]:
         """Name the files that a remote task needs beside the user's own code.
