@@ -104,7 +104,7 @@ FAITHFUL = {
     "labels of several levels": lambda: pd.DataFrame(
         [[1, 2]], columns=pd.MultiIndex.from_tuples([(1, "a"), (2, "b")], names=["x", None])
     ),
-    "odd labels": lambda: pd.DataFrame({"": [1], "a.b": ["x"], "__index_level_0__": [2]}, index=["i"]),
+    "odd labels": lambda: pd.DataFrame({"": [1], "a.b": ["x"], "a b/ü": [2]}, index=["i"]),
     "a name for the columns": lambda: pd.DataFrame([[1]], columns=pd.Index(["a"], name="cols")),
     "nothing": lambda: pd.DataFrame(),
     "rows without columns": lambda: pd.DataFrame(index=range(3)),
@@ -203,6 +203,13 @@ def test_what_parquet_would_change_is_pickled(case, tmp_path, caplog):
     back = load(tmp_path / "x", trusted=True)
     pd.testing.assert_frame_equal(frame, back)
     assert back.attrs == frame.attrs
+
+
+def test_a_label_like_that_of_a_stored_index(tmp_path):
+    """A column that has the name under which Arrow stores an index is not mixed up with it."""
+    frame = pd.DataFrame({"__index_level_0__": [1, 2]}, index=["a", "b"])
+    assert dump(frame, tmp_path / "x").serializer == "pandas.parquet"
+    assert_same(frame, load(tmp_path / "x"))
 
 
 def test_missing_values_of_several_kinds_come_back_as_none(tmp_path):

@@ -13,6 +13,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -284,7 +285,8 @@ def _read(path: Path) -> bytes:
 
 
 def _lacks_library(error: Exception, serializer: Serializer) -> bool:
-    return isinstance(error, ModuleNotFoundError) and str(error.name).partition(".")[0] in serializer.libraries
+    library = str(getattr(error, "name", "")).partition(".")[0]
+    return isinstance(error, ModuleNotFoundError) and library in serializer.libraries and find_spec(library) is None
 
 
 def _installation(error: Exception, serializer: Serializer) -> str:

@@ -95,7 +95,7 @@ def _schema(columns: pd.DataFrame, recipe: Recipe, frame: pd.DataFrame, attrs: s
         for again in (False, True):
             buffer = io.BytesIO()
             pq.write_table(next(_groups(columns.iloc[:1], _with_metadata(schema, recipe, attrs), 1)), buffer)
-            if not recipe.repair(frame.iloc[:1], _restore(pq.read_table(buffer), series=False), again):
+            if not recipe.repair(frame.iloc[:1], _restore(pq.ParquetFile(buffer).read(), series=False), again):
                 break
     except NotRepresentableError:
         raise
@@ -129,9 +129,10 @@ def _groups(columns: pd.DataFrame, schema: pa.Schema, rows: int) -> Iterator[pa.
         values = [values for _, values in part.items()]
         levels = range(len(schema) - len(values))
         values += [part.index.get_level_values(level) for level in levels]
-        arrays = [
-            pa.array(column, type=field.type, from_pandas=True) for column, field in zip(values, schema, strict=True)
-        ]
+        arrays = []
+        for column, field in zip(values, schema, strict=True):
+            extension = isinstance(field.type, pa.BaseExtensionType)  # older Arrows break these when told the type
+            arrays.append(pa.array(column, type=None if extension else field.type, from_pandas=True))
         yield pa.Table.from_arrays(arrays, schema=schema)
 
 
