@@ -216,35 +216,6 @@ if not pid:
     assert run.exit_code == 0
 
 
-def test_the_service_killed_in_mid_run_costs_the_task_nothing_and_later_tasks_are_tracked_again(tmp_path):
-    code = """
-with tracked() as run:
-    run.log({"loss": 1.0})
-    time.sleep(1.2)
-    os.kill(service(), signal.SIGKILL)
-    time.sleep(0.3)
-    run.log({"loss": 0.5})
-    run.summary["best"] = 1
-    run.config["late"] = 1
-    import wandb
-    wandb.log({"loss": 0.2})
-    result = 42
-print("result", result)
-with tracked(1) as run:
-    run.log({"loss": 2.0})
-"""
-    done = run_python(PRELUDE + code, isolated_env(tmp_path))
-    assert "result 42" in done.stdout
-    said = [line for line in done.stderr.splitlines() if line.startswith("wandb-track:")]
-    assert len(said) == 1
-    assert "wandb sync" in said[0]
-    runs = {}
-    for run in find_runs(tmp_path):
-        runs.setdefault(run.id, []).append(run)
-    assert 1.0 in [value for run in runs["e1-n0-0"] for value in run.values("loss")]
-    assert [run.exit_code for run in runs["e1-n1-0"]] == [0]
-
-
 def test_a_service_that_hangs_does_not_keep_the_finished_process_alive(tmp_path):
     code = """
 with tracked(finish_timeout=1) as run:

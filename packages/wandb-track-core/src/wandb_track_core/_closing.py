@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from . import _client
@@ -16,13 +17,13 @@ UPLOAD_SHARE = 0.4
 
 
 def finish(
-    run: Any, uploads: Any, policy: Policy, error: BaseException | None, exit_code: int | None
+    run: Any, uploads: Sequence[Any], policy: Policy, error: BaseException | None, exit_code: int | None
 ) -> Exception | None:
     """Finish a run with the task's outcome.
 
     Args:
         run: A `wandb.Run` or a `QuietRun`.
-        uploads: What `guard` gave for the run.
+        uploads: The artifacts that it logged.
         policy: How long to wait.
         error: What the task raised.
         exit_code: The exit code, where it is not the one that the error stands for.
@@ -47,6 +48,6 @@ def finish(
             faults.append(loss)
     except Exception as fault:
         if _client.is_service_fault(fault):
-            _client.renew_service()
+            _client.renew_service(run)
         return fault
     return RuntimeError("; ".join(faults)) if faults else None

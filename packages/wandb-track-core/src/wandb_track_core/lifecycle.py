@@ -90,7 +90,7 @@ class TrackedRun:
         self._store = store
         self._frame: Frame | None = None
         self._outer: Frame | None = None
-        self._uploads: Any = None
+        self._guard: _client.Guard | None = None
         self._fault: Exception | None = None
         self._has_no_login = False
         self._process = os.getpid()
@@ -158,15 +158,16 @@ class TrackedRun:
         run: wandb.Run = opened.run
         self.run, self._fault, self._has_no_login = run, opened.fault, opened.has_no_login
         if not run.disabled:
-            if self._policy.on_error != "raise":
-                self._uploads = _client.guard(run, self._note_fault)
+            self._guard = _client.Guard(run, self._note_fault, goes_on=self._policy.on_error == "offline")
             _watch(self)
         self._frame = Frame(run, _client.names_of(run))
         self._outer = push(self._frame)
         return run
 
     def _note_fault(self, fault: Exception) -> None:
-        self._fault = self._fault or fault
+        # That nobody is logged in is no fault, and less to say than one.
+        if self._fault is None or self._has_no_login:
+            self._fault, self._has_no_login = fault, False
 
     def _leave(self) -> Any:
         """Make the outer run current again, first of all: finishing must not touch what `wandb.log` means."""
@@ -181,27 +182,45 @@ class TrackedRun:
         # A forked child comes here with its parent's run, which is the parent's to finish.
         if run is None or os.getpid() != self._process:
             return
-        fault = finish(run, self._uploads, self._policy, error, exit_code)
-        if fault is not None and self._policy.on_error == "raise" and error is None:
-            raise TrackerFaultError(f"the run could not be closed: {fault}") from fault
-        fault = self._fault or fault
-        address = self._store_away(run)
+        fault = finish(run, self._guard.uploads if self._guard else (), self._policy, error, exit_code)
         if fault is not None:
-            say(_account_of(fault, run, self._has_no_login, address))
-        elif address:
-            say(f"the run was kept offline. Sync it with: wandb-track sync {address}")
+            self._note_fault(fault)
+        fault = self._fault
+        if fault is not None and self._policy.on_error == "raise" and error is None and not self._has_no_login:
+            raise TrackerFaultError(f"the run is not kept whole: {fault}") from fault
+        folders = [*self._guard.left, _client.folder_of(run)] if self._guard else []
+        addresses = self._store_away(run, folders)
+        if fault is not None:
+            say(self._account(run, fault, folders, addresses))
+        elif addresses:
+            say(f"the run was kept offline. Sync it with: wandb-track sync {' '.join(addresses)}")
 
-    def _store_away(self, run: Any) -> str | None:
+    def _store_away(self, run: Any, folders: list[str]) -> list[str]:
         """Where a run was brought that would otherwise be gone with this machine."""
         if self._store is None or run.disabled or not run.offline:
-            return None
+            return []
         from .packing import store
 
         try:
-            return store(_client.folder_of(run), self._store)
+            return [store(folder, self._store, is_closed=folder == folders[-1]) for folder in folders]
         except Exception as fault:
             say(f"the offline run lies on this machine only, because it could not be stored elsewhere: {fault}")
-            return None
+            return []
+
+    def _account(self, run: Any, fault: Exception, folders: list[str], addresses: list[str]) -> str:
+        """One line: what failed, what became of the run, and how to bring it to the server."""
+        failure = " ".join(str(fault).split()).rstrip(".") or type(fault).__name__
+        reason = "nobody is logged in to W&B here" if self._has_no_login else f"the tracker failed: {failure}"
+        if run.disabled:
+            return f"this task was not tracked, because {reason}"
+        if addresses:
+            return f"the run was kept offline, because {reason}. Sync it with: wandb-track sync {' '.join(addresses)}"
+        command = "wandb sync" if run.offline else "wandb sync --include-online"
+        if len(folders) > 1:
+            command = "wandb-track sync"
+        is_silent = self._guard is not None and self._guard.is_silent
+        outcome = "the rest of this task was not tracked" if is_silent else "the run is kept on this disk"
+        return f"{outcome}, because {reason}. Sync it with: {command} {' '.join(folders)}"
 
     def _terminate(self) -> None:
         run, self.run = self.run, None
@@ -235,15 +254,3 @@ def _unwatch(tracked: TrackedRun) -> None:
         _watched.remove(tracked)
         if not _watched:
             _watch_for_termination.stop()
-
-
-def _account_of(fault: Exception, run: Any, has_no_login: bool, address: str | None) -> str:
-    """One line: what failed, what became of the run, and how to bring it to the server."""
-    failure = " ".join(str(fault).split()).rstrip(".") or type(fault).__name__
-    reason = "nobody is logged in to W&B here" if has_no_login else f"the tracker failed: {failure}"
-    if run.disabled:
-        return f"this task was not tracked, because {reason}"
-    if address:
-        return f"the run was kept offline, because {reason}. Sync it with: wandb-track sync {address}"
-    command = "wandb sync" if run.offline else "wandb sync --include-online"
-    return f"the run is kept on this disk, because {reason}. Sync it with: {command} {_client.folder_of(run)}"

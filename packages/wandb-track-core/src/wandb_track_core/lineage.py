@@ -74,8 +74,10 @@ def log_artifact(
         from .packing import adopt
 
         adopt(folder_of(run), artifact)
+    # The files may lie in the folder that the run had before its service died.
+    home = run_folder(run) if folder is None else folder.parents[2]
     _keep(
-        run,
+        home,
         edge="output",
         name=artifact.name,
         type=artifact.type,
@@ -83,7 +85,7 @@ def log_artifact(
         digest=artifact.digest,
         metadata=artifact.metadata,
         description=artifact.description,
-        folder=None if folder is None else folder.relative_to(folder_of(run)).as_posix(),
+        folder=None if folder is None else folder.relative_to(home).as_posix(),
     )
 
 
@@ -103,7 +105,7 @@ def use_artifact(run: wandb.Run, name: str, alias: str, type: str | None = None)
         Exception: What the client raises, such as where there is no such version.
     """
     # Kept first: where the server does not answer, a later sync tells it.
-    _keep(run, edge="input", name=name, alias=alias, type=type)
+    _keep(run_folder(run), edge="input", name=name, alias=alias, type=type)
     return None if run.offline else run.use_artifact(f"{name}:{alias}")
 
 
@@ -117,8 +119,8 @@ def read_lineage(folder: str | Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def _keep(run: wandb.Run, **edge: Any) -> None:
-    path = Path(folder_of(run), _FOLDER, "lineage.jsonl")
+def _keep(home: Path, **edge: Any) -> None:
+    path = home / _FOLDER / "lineage.jsonl"
     path.parent.mkdir(exist_ok=True)
     with path.open("a") as file:
         file.write(json.dumps({"format": FORMAT, **{key: value for key, value in edge.items() if value}}) + "\n")

@@ -29,6 +29,7 @@ class Run:
         runtime: Whole seconds that it ran; None where it was never closed.
         exit_code: None where it was never closed.
         resume: Whether it was to go on with an earlier run of the same id.
+        starting_step: The first step that it can have: more than 0 where it goes on within the same process.
         files: Patterns, relative to the folder `files`, of what is to be uploaded.
         edges: What the ledger says.
         size: Bytes of everything in the folder.
@@ -51,6 +52,7 @@ class Run:
     runtime: int | None = None
     exit_code: int | None = None
     resume: bool = False
+    starting_step: int = 0
     preempting: bool = False
     artifacts: list[Artifact] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
@@ -258,6 +260,8 @@ def _read_run(run: Run, contents: bytes) -> None:
             run.tags.append(part.text)
         elif part.number in (4, 5):
             _log.apply(_log.items(part.value), run.config if part.number == 4 else run.summary)
+        elif part.number == 14:
+            run.starting_step = part.value
         elif part.number == 17:
             time = {inner.number: inner.value for inner in _log.fields(part.value)}
             run.started = time.get(1, 0) + time.get(2, 0) / 1e9

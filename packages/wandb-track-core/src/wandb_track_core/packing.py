@@ -59,17 +59,19 @@ def pack(folder: str | Path, target: str | Path | None = None) -> Path:
     return target
 
 
-def store(folder: str | Path, put: Callable[[Path], str]) -> str:
+def store(folder: str | Path, put: Callable[[Path], str], *, is_closed: bool = True) -> str:
     """Pack an offline run and bring it to a place that outlives this machine.
 
     Args:
-        folder: The folder of a run that was just closed.
+        folder: The folder of the run.
         put: Brings a tar there, and returns its address. The tar is deleted afterwards.
+        is_closed: Whether the run was closed in this folder; otherwise its end is not waited for.
 
     Returns:
         The address.
     """
-    _await_end(Path(folder))
+    if is_closed:
+        _await_end(Path(folder))
     with tempfile.TemporaryDirectory(prefix="wandb-track-") as scratch:
         return put(pack(folder, Path(scratch, f"{Path(folder).name}.tar")))
 

@@ -11,19 +11,21 @@ What has no public API, and why it is needed:
   leave a process behind that died or hangs (`_service`);
 - `wandb.util.working_set` and the search for staged launch inputs: the same answers in less time (`_speed`);
 - a run's interface to the service, and the handles of its uploads: to keep faults out of the user's code, and to
-  hear of an upload that failed (`_guard`).
+  hear of an upload that failed (`_guard`);
+- the declaration of a run to the service, and its settings: to go on where the service died (`_successor`), or in
+  silence (`_silence`).
 """
 
-from ._guard import guard, settle
+from ._guard import Guard, settle
 from ._module import MODULE_NAMES, follow_context_once_imported, names_of
 from ._open import folder_of, is_finished, load, loss_of, open_run, timed_out
 from ._service import is_missing_login, is_mistake_of_the_user, is_service_fault, is_taken, release, renew_service
 
 __all__ = [
     "MODULE_NAMES",
+    "Guard",
     "folder_of",
     "follow_context_once_imported",
-    "guard",
     "is_finished",
     "is_missing_login",
     "is_mistake_of_the_user",

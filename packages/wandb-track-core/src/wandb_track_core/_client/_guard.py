@@ -2,63 +2,154 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from wandb_track_core._bounded import bounded
+
+from ._open import folder_of
+from ._service import is_service_fault
+from ._silence import Silence, fall_silent
+from ._successor import succeed, take_over
 
 if TYPE_CHECKING:
     import wandb
 
 POLL_SECONDS = 0.2
 """How often to look whether an upload has ended."""
+SUCCESSION_SECONDS = 14.0
+"""How long it may take until a run goes on with another service. It takes a fraction of a second."""
+MOST_SERVICES = 5
+"""With how many further services a run goes on, at most: something is wrong with a machine where they all die."""
 ANSWER_SECONDS = 2.0
 """How long the service may take to say what it is doing. It takes milliseconds."""
 
 
-class Uploads(list[Any]):
-    """The artifacts that a run has logged, by whomever: each knows how its upload went."""
+class Guard:
+    """Lets what the user calls on a run go on, where the service behind it does not.
 
-
-def guard(run: wandb.Run, on_fault: Callable[[Exception], None]) -> Uploads:
-    """Let what the user calls on a run go on, where the service behind it does not.
-
-    All that a run says (history, config, summary, artifacts, alerts) goes through one function of its interface.
-    What it raises there is never the user's mistake: values were checked and encoded before.
+    All that a run says (history, config, summary, artifacts, alerts) goes through two functions of its interface.
+    What they raise is never the user's mistake: values were checked and encoded before. Where the service died, the
+    run goes on offline with another one, and says there what it could not say here; else it is silent from then on.
 
     Args:
         run: An open run.
-        on_fault: Told of each fault. What was to be said is lost from then on, and kept nowhere.
+        on_fault: Told of each fault.
+        goes_on: Whether another service is to be started.
 
-    Returns:
-        A list that the artifacts that are logged from now on are added to.
+    Attributes:
+        uploads: The artifacts that the run has logged, by whomever: each knows how its upload went.
+        left: The folders in which the run lies beside its present one, the earliest first.
+        is_silent: Whether nothing is kept any more of what the run says.
     """
-    uploads = Uploads()
-    interface: Any = run._interface
-    publish, log_artifact = interface._publish, run._log_artifact
 
-    def publish_or_tell(*args: Any, **kwargs: Any) -> None:
+    def __init__(self, run: Any, on_fault: Callable[[Exception], None], goes_on: bool) -> None:
+        self.uploads: list[wandb.Artifact] = []
+        self.left: list[str] = []
+        self.is_silent = False
+        self._run = run
+        self._on_fault = on_fault
+        self._goes_on = goes_on
+        self._process = os.getpid()
+        self._lock = threading.RLock()
+        self._metrics: list[Any] = []
+        self._again: list[Callable[[], Any]] = []
+        interface = run._interface
+        self._send, self._ask, self._log = interface._publish, interface._deliver, run._log_artifact
+        interface._publish, interface._deliver, run._log_artifact = self._publish, self._deliver, self._log_artifact
+
+    def _publish(self, record: Any, *, nowait: bool = False) -> None:
+        if record.HasField("metric"):
+            self._metrics.append(record)
         try:
-            publish(*args, **kwargs)
+            self._attempt(lambda: self._send(record, nowait=nowait))
         except Exception as fault:
-            on_fault(fault)
+            self._on_fault(fault)
 
-    def log_artifact_and_remember(*args: Any, **kwargs: Any) -> Any:
-        artifact = log_artifact(*args, **kwargs)
-        uploads.append(artifact)
-        return artifact
+    def _deliver(self, record: Any) -> Any:
+        try:
+            handle = self._attempt(lambda: self._ask(record))
+        except Exception as fault:
+            self._on_fault(fault)
+            handle = None
+        return handle or Silence(self._run, record)
 
-    interface._publish = publish_or_tell
-    run._log_artifact = log_artifact_and_remember  # type: ignore[method-assign]
-    return uploads
+    def _log_artifact(self, artifact: Any, name: Any = None, type: Any = None, *args: Any, **options: Any) -> Any:
+        services, is_asked, logged = len(self.left), not self._run._settings._offline, None
+        if self.is_silent:
+            return self._run._prepare_artifact(artifact, name, type)[0]
+        try:
+            logged = self._log(artifact, name, type, *args, **options)
+        except Exception as fault:
+            if not is_service_fault(fault):
+                raise
+            self._deliver(_question())
+            if services == len(self.left) and not self.is_silent:
+                raise
+        # What an online run asks of its service, that of an offline one leaves undone: it is told otherwise.
+        if logged is None or (is_asked and services < len(self.left)):
+            return self._log_artifact(logged or artifact, name, type, *args, **options)
+        self.uploads.append(logged)
+        self._again.append(partial(self._log, logged, name, type, *args, **options))
+        return logged
+
+    def _attempt(self, call: Callable[[], Any]) -> Any:
+        """What a call returns, with the next service where the present one is gone; None in silence."""
+        while not self.is_silent:
+            client = self._run._interface._client
+            try:
+                return call()
+            except Exception as fault:
+                if not is_service_fault(fault) or os.getpid() != self._process:
+                    raise
+                with self._lock:
+                    if self._run._interface._client is client and not self.is_silent:
+                        self._replace_service(fault)
+        return None
+
+    def _replace_service(self, fault: Exception) -> None:
+        reason = f"the client's service process died ({type(fault).__name__})"
+        try:
+            if not self._goes_on or len(self.left) == MOST_SERVICES:
+                raise ConnectionError(reason) from fault
+            folder = folder_of(self._run)
+            successor = bounded(lambda: succeed(self._run), SUCCESSION_SECONDS, "starting another service")
+        except Exception as failure:
+            self.is_silent = True
+            fall_silent(self._run)
+            self._on_fault(failure)
+            return
+        self._on_fault(ConnectionError(reason))
+        self.left.append(folder)
+        take_over(self._run, successor)
+        for metric in self._metrics:
+            self._attempt(partial(self._send, metric))
+        for artifact, log in zip(self.uploads, self._again, strict=True):
+            if not _is_uploaded(artifact):
+                log()
 
 
-def settle(run: wandb.Run, uploads: Uploads, seconds: float) -> list[str]:
+def _is_uploaded(artifact: Any) -> bool:
+    """Whether nothing is left to do for a logged artifact; an offline run wrote it down, which is all that it does."""
+    handle = getattr(artifact, "_save_handle", None)
+    if handle is None:
+        return True
+    try:
+        return not handle.wait_or(timeout=0).response.log_artifact_response.error_message
+    except Exception:
+        return False
+
+
+def settle(run: wandb.Run, uploads: Sequence[Any], seconds: float) -> list[str]:
     """Wait for a run's uploads for as long as they move.
 
     Args:
         run: An online run that is still open.
-        uploads: What `guard` gave.
+        uploads: The artifacts that it logged.
         seconds: How long to wait without any sign of progress.
 
     Returns:
@@ -97,13 +188,8 @@ def settle(run: wandb.Run, uploads: Uploads, seconds: float) -> list[str]:
 
 def _progress(run: wandb.Run) -> Any:
     """Something that changes as long as the service gets on with a run's uploads."""
-    from wandb.proto import wandb_internal_pb2
-
-    messages: Any = wandb_internal_pb2
-    record = messages.Record()
-    record.request.operations.SetInParent()
     interface: Any = run._interface
-    answer = interface._deliver(record).wait_or(timeout=ANSWER_SECONDS)
+    answer = interface._deliver(_question()).wait_or(timeout=ANSWER_SECONDS)
     pending = list(answer.response.operations_response.operation_stats.operations)
     steps = []
     while pending:
@@ -111,3 +197,13 @@ def _progress(run: wandb.Run) -> Any:
         pending += operation.subtasks
         steps.append((operation.desc, operation.progress))
     return steps
+
+
+def _question() -> Any:
+    """What the service is asked that it can always answer: what it is doing."""
+    from wandb.proto import wandb_internal_pb2
+
+    messages: Any = wandb_internal_pb2
+    record = messages.Record()
+    record.request.operations.SetInParent()
+    return record

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
+from typing import Any
 
+_forgetting = threading.Lock()
 _SERVICE_MODULES = ("wandb.sdk.mailbox", "wandb.sdk.lib.service")
 
 
@@ -48,20 +51,36 @@ def release(run_id: str) -> None:
     service.inform_finish(run_id=run_id)
 
 
-def renew_service() -> None:
+def renew_service(run: Any = None) -> None:
     """Forget a service process that died or hangs, so that the next run starts another one.
 
     A process of ours is killed: it would keep this one from ending. One that was inherited through the variable
     WANDB_SERVICE is somebody else's, and only left alone.
+
+    Args:
+        run: The run that found it so: where another service has taken its place already, that one stays.
     """
+    forget(None if run is None else run._interface._client)
+
+
+def forget(client: Any = None) -> None:
+    """Do so for the service that a client of it is connected to; None for whichever there is."""
     from wandb.sdk import wandb_setup
 
-    client = wandb_setup.singleton()
-    connection, client._connection = client._connection, None
-    os.environ.pop("WANDB_SERVICE", None)
-    if connection is None or connection._proc is None:
-        return
-    if connection._cleanup is not None:
-        connection._cleanup()
-    connection._proc._process.kill()
-    connection._proc._process.wait()
+    setup = wandb_setup.singleton()
+    with _forgetting:
+        connection = setup._connection
+        if client is not None and (connection is None or connection._client is not client):
+            return
+        setup._connection = None
+        os.environ.pop("WANDB_SERVICE", None)
+        if connection is None:
+            return
+        if hasattr(connection, "_finalizer"):  # since 0.28; its thread would print a traceback
+            connection._finalizer._queue.put(None)
+        if connection._proc is None:
+            return
+        if connection._cleanup is not None:
+            connection._cleanup()
+        connection._proc._process.kill()
+        connection._proc._process.wait()

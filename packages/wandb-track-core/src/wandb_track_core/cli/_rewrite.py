@@ -101,11 +101,16 @@ def _link_files(source: Path, target: Path) -> None:
 
 
 def _messages(unit: Unit, fragments: list[Run], folder: Path, how: Continuation) -> Iterator[bytes]:
-    steps, seconds, passed = 0, 0.0, 0
+    next_step, next_second, passed = 0, 0.0, 0
+    started, seconds = 0.0, 0.0
     identities: dict[str, Any] = {}
     is_simple = len(fragments) == 1 and how.after is None
     for number, run in enumerate(fragments):
         last_step, last_second = -1, 0.0
+        # The client counts both from 0 in each folder, but for one in which the same process went on.
+        steps = max(0, next_step - run.starting_step)
+        seconds = seconds + run.started - started if number and run.starting_step else next_second
+        started = run.started
         is_last = number == len(fragments) - 1
         with _log.opened(run.place / run.log) as data:
             for message in _log.entries(data):
@@ -134,7 +139,7 @@ def _messages(unit: Unit, fragments: list[Run], folder: Path, how: Continuation)
                     yield _log.replace(message, kind, _shifted(contents, kind, steps - passed, seconds))
                 elif is_last or kind not in _NOT_AT_AN_END:
                     yield message
-        steps, seconds = steps + last_step + 1, seconds + last_second
+        next_step, next_second = max(next_step, steps + last_step + 1), max(next_second, seconds + last_second)
 
 
 def _values(row: bytes) -> dict[str, float]:

@@ -1,0 +1,262 @@
+"""The client's service process dies in mid-run: the run goes on with another one, and a sync makes one run of both."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+from wandb_track_testing.offline import find_runs
+from wandb_track_testing.plugin import isolated_env, run_python
+from wandb_track_testing.standin import StandIn
+
+PRELUDE = """
+import multiprocessing, os, shutil, signal, sys, threading, time
+import wandb
+from wandb.sdk import wandb_setup
+from wandb_track_core import TaskIdentity, TrackedRun, TrackerFaultError, current_run
+from wandb_track_core.lineage import artifact_folder, log_artifact
+IDENTITY = TaskIdentity("chain", "train", key=("e1", "n0"), workflow="wf", execution="e1")
+def tracked(number=0, **arguments):
+    return TrackedRun(IDENTITY._replace(key=("e1", f"n{number}")), **{"project": "p", **arguments})
+def service():
+    return wandb_setup.singleton()._connection._proc._process
+def kill():
+    time.sleep(0.8)
+    service().kill()
+    service().wait()
+def artifact(name):
+    made = wandb.Artifact(name, type="dataset")
+    with made.new_file("data.txt") as file:
+        file.write(f"important {name}")
+    return made
+"""
+COMMAND = [sys.executable, "-c", "import sys; from wandb_track_core.cli import main; sys.exit(main())"]
+
+
+@pytest.fixture
+def server():
+    with StandIn() as server:
+        yield server
+
+
+def perform(code, folder, server=None):
+    """Run a task, online where there is a server; what it printed, what was said of its runs, and their fragments."""
+    done = run_python(PRELUDE + code, isolated_env(folder, **(server.env() if server else {})))
+    assert "Traceback" not in done.stderr
+    said = [line for line in done.stderr.splitlines() if line.startswith("wandb-track:")]
+    return done.stdout.splitlines(), said, find_runs(folder)
+
+
+def sync(line, folder, server):
+    """Do what the line says."""
+    pytest.importorskip("wandb", minversion="0.30", reason="older clients sync less than they wrote")
+    server.clear_faults()
+    program, *arguments = line.partition("Sync it with: ")[2].split()
+    assert program == "wandb-track"
+    env = isolated_env(folder, **{**server.env(), "WANDB_SILENT": None})
+    done = subprocess.run([*COMMAND, *arguments], env=env, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+TASK = """
+def store(tar):
+    target = f"{os.getcwd()}/stored.{tar.name}"
+    return shutil.move(tar, target)
+with tracked(config={"rate": 0.1}, OPTIONS) as run:
+    run.define_metric("loss", summary="last")
+    run.log({"loss": 1.0})
+    run.log({"loss": 0.9})
+    run.summary["best"] = {"epoch": 1}
+    folder = artifact_folder(run, "begun")
+    (folder / "data.txt").write_text("hello")
+    run.log_artifact(artifact("before"))
+    time.sleep(SECONDS)
+    kill()
+    made = wandb.Artifact("begun", type="dataset")
+    made.add_dir(str(folder))
+    log_artifact(run, made, folder=folder)
+    assert (run.step, run.summary["best"]["epoch"], run.config["rate"]) == (2, 1, 0.1)
+    threads = [threading.Thread(target=run.log, args=({"loss": 0.8},)) for _ in range(4)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    run.summary["late"] = run.summary["best"]["epoch"] + 1
+    run.config["late"] = 1
+    wandb.log({"loss": 0.2})
+    current_run().log({"loss": 0.1}, step=run.step + 5)
+    wandb.log_artifact(artifact("after"))
+    print("result", run.step)
+with tracked(1) as run:
+    run.log({"loss": 2.0})
+"""
+LOSSES = [1.0, 0.9, 0.8, 0.8, 0.8, 0.8, 0.2, 0.1]
+STEPS = [0, 1, 2, 3, 4, 5, 6, 12]
+
+
+@pytest.mark.parametrize("is_online", [False, True])
+def test_a_run_whose_service_is_killed_goes_on_and_a_sync_makes_one_run_of_both_folders(tmp_path, server, is_online):
+    """Online when the server has the first rows; and offline, stored elsewhere. Later tasks are tracked again."""
+    options = "settings={'x_file_stream_transmit_interval': 1}" if is_online else "store=store"
+    code = TASK.replace("OPTIONS", options).replace("SECONDS", "2.5" if is_online else "0")
+    out, (line,), fragments = perform(code, tmp_path, server if is_online else None)
+    assert out == ["result 12"]
+    later = fragments.pop()
+    assert (later.id, later.exit_code, later.values("loss")) == ("e1-n1-0", 0, [2.0])
+    first, second = fragments
+    assert [first.exit_code, second.exit_code] == [None, 0]
+    assert [row["_step"] for run in fragments for row in run.history] == STEPS
+    assert [each.name for each in second.artifacts if each.name != "before"] == ["begun", "after"]
+    places = [str(first.folder), str(second.folder)]
+    if not is_online:
+        places = [str(tmp_path / f"stored.{run.folder.name}.tar") for run in fragments]
+        for run in fragments:
+            shutil.rmtree(run.folder)
+    assert line.endswith(" ".join(places))
+    key = ("acme", "p", "e1-n0-0")
+    assert not is_online or server.runs[key].values("loss") == [1.0, 0.9]
+
+    sync(line, tmp_path, server)
+    run = server.runs[key]
+    assert run.values("loss") == LOSSES
+    assert run.values("_step") == STEPS
+    assert run.values("_runtime") == sorted(run.values("_runtime"))
+    assert (run.config["rate"], run.config["late"], run.exit_code) == (0.1, 1, 0)
+    assert (run.summary["best"], run.summary["late"], run.summary["loss"]) == ({"epoch": 1}, 2, {"last": 0.1})
+    made = {name: [each.state for each in held.versions] for (*_, name), held in server.collections.items()}
+    assert made == {"before": ["COMMITTED"], "begun": ["COMMITTED"], "after": ["COMMITTED"]}
+
+
+def test_an_upload_that_the_service_did_not_end_is_synced_with_the_rest(tmp_path, server):
+    code = """
+with tracked() as run:
+    run.log_artifact(artifact("whole")).wait()
+    run.log_artifact(artifact("begun"))
+    kill()
+"""
+    server.fault(
+        lambda request: request.variables.get("input", {}).get("artifactCollectionName") == "begun", None, delay=30
+    )
+    _, (line,), (_, second) = perform(code, tmp_path, server)
+    assert [each.name for each in second.artifacts] == ["begun"]
+    sync(line, tmp_path, server)
+    assert {version.state for held in server.collections.values() for version in held.versions} == {"COMMITTED"}
+    assert server.run.exit_code == 0
+
+
+def test_an_attempt_that_continued_a_run_still_continues_it(tmp_path, server):
+    code = """
+for attempt in range(2):
+    identity = IDENTITY._replace(attempt=attempt)
+    with TrackedRun(identity, project="p", resume="allow") as run:
+        run.log({"loss": 1.0 + attempt})
+        if attempt:
+            kill()
+        run.log({"loss": 0.5 + attempt})
+"""
+    _, (line,), _ = perform(code, tmp_path, server)
+    sync(line, tmp_path, server)
+    assert server.run.values("loss") == [1.0, 0.5, 2.0, 1.5]
+    assert server.run.values("_step") == [0, 1, 2, 3]
+    assert server.run.config["chain"]["attempts"] == [0, 1]
+
+
+def test_all_runs_over_one_service_go_on_over_one_other_and_end_as_their_tasks_do(tmp_path):
+    """So does a run in a child that is forked afterwards; SIGTERM marks what it ends, and an exception is kept."""
+    code = """
+def log(number):
+    runs[number].log({"loss": 0.5})
+with tracked(0) as a, tracked(1) as b:
+    runs = [a, b]
+    for run in runs:
+        run.log({"loss": 1.0})
+    kill()
+    threads = [threading.Thread(target=log, args=(number % 2,)) for number in range(8)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    pid = service().pid
+    child = multiprocessing.get_context("fork").Process(target=log, args=(0,))
+    child.start()
+    child.join()
+    log(1)
+    print(child.exitcode, pid == service().pid)
+try:
+    with tracked(2):
+        kill()
+        raise ValueError("of the task's own")
+except ValueError:
+    pass
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+with tracked(3):
+    kill()
+    os.kill(os.getpid(), signal.SIGTERM)
+"""
+    out, said, fragments = perform(code, tmp_path)
+    assert out == ["0 True"]
+    assert len(said) == 4
+    assert all("the client's service process died" in line for line in said)
+    assert [run.id for run in fragments if run.exit_code is None] == [f"e1-n{number}-0" for number in range(4)]
+    last = {run.id: run for run in fragments if run.exit_code is not None}
+    assert [last[f"e1-n{number}-0"].exit_code for number in range(4)] == [0, 0, 1, 143]
+    assert last["e1-n0-0"].values("loss") == last["e1-n1-0"].values("loss") == [0.5] * 5
+    assert last["e1-n2-0"].summary["exception"]["message"] == "of the task's own"
+    assert last["e1-n3-0"].preempting
+
+
+def test_a_run_whose_services_all_die_falls_silent_and_costs_the_task_nothing(tmp_path, server):
+    """After as many as it may have; where another cannot be started, likewise. What came before is synced."""
+    code = """
+from wandb_track_core._client import _guard
+_guard.MOST_SERVICES = 2
+with tracked() as run:
+    for number in range(4):
+        run.log({"loss": float(number)})
+        if number < 3:
+            kill()
+    run.log_artifact(artifact("late"))
+    print(run.step, run.summary["loss"])
+with tracked(1) as run:
+    run.log({"loss": 1.0})
+    os.environ["PATH"] = ""
+    from wandb.sdk.lib.service import service_process
+    service_process.start = lambda *_: 1 / 0
+    kill()
+    run.log({"loss": 0.5})
+    print(run.step, run.summary["loss"])
+"""
+    out, said, fragments = perform(code, tmp_path)
+    assert out == ["4 2", "2 1"]
+    assert [line.partition(":")[2].partition(",")[0] for line in said] == [" the rest of this task was not tracked"] * 2
+    assert "division by zero" in said[1]
+    assert [(run.id, run.values("loss"), run.exit_code) for run in fragments] == [
+        ("e1-n0-0", [0], None),
+        ("e1-n0-0", [1], None),
+        ("e1-n0-0", [2], None),
+        ("e1-n1-0", [1], None),
+    ]
+    sync(said[0], tmp_path, server)
+    assert server.run.values("loss") == [0, 1, 2]
+
+
+@pytest.mark.parametrize("is_online", [False, True])
+def test_what_on_error_says_holds_where_the_service_is_killed_in_mid_run(tmp_path, server, is_online):
+    """Under "warn" and "raise" nothing that the user calls fails, and nothing is kept from then on."""
+    code = """
+for number, policy in enumerate(("warn", "raise")):
+    try:
+        with tracked(number, on_error=policy) as run:
+            run.log({"loss": 1.0})
+            kill()
+            run.log({"loss": 0.5})
+            run.summary["best"] = 1
+            run.config["late"] = 1
+            run.define_metric("loss", summary="min")
+            run.alert("title", "text")
+            run.log_artifact(artifact("late"))
+            print(policy, run.step, run.summary["best"], run.summary["loss"])
+    except TrackerFaultError as error:
+        print(type(error).__name__)
+"""
+    out, (line,), fragments = perform(code, tmp_path, server if is_online else None)
+    assert out == ["warn 2 1 1", "raise 2 1 1", "TrackerFaultError"]
+    assert "the rest of this task was not tracked" in line
+    assert line.endswith(f"{'--include-online ' if is_online else ''}{fragments[0].folder}")
+    assert [(run.values("loss"), run.exit_code) for run in fragments] == [([1.0], None)] * 2
