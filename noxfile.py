@@ -26,6 +26,9 @@ nox.options.error_on_missing_interpreters = False
 nox.options.download_python = "never"
 nox.options.sessions = ["lint", "types", "together", "quick"]
 
+# The tests start processes by the hundred. Where Python writes no bytecode, each would compile all that it imports.
+os.environ.setdefault("UV_COMPILE_BYTECODE", "1")
+
 PACKAGES = {name: dists.Project(ROOT, name) for name in dists.NAMES}
 TESTING = ROOT / "testing"
 THIS_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"

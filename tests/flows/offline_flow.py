@@ -1,5 +1,6 @@
 """A flow with all kinds of values, a foreach, a join and a step that is tried again."""
 
+import os
 from pathlib import Path
 
 from metaflow import FlowSpec, Parameter, current, retry, step
@@ -8,7 +9,7 @@ from wandb_track_metaflow import wandb_log
 WITH_TORCH = bool(__import__("importlib.util").util.find_spec("torch"))
 
 
-@wandb_log(datasets=True, models=True, others=True, project="offline")
+@wandb_log(datasets=True, models=True, others=True, project=os.environ.get("LIVE_PROJECT", "offline"))
 class OfflineFlow(FlowSpec):
     depth = Parameter("depth", default=2)
 

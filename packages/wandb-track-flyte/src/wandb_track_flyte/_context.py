@@ -21,6 +21,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from flytekit.core.context_manager import ExecutionParameters, ExecutionState, FlyteContextManager
 from wandb_track_core import ArgumentError, TaskIdentity
@@ -30,6 +31,7 @@ _OWN_NODES = r"d?n\d+(-(d?n)?\d+)*"
 """The node ids that flytekit itself gives: what a name is known by where nothing else tells the node."""
 _CUT_AT = 62
 """A host name of so many characters may have been cut at 63, and have lost a "-" at its end."""
+_LOCAL_EXECUTION = f"flyte-local-{uuid4().hex[:12]}"
 
 
 def check_running(function: Callable[..., Any]) -> None:
@@ -52,6 +54,12 @@ def check_running(function: Callable[..., Any]) -> None:
 def is_in_container() -> bool:
     """Whether this is a task's container on a cluster, rather than somebody's own machine."""
     return _parameters() is not None
+
+
+def execution_alias() -> str:
+    """The alias of what the tasks of this execution log. Locally, all tasks of an execution run in one process."""
+    parameters = _parameters()
+    return f"flyte-{parameters.execution_id.name}" if parameters else _LOCAL_EXECUTION
 
 
 def raw_output_store() -> Callable[[Path], str]:
@@ -98,6 +106,7 @@ def identity_of(function: Callable[..., Any]) -> TaskIdentity:
             "domain": execution.domain,
             "task": registered,
             "version": task.version if task else "",
+            "raw_outputs": parameters.raw_output_prefix or "",
         },
     )
 

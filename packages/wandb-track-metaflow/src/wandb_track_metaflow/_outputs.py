@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Outputs:
         Returns:
             Name, type and alias of each artifact that was logged.
         """
-        from wandb_track_serializers import kind_of
+        from wandb_track_serializers import kind_of, log_value
 
         kinds = {name: kind_of(value) for name, value in self._values.items()}
         self._summarise(run, [name for name, kind in kinds.items() if kind == "summary"], remarks)
@@ -87,7 +87,8 @@ class Outputs:
             except Exception as error:
                 remarks.left_out(name, str(error) or type(error).__name__)
             else:
-                logged.append({"name": artifact.name, "type": artifact.type, "alias": (aliases or ["latest"])[0]})
+                if artifact is not None:
+                    logged.append({"name": artifact.name, "type": artifact.type, "alias": (aliases or ["latest"])[0]})
         return logged
 
     def _summarise(self, run: wandb.Run, names: list[str], remarks: Remarks) -> None:
@@ -113,27 +114,3 @@ def shown(value: Any, max_size: int | None) -> Any:
     from wandb_track_serializers import to_summary
 
     return to_summary(value) if max_size is None else to_summary(value, max_size=min(max_size, MAX_VALUE_SIZE))
-
-
-def log_value(
-    run: wandb.Run,
-    name: str,
-    value: Any,
-    aliases: Sequence[str],
-    *,
-    format: str | None = None,
-    max_size: int | None = None,
-) -> wandb.Artifact:
-    """Log one value as an artifact of the run; its files are written straight into the run's folder."""
-    from wandb_track_core import artifact_folder, legal_artifact_name, log_artifact
-    from wandb_track_serializers import to_artifact
-
-    legal = legal_artifact_name(name)
-    folder = artifact_folder(run, legal)
-    artifact = to_artifact(
-        legal, value, datasets=True, models=True, others=True, format=format, directory=folder, max_size=max_size
-    )
-    if artifact is None:
-        raise TypeError(f"{name!r} is of a base type, which goes to the summary")
-    log_artifact(run, artifact, aliases, folder)
-    return artifact

@@ -28,17 +28,9 @@ def wandb_track(
         SerializerError: The value cannot be stored.
     """
     from wandb_track_core import current_run
-    from wandb_track_serializers import kind_of, to_summary
+    from wandb_track_serializers import log_value
 
-    from ._outputs import log_value
-
-    run = current_run()
-    if run.disabled:
-        return None
-    if kind_of(value) == "summary":
-        run.summary[name] = to_summary(value)
-        return None
-    return log_value(run, name, value, aliases, format=format)
+    return log_value(current_run(), name, value, aliases, format=format)
 
 
 def wandb_use(name: str, alias: str | None = None, *, load: bool = False, trusted: bool = False) -> Any:
@@ -50,7 +42,8 @@ def wandb_use(name: str, alias: str | None = None, *, load: bool = False, truste
     Args:
         name: A variable of the flow; with `alias` any artifact: "name", or "entity/project/name".
         alias: The version, or an alias of it. None: the version that this very step has as its input.
-        load: Whether to return the value: of a variable as the flow has it, of another artifact from the server.
+        load: Whether to return the value: of a variable as the flow has it, of another artifact from the server, or,
+            where the run is offline, from the runs beside it.
         trusted: Whether you trust whoever wrote an artifact that is loaded: a pickle runs whatever code is in it.
 
     Returns:
@@ -60,21 +53,17 @@ def wandb_use(name: str, alias: str | None = None, *, load: bool = False, truste
     Raises:
         NoCurrentRunError: No tracked step is running.
         ArgumentError: The step has no such input, the branches of a join have several versions of it, or an artifact
-            is to be loaded without a server.
+            is to be loaded in a step that is not tracked.
+        LoadError: There is no such artifact, or it cannot be read.
         Exception: What the client raises, such as where there is no such version.
     """
-    from wandb_track_core import ArgumentError, current_run, use_artifact
+    from wandb_track_core import current_run
 
     run = current_run()
     if alias is None:
         from ._inputs import use_input
 
         return use_input(run, name, load)
-    artifact = None if run.disabled else use_artifact(run, name, alias)
-    if not load:
-        return artifact
-    if artifact is None:
-        raise ArgumentError("load", load, "The run is not online: use wandb_track_metaflow.load(..., offline=FOLDER).")
-    from wandb_track_serializers import from_artifact
+    from wandb_track_serializers import use_value
 
-    return from_artifact(artifact, trusted=trusted)
+    return use_value(run, name, alias, load=load, trusted=trusted)

@@ -10,6 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._artifact import METADATA_KEY, from_artifact, to_artifact
     from ._kinds import kind_of
+    from ._logging import log_value, use_value
     from ._manifest import FileEntry, Manifest
     from ._reference import MadeBy, load_artifact
     from ._registry import register, serializer_for
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "_artifact": ("METADATA_KEY", "from_artifact", "to_artifact"),
     "_kinds": ("kind_of",),
+    "_logging": ("log_value", "use_value"),
     "_manifest": ("FileEntry", "Manifest"),
     "_reference": ("MadeBy", "load_artifact"),
     "_registry": ("register", "serializer_for"),
@@ -70,10 +72,12 @@ __all__ = [
     "kind_of",
     "load",
     "load_artifact",
+    "log_value",
     "register",
     "serializer_for",
     "to_artifact",
     "to_summary",
+    "use_value",
 ]
 
 
