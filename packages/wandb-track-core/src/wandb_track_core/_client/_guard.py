@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from wandb_track_core._bounded import bounded
 
-from ._open import folder_of
 from ._service import is_service_fault
 from ._silence import Silence, fall_silent
 from ._successor import succeed, take_over
@@ -43,7 +42,7 @@ class Guard:
 
     Attributes:
         uploads: The artifacts that the run has logged, by whomever: each knows how its upload went.
-        left: The folders in which the run lies beside its present one, the earliest first.
+        left: The folders in which parts of the run lie beside its present one, the earliest first.
         is_silent: Whether nothing is kept any more of what the run says.
     """
 
@@ -56,7 +55,9 @@ class Guard:
         self._goes_on = goes_on
         self._process = os.getpid()
         self._lock = threading.RLock()
+        self._services = 0
         self._metrics: list[Any] = []
+        self._summary: dict[tuple[str, ...], Any] = {}
         self._again: list[Callable[[], Any]] = []
         interface = run._interface
         self._send, self._ask, self._log = interface._publish, interface._deliver, run._log_artifact
@@ -65,6 +66,8 @@ class Guard:
     def _publish(self, record: Any, *, nowait: bool = False) -> None:
         if record.HasField("metric"):
             self._metrics.append(record)
+        elif record.HasField("summary"):
+            self._summary.update({(item.key, *item.nested_key): item for item in record.summary.update})
         try:
             self._attempt(lambda: self._send(record, nowait=nowait))
         except Exception as fault:
@@ -79,7 +82,7 @@ class Guard:
         return handle or Silence(self._run, record)
 
     def _log_artifact(self, artifact: Any, name: Any = None, type: Any = None, *args: Any, **options: Any) -> Any:
-        services, is_asked, logged = len(self.left), not self._run._settings._offline, None
+        services, is_asked, logged = self._services, not self._run._settings._offline, None
         if self.is_silent:
             return self._run._prepare_artifact(artifact, name, type)[0]
         try:
@@ -88,10 +91,10 @@ class Guard:
             if not is_service_fault(fault):
                 raise
             self._deliver(_question())
-            if services == len(self.left) and not self.is_silent:
+            if services == self._services:
                 raise
         # What an online run asks of its service, that of an offline one leaves undone: it is told otherwise.
-        if logged is None or (is_asked and services < len(self.left)):
+        if logged is None or (is_asked and services < self._services):
             return self._log_artifact(logged or artifact, name, type, *args, **options)
         self.uploads.append(logged)
         self._again.append(partial(self._log, logged, name, type, *args, **options))
@@ -113,18 +116,20 @@ class Guard:
 
     def _replace_service(self, fault: Exception) -> None:
         reason = f"the client's service process died ({type(fault).__name__})"
+        self._services += 1
+        known = list(self._summary.values())
         try:
-            if not self._goes_on or len(self.left) == MOST_SERVICES:
+            if not self._goes_on or self._services > MOST_SERVICES:
                 raise ConnectionError(reason) from fault
-            folder = folder_of(self._run)
-            successor = bounded(lambda: succeed(self._run), SUCCESSION_SECONDS, "starting another service")
+            successor = bounded(lambda: succeed(self._run, known), SUCCESSION_SECONDS, "starting another service")
         except Exception as failure:
             self.is_silent = True
-            fall_silent(self._run)
+            fall_silent(self._run, known)
             self._on_fault(failure)
             return
         self._on_fault(ConnectionError(reason))
-        self.left.append(folder)
+        if successor.left.started:
+            self.left.append(str(successor.left.place))
         take_over(self._run, successor)
         for metric in self._metrics:
             self._attempt(partial(self._send, metric))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ._service import forget
@@ -46,10 +47,15 @@ class Silence:
         """There is nothing to cancel."""
 
 
-def fall_silent(run: Any) -> None:
-    """Let a run do without its service: what the summary holds, and is given, can still be read."""
+def fall_silent(run: Any, summary: Iterable[Any]) -> None:
+    """Let a run do without its service: what the summary holds, and is given, can still be read.
+
+    Args:
+        run: The run.
+        summary: Items that the user has set, which are maybe not on the disk.
+    """
     forget(run._interface._client)
     run._cached_public_api = None
-    kept = read_folder_of(run).summary
+    kept = {item.key: json.loads(item.value_json) for item in summary if item.key} | read_folder_of(run).summary
     object.__setattr__(run.summary, "_get_current_summary_callback", lambda: kept)
     run.summary._set_update_callback(lambda record: kept.update({item.key[0]: item.value for item in record.update}))

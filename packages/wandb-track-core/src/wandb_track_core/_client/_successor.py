@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,22 +17,26 @@ if TYPE_CHECKING:
 
 ANSWER_SECONDS = 10.0
 """How long the new service may take to accept a run. It takes milliseconds."""
+WHOLE_UP_TO = 1 << 25
+"""Bytes of a log that is read from end to end; that takes a second. Of a longer one, the ends are read."""
 
 
 class Successor(NamedTuple):
-    """A run as another service knows it: the interface, and the run's settings there."""
+    """A run as another service knows it: the interface, the run's settings there, and what the first one left."""
 
     interface: Any
     settings: wandb.Settings
+    left: offline.Run
 
 
-def succeed(run: Any) -> Successor:
+def succeed(run: Any, summary: Iterable[Any]) -> Successor:
     """Declare a run to another service process, as it stands: config, summary, and the step that comes next.
 
     On the disk this is one more fragment of the run, as a resumed attempt would leave it, but its steps go on.
 
     Args:
         run: The run, which is as it was.
+        summary: Items that the user has set, which are maybe not yet on the disk.
 
     Returns:
         What `take_over` wants.
@@ -46,14 +51,14 @@ def succeed(run: Any) -> Successor:
         service = wandb_setup.singleton().ensure_service()
         try:
             interface = service.inform_init(settings=settings.to_proto(), run_id=run._settings.run_id)
-            _declare(interface, run, left)
+            _declare(interface, run, left, summary)
             break
         except Exception as fault:
             # With a service that another run had gone on with, and that died, too, it is tried once more.
             if len(dead) > 1 or not is_service_fault(fault):
                 raise
             dead.append(service._client)
-    return Successor(interface, settings)
+    return Successor(interface, settings, left)
 
 
 def take_over(run: Any, successor: Successor) -> None:
@@ -78,13 +83,14 @@ def _claim_folder(run: Any) -> wandb.Settings:
     return settings
 
 
-def _declare(interface: Any, run: Any, left: offline.Run) -> None:
+def _declare(interface: Any, run: Any, left: offline.Run, known: Iterable[Any]) -> None:
     from wandb.proto import wandb_internal_pb2
 
     messages: Any = wandb_internal_pb2
     record = interface._make_run(run)
     # The client writes where a run belongs as the user gave it, and learns the rest from the server.
-    record.entity, record.project = left.entity, left.project or record.project
+    if left.started:
+        record.entity, record.project = left.entity, left.project
     record.starting_step = max(steps_counted(run), int(left.summary.get("_step", -1)) + 1)
     record.start_time.GetCurrentTime()
     record.ClearField("branch_point")
@@ -97,7 +103,7 @@ def _declare(interface: Any, run: Any, left: offline.Run) -> None:
     interface._deliver_run_start(messages.RunStartRequest(run=record)).wait_or(timeout=ANSWER_SECONDS)
     # The service begins to count its steps with the first row, even one of which nothing is there yet.
     interface._publish_partial_history(messages.PartialHistoryRequest(action=messages.HistoryAction(flush=False)))
-    summary = messages.SummaryRecord()
+    summary = messages.SummaryRecord(update=known)
     for key, value in left.metrics.items():
         summary.update.add(key=key, value_json=json.dumps(value))
     interface._publish_summary(summary)
@@ -109,7 +115,7 @@ def read_folder_of(run: Any) -> offline.Run:
 
     log = Path(run._settings.sync_file)
     try:
-        return offline.read_folder(log.parent, log.name)
+        return offline.read_folder(log.parent, log.name, whole=log.stat().st_size <= WHOLE_UP_TO)
     except OSError:
         return offline.Run(log.parent, log.name)
 
