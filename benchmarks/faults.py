@@ -154,6 +154,9 @@ def process_rows() -> Iterator[Row]:
     yield Row("Process", "MemoryError", hurt="raise MemoryError", raises=True)
     kill = "time.sleep(1); os.kill(service(), signal.SIGKILL); time.sleep(0.3)"
     yield Row("Process", "service killed in mid-run", hurt=kill)
+    yield Row("Process", "service killed in mid-run, offline", hurt=kill, arguments="{'mode': 'offline'}")
+    yield Row("Process", 'service killed in mid-run, on_error="warn"', hurt=kill, arguments="{'on_error': 'warn'}")
+    yield Row("Process", "service killed in mid-upload", hurt=kill, uploads=True)
     yield Row("Process", "service hangs at the end", hurt="time.sleep(1); os.kill(service(), signal.SIGSTOP)")
     yield Row("Process", "the user's code finishes the run", hurt="run.finish(); run.log = lambda *args: None")
 
@@ -222,12 +225,13 @@ def _kept(folder: Path, server: StandIn) -> tuple[str, str]:
     """The run's exit code, and how many of the 3 logged rows are kept, and where."""
     held = [run for run in server.runs.values() if run.history]
     on_disk = [run for run in find_runs(folder) if run.values("loss")]
-    codes = {run.exit_code for run in held} or {run.exit_code for run in on_disk}
+    # A run whose service died lies in two folders; the last one holds its end.
+    codes = {run.exit_code for run in held} or {run.exit_code for run in on_disk[-1:]}
     places = []
     if held:
         places.append(f"server: {max(len(run.history) for run in held)} rows")
     if on_disk:
-        places.append(f"disk: {max(len(run.values('loss')) for run in on_disk)} rows")
+        places.append(f"disk: {sum(len(run.values('loss')) for run in on_disk)} rows")
     return ", ".join(sorted(str(code) for code in codes)) or "none", "; ".join(places) or "nothing"
 
 
