@@ -23,7 +23,7 @@ def tracked(number=0, **arguments):
 def service():
     return wandb_setup.singleton()._connection._proc._process
 def kill():
-    time.sleep(0.8)
+    time.sleep(1.2)
     service().kill()
     service().wait()
 def artifact(name):
@@ -71,7 +71,7 @@ with tracked(config={"rate": 0.1}, OPTIONS) as run:
     folder = artifact_folder(run, "begun")
     (folder / "data.txt").write_text("hello")
     run.log_artifact(artifact("before"))
-    time.sleep(SECONDS)
+    WAIT
     kill()
     made = wandb.Artifact("begun", type="dataset")
     made.add_dir(str(folder))
@@ -97,7 +97,8 @@ STEPS = [0, 1, 2, 3, 4, 5, 6, 12]
 def test_a_run_whose_service_is_killed_goes_on_and_a_sync_makes_one_run_of_both_folders(tmp_path, server, is_online):
     """Online when the server has the first rows; and offline, stored elsewhere. Later tasks are tracked again."""
     options = "settings={'x_file_stream_transmit_interval': 1}" if is_online else "store=store"
-    code = TASK.replace("OPTIONS", options).replace("SECONDS", "2.5" if is_online else "0")
+    wait = "while wandb.Api().run('acme/p/e1-n0-0').lastHistoryStep < 1: time.sleep(0.1)" if is_online else ""
+    code = TASK.replace("OPTIONS", options).replace("WAIT", wait)
     out, (line,), fragments = perform(code, tmp_path, server if is_online else None)
     assert out == ["result 12"]
     later = fragments.pop()
@@ -127,8 +128,10 @@ def test_a_run_whose_service_is_killed_goes_on_and_a_sync_makes_one_run_of_both_
 
 
 def test_an_upload_that_the_service_did_not_end_is_synced_with_the_rest(tmp_path, server):
+    """The folder of the online run is found beside the other one, even where only the runs' parent is named."""
     code = """
 with tracked() as run:
+    run.log({"loss": 1.0})
     run.log_artifact(artifact("whole")).wait()
     run.log_artifact(artifact("begun"))
     kill()
@@ -136,11 +139,11 @@ with tracked() as run:
     server.fault(
         lambda request: request.variables.get("input", {}).get("artifactCollectionName") == "begun", None, delay=30
     )
-    _, (line,), (_, second) = perform(code, tmp_path, server)
+    _, _, (first, second) = perform(code, tmp_path, server)
     assert [each.name for each in second.artifacts] == ["begun"]
-    sync(line, tmp_path, server)
+    sync(f"Sync it with: wandb-track sync {first.folder.parent}", tmp_path, server)
     assert {version.state for held in server.collections.values() for version in held.versions} == {"COMMITTED"}
-    assert server.run.exit_code == 0
+    assert (server.run.values("loss"), server.run.exit_code) == ([1.0], 0)
 
 
 def test_an_attempt_that_continued_a_run_still_continues_it(tmp_path, server):

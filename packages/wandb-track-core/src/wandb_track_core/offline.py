@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import tarfile
@@ -101,6 +102,8 @@ class Run:
 def find(paths: Iterable[str | Path], *, whole: bool = True) -> list[Run]:
     """Every offline run at or below the paths, the earliest first. In a folder and in a tar, it counts once.
 
+    With a run that went offline when its service died comes what it said before, if that lies beside it.
+
     Args:
         paths: Folders of runs, `.wandb` files in them, tars, or folders above any of these.
         whole: Read all of a long log; otherwise its ends, in which everything stands but what was logged in the
@@ -126,13 +129,23 @@ def _search(path: Path, whole: bool) -> Iterator[Run]:
         log = next((child.name for child in children if is_log(child.name)), None)
         if log is not None:
             if not Path(folder).name.startswith("run-") or folder == str(path):
-                yield read_folder(Path(folder), log, children, whole)
+                run = read_folder(Path(folder), log, children, whole)
+                yield run
+                yield from _begun_online(run, whole)
             continue
         for child in children:
             if child.is_dir(follow_symlinks=False):
                 pending.append(child.path)
             elif child.name.endswith(".tar"):
                 yield from _read_file(Path(child.path), whole)
+
+
+def _begun_online(run: Run, whole: bool) -> Iterator[Run]:
+    """What a run said online, where its service died and it went on offline in the folder that was found."""
+    for log in run.place.parent.glob(f"run-*/{glob.escape(run.log)}") if run.starting_step else ():
+        begun = read_folder(log.parent, log.name, whole=whole)
+        if begun.exit_code is None and begun.started < run.started:
+            yield begun
 
 
 def is_log(name: str) -> bool:
