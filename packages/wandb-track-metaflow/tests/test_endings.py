@@ -6,7 +6,7 @@ import signal
 import time
 
 import pytest
-from wandb_track_metaflow._step import alarm_stopped
+from wandb_track_metaflow._clock import alarm_stopped
 from wandb_track_testing.plugin import valid_key
 
 FLOW = "endings.py"

@@ -37,7 +37,7 @@ def test_a_value_that_the_steps_own_code_has_logged_is_not_overwritten(execution
 
 
 def test_include_lets_only_some_names_through_inputs_as_outputs(execution):
-    """By pattern; what the step read and set is both."""
+    """By pattern; what it read is an input, what it set an output."""
     end = execution.only("end")
     assert [artifact.name for artifact in end.artifacts] == ["thing_00001"]
     assert execution.used(end) == {("thing_00002", execution.made("start")["thing_00002"])}

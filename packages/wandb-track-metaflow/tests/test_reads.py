@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import pickle
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pandas as pd
@@ -80,8 +84,29 @@ def test_only_what_was_changed_stays_with_the_flow(flow, reads):
     flow.a.append(5)
     assert flow.b == [2]
     flow.c = [3]
-    assert reads.settle(flow) == {"b"}
+    assert reads.settle(flow, let_go=True) == {"b"}
     assert vars(flow).keys() == {"_datastore", "a", "c"}
+    assert reads.kept == {}
+
+
+def test_in_a_branch_all_stays_as_without_tracking(flow, reads):
+    """And it is known under which key it came."""
+    flow.a.append(5)
+    assert flow.b == [2]
+    assert reads.settle(flow, let_go=False) == {"b"}
+    assert vars(flow).keys() == {"_datastore", "a", "b"}
+    assert reads.kept == {"b": "key of b"}
+
+
+def test_what_was_only_looked_for_can_be_deleted(flow, reads):
+    """As Metaflow itself allows, which has loaded it then; what is not there cannot."""
+    if hasattr(flow, "a"):
+        del flow.a
+    assert flow.b == [2]
+    del flow.b
+    assert vars(flow).keys() == {"_datastore"}
+    with pytest.raises(AttributeError):
+        del flow.nothing
 
 
 def test_a_class_is_left_as_it_was(flow):
@@ -90,8 +115,41 @@ def test_a_class_is_left_as_it_was(flow):
     watching = Reads(flow)
     watching.start()
     assert Flow.__getattr__ is not before
-    watching.stop()
-    assert Flow.__getattr__ is before
+    assert "__delattr__" in vars(Flow)
+    for _ in range(2):
+        watching.stop()
+        assert Flow.__getattr__ is before
+        assert "__delattr__" not in vars(Flow)
+
+
+class Slow:
+    """Takes its time to be pickled, as some gigabytes would."""
+
+    def __reduce__(self):
+        time.sleep(0.4)
+        return Slow, ()
+
+
+def test_the_alarm_of_timeout_is_heard_by_the_step_not_by_the_watching():
+    """Where it would otherwise end the fingerprint of what is read, and the step would have no limit any more."""
+    flow = Flow(slow=Slow())
+    watching = Reads(flow)
+
+    def alarm(number, frame):
+        raise TimeoutError("the step's time is over")
+
+    before = signal.signal(signal.SIGALRM, alarm)
+    watching.start()
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 1)
+        assert isinstance(flow.slow, Slow)
+        with pytest.raises(TimeoutError, match="the step's time"):
+            time.sleep(30)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        watching.stop()
+    assert names(watching) == {"slow"}
 
 
 def again(value):
@@ -118,6 +176,18 @@ def test_any_change_changes_the_fingerprint():
     assert not set(before) & {fingerprint(value) for value in (frame, array, nested)}
 
 
+def test_an_estimator_has_the_same_fingerprint_in_each_load_of_one_pickle():
+    """Which of its equal texts are one object differs between the first load in a process and later ones."""
+    ensemble = pytest.importorskip("sklearn.ensemble")
+    stored = pickle.dumps(ensemble.RandomForestClassifier(2, random_state=0).fit([[0.0], [1.0]], [0, 1]))
+    code = (
+        "import pickle, sys; from wandb_track_metaflow._reads import fingerprint; stored = sys.stdin.buffer.read();"
+        "print(len({fingerprint(pickle.loads(stored)) for _ in range(3)}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], input=stored, capture_output=True, check=True)
+    assert done.stdout == b"1\n"
+
+
 def test_what_cannot_be_pickled_has_no_fingerprint():
     """It counts as changed."""
     assert fingerprint(lambda: None) is None
@@ -134,6 +204,14 @@ def test_tensors_are_compared_by_contents_not_by_address():
     with torch.no_grad():
         second[0].weight[0, 0] += 1
     assert fingerprint(first) != fingerprint(second)
+    for change in (
+        lambda tensor: setattr(tensor, "tag", "new"),
+        lambda tensor: setattr(tensor, "data", tensor.to(memory_format=torch.channels_last)),
+    ):
+        image = torch.zeros(1, 2, 3, 4)
+        before = fingerprint(image)
+        change(image)
+        assert fingerprint(image) != before
     kinds = [torch.zeros(0), torch.tensor(1.0), torch.tensor([True]), torch.ones(2, dtype=torch.bfloat16)]
     assert len({fingerprint(tensor) for tensor in kinds}) == len(kinds)
     assert all(fingerprint(tensor) == fingerprint(tensor.clone()) for tensor in kinds)

@@ -66,6 +66,13 @@ class Arguments(NamedTuple):
         """Whether values of a kind ("dataset", "model" or "other") become artifacts."""
         return {"dataset": self.datasets, "model": self.models, "other": self.others}[kind]
 
+    @property
+    def is_off(self) -> bool:
+        """Whether the step itself says that it is not to be tracked."""
+        given = self.settings
+        mode = given.get("mode") if isinstance(given, Mapping) else getattr(given, "mode", None)
+        return "disabled" in (self.mode, mode)
+
     def lets_through(self, name: str) -> bool:
         """Whether a variable or parameter of this name may be shown to W&B."""
         if any(fnmatchcase(name, pattern) for pattern in self.exclude or ()):

@@ -3,7 +3,7 @@
 - `TaskDataStore._objects`: the content key of each of a task's variables. Metaflow's client shows the same key as
   `DataArtifact.sha`, but only once the task is over.
 - `FlowSpec._datastore`: what a flow object reads its variables from; `_foreach_stack` and `_parallel_ubf_iter`: its
-  place among siblings; `_graph`: the flow's steps with their decorators.
+  place among siblings; `_graph`: the flow's steps with their decorators and the branches around them.
 - `TaskDataStore._save_file` and its storage: a place for a task's files that are no variables, as its logs are.
 - `StepDecorator.inserted_by`, to tell a decorator that a flow added from one that the user wrote above a step.
 """
@@ -60,14 +60,19 @@ def node_of(flow: Any) -> tuple[int, int] | None:
     return stack[-1].position, int(flow._parallel_ubf_iter.num_parallel)
 
 
-def is_tracked(flow: Any, step: str | None = None) -> bool:
-    """Whether all tasks of a step are tracked, or those of all steps of the flow."""
-    nodes = [node for node in flow._graph if step in (None, node.name)]
-    return all(any(_tracks(decorator) for decorator in node.decorators) for node in nodes)
+def is_tracked(flow: Any) -> bool:
+    """Whether all steps of the flow are tracked."""
+    return all(any(_tracks(decorator) for decorator in node.decorators) for node in flow._graph)
 
 
 def _tracks(decorator: Any) -> bool:
-    return bool(decorator.name == "wandb_log" and decorator.attributes["mode"] != "disabled")
+    return bool(decorator.name == "wandb_log" and not decorator.is_off)
+
+
+def is_in_branch(flow: Any, step: str | None = None) -> bool:
+    """Whether a step, or any step of the flow, is in a branch, so that a join may merge its variables with others."""
+    nodes = [node for node in flow._graph if step in (None, node.name)]
+    return any(len(node.split_parents) > (node.type == "join") for node in nodes)
 
 
 def outlives_machine(datastore: Any) -> bool:

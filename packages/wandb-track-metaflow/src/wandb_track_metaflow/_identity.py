@@ -9,6 +9,8 @@ from ._datastore import node_of, places
 if TYPE_CHECKING:
     from wandb_track_core import TaskIdentity
 
+    from ._arguments import Arguments
+
 
 class Task(NamedTuple):
     """What Metaflow hands to a decorator of the task that it runs.
@@ -39,12 +41,12 @@ class Task(NamedTuple):
         return "/".join((self.flow.name, self.run_id, self.step, self.task_id))
 
 
-def identity_of(task: Task, ranks: str | None) -> TaskIdentity:
+def identity_of(task: Task, arguments: Arguments) -> TaskIdentity:
     """The identity of a task attempt, from which all names of its run follow.
 
     Args:
         task: The attempt.
-        ranks: "first" where only the first node of a `num_parallel` step is tracked.
+        arguments: Of the step's `wandb_log`.
     """
     from metaflow.metaflow_current import current
     from wandb_track_core import TaskIdentity
@@ -59,10 +61,10 @@ def identity_of(task: Task, ranks: str | None) -> TaskIdentity:
         key=(task.flow.name, task.run_id, task.step, task.task_id),
         attempt=task.attempt,
         indices=tuple(place.position for place in stack),
-        values=tuple(place.value for place in stack),
+        values=tuple(place.value if arguments.lets_through(place.variable) else "" for place in stack),
         url=_url(task),
         tags=tuple(tags),
-        rank=node[0] if node is not None and ranks == "first" else None,
+        rank=node[0] if node is not None and arguments.ranks == "first" else None,
         details={
             "task_id": task.task_id,
             "pathspec": task.pathspec,

@@ -1,16 +1,19 @@
-"""Where a variable came from that steps without tracking have handed on.
+"""Where a variable came from that other steps have handed on.
 
-Such a step may have read a variable, and Metaflow then stored it again: nothing changed, but for an estimator, a
-module, or a frame with dates the bytes did, and with them the content key. Under the new key no tracked step has
-logged a version. So the way of the variable is followed back, as long as its contents are the same.
+A step without tracking, or one in a branch, may have read a variable, and Metaflow then stored it again: nothing
+changed, but for an estimator, a module, or a frame with dates the bytes did, and with them the content key. Under the
+new key no tracked step has logged a version. So the way of the variable is followed back, as long as its contents are
+the same: tracked steps tell Metaflow which key they had read, and what others stored is loaded and compared.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
-from ._datastore import content_keys, is_tracked
+from ._datastore import content_keys, is_in_branch, is_tracked
+from ._outputs import key_alias
 from ._reads import fingerprint
 
 MAX_COMPARED = 50
@@ -39,15 +42,19 @@ class Origins:
             print: Gives the value's fingerprint.
         """
         origin = next((one for one in self._inputs if content_keys(one).get(name) == key), None)
-        if origin is None or is_tracked(self._flow):
+        if origin is None or (is_tracked(self._flow) and not is_in_branch(self._flow)):
             return key
         from metaflow.client.core import Task
 
         task, compared = Task(f"{self._flow.name}/{origin.pathspec}"), 0
         while True:
+            told = task.metadata_dict
+            if key_alias(key) in told.get("wandb-artifacts", ""):
+                return key
+            key = json.loads(told.get("wandb-stored-again", "{}")).get(name, key)
             before = [(parent, parent[name]) for parent in self._before(task) if name in parent]
             found = next((parent for parent, stored in before if stored.sha == key), None)
-            if found is None and not is_tracked(self._flow, task.path_components[2]):
+            if found is None:
                 for parent, stored in before[: MAX_COMPARED - compared]:
                     compared += 1
                     if fingerprint(stored.data) == print():

@@ -13,9 +13,12 @@ if TYPE_CHECKING:
 
 
 def config_of(task: Task, arguments: Arguments) -> dict[str, Any]:
-    """Parameters and `Config` values by name; of an `IncludeFile` its size and hash, never its contents."""
+    """Parameters and `Config` values by name; of an `IncludeFile` its size and hash, never its contents.
+
+    The key "metaflow" says which task it was: a parameter of this name is called "parameter_metaflow".
+    """
     return {
-        name: shown(included_file(value) or value, arguments.max_size)
+        "parameter_metaflow" if name == "metaflow" else name: shown(included_file(value) or value, arguments.max_size)
         for name, value in parameters(task.inputs[0]).items()
         if arguments.lets_through(name)
     }

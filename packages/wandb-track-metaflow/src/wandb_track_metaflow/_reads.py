@@ -11,7 +11,10 @@ from hashlib import sha1
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
+from ._clock import alarm_stopped
 from ._datastore import content_keys, datastore_of, looks_without_reading, pass_down
+
+_WATCHED = ("__getattr__", "__delattr__")
 
 
 class Read(NamedTuple):
@@ -37,15 +40,21 @@ class Reads:
 
     The flow of the step and those of a join's inputs are of one class. `hasattr(self, "x")`, `self.next(foreach="x")`
     and `merge_artifacts` load variables without anybody reading them; these are put aside until somebody does.
+
+    Attributes:
+        kept: By name, the content key of what was read, not changed, and is stored again with the task.
     """
 
     def __init__(self, flow: Any) -> None:
+        self.kept: dict[str, str] = {}
         self._class = type(flow)
-        self._own = "__getattr__" in vars(self._class)
-        self._original: Callable[[Any, str], Any] = self._class.__getattr__
+        self._own = {name: vars(self._class)[name] for name in _WATCHED if name in vars(self._class)}
+        self._look: Callable[[Any, str], Any] = self._class.__getattr__
+        self._delete: Any = self._class.__delattr__
         self._quiet_code = looks_without_reading()
         self._reads: dict[tuple[str, int], Read] = {}
         self._unread: dict[tuple[int, str], Any] = {}
+        self._is_watching = False
 
     def start(self) -> None:
         """Begin to watch."""
@@ -54,24 +63,39 @@ class Reads:
         def watched(flow: Any, name: str) -> Any:
             return reads._look_up(flow, name, sys._getframe(1))
 
-        self._class.__getattr__ = watched
+        def forget(flow: Any, name: str) -> None:
+            if (id(flow), name) in reads._unread:
+                del reads._unread[id(flow), name]
+            else:
+                reads._delete(flow, name)
+
+        for name, function in zip(_WATCHED, (watched, forget), strict=True):
+            setattr(self._class, name, function)
+        self._is_watching = True
 
     def stop(self) -> None:
-        """Leave the class as it was."""
-        if self._own:
-            self._class.__getattr__ = self._original
-        else:
-            del self._class.__getattr__
+        """Leave the class as it was. A second call does nothing."""
+        if self._is_watching:
+            self._is_watching = False
+            for name in _WATCHED:
+                if name in self._own:
+                    setattr(self._class, name, self._own[name])
+                else:
+                    delattr(self._class, name)
 
     def versions(self) -> list[Read]:
         """What was read: one for each name and content key."""
         return list({(read.name, read.key): read for read in self._reads.values()}.values())
 
-    def settle(self, flow: Any) -> set[str]:
-        """Let go of what was read and not changed, so that the task has it under the content key that it came with.
+    def settle(self, flow: Any, let_go: bool) -> set[str]:
+        """Tell what was read and not changed from what the step set.
 
-        Metaflow would pickle it again. The bytes of an estimator, a module, or a set differ from those that it was
-        loaded from, though nothing changed: under the new key nobody could tell where it came from.
+        Args:
+            flow: The step's flow object.
+            let_go: Whether to let go of what was not changed, so that the task has it under the content key that it
+                came with. Metaflow would pickle it again. The bytes of an estimator, a module, or a set differ from
+                those that it was loaded from, though nothing changed. In a branch it has to be stored as it would be
+                without tracking: a join refuses to merge variables that have different keys.
 
         Returns:
             The variables that the step did not set: all of these but the ones that a join took from an input.
@@ -80,16 +104,19 @@ class Reads:
         for name, value in list(vars(flow).items()):
             read = self._reads.get((name, id(value)))
             if read is not None and read.print is not None and fingerprint(value) == read.print:
+                if not let_go:
+                    self.kept[name] = read.key
                 if read.datastore is datastore_of(flow):
                     unset.add(name)
-                else:
+                elif let_go:
                     pass_down(flow, read.datastore, name)
-                del vars(flow)[name]
+                if let_go:
+                    del vars(flow)[name]
         return unset
 
     def _look_up(self, flow: Any, name: str, caller: FrameType) -> Any:
         unread = (id(flow), name)
-        value = self._unread.pop(unread) if unread in self._unread else self._original(flow, name)
+        value = self._unread.pop(unread) if unread in self._unread else self._look(flow, name)
         datastore = datastore_of(flow)
         key = None if name.startswith("_") or datastore is None else content_keys(datastore).get(name)
         if key is None:
@@ -99,7 +126,8 @@ class Reads:
             self._unread[unread] = value
         else:
             vars(flow)[name] = value
-            self._reads[name, id(value)] = Read(name, key, value, datastore, fingerprint(value))
+            with alarm_stopped():  # which would otherwise end the fingerprint, not the step
+                self._reads[name, id(value)] = Read(name, key, value, datastore, fingerprint(value))
         return value
 
 
@@ -120,17 +148,18 @@ class _HashingPickler(pickle.Pickler):
         self.write = digest.update
         super().__init__(self, protocol=5, buffer_callback=lambda buffer: digest.update(buffer.raw()))
 
+    def persistent_id(self, value: Any) -> Any:
+        """Take a text by its letters: whether two equal ones are the same object differs from one load to the next."""
+        return value.encode("utf-8", "surrogatepass") if type(value) is str else None
+
     def reducer_override(self, value: Any) -> Any:
         """Take a tensor by its contents: its own pickle holds the address of its memory."""
         torch = sys.modules.get("torch")
         if torch is None or not isinstance(value, torch.Tensor) or value.layout != torch.strided:
             return NotImplemented
         contents = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
-        return (
-            str,
-            (f"{type(value)} {value.dtype} {value.device} {tuple(value.shape)} {value.requires_grad}",),
-            contents,
-        )
+        form = f"{type(value)} {value.dtype} {value.device} {value.shape} {value.stride()} {value.requires_grad}"
+        return dict, (form, vars(value)), contents
 
 
 @cache

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import functools
 import json
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from wandb_track_core import TrackedRun, TrackerFaultError, run_folder, say
 
 from . import _inputs
-from ._datastore import content_keys, outlives_machine, save_file
+from ._clock import alarm_stopped
+from ._datastore import content_keys, is_in_branch, outlives_machine, save_file
 from ._identity import Task, identity_of
 from ._inputs import Inputs
 from ._outputs import Outputs
@@ -53,7 +53,7 @@ class StepTracker:
         arguments = self._arguments
         with alarm_stopped():
             self._tracked = TrackedRun(
-                identity_of(self.task, arguments.ranks),
+                identity_of(self.task, arguments),
                 api_key=arguments.key if arguments.api_key or arguments.secret else None,
                 settings=arguments.settings,
                 on_error=arguments.on_error,
@@ -76,13 +76,12 @@ class StepTracker:
                 self._register({"wandb-run-id": run.id, **where})
 
     def watch(self, step_func: Callable[..., None]) -> Callable[..., None]:
-        """The step's code, with what it reads being watched."""
+        """The step's code, told of every way in which it can end; what is read from now on is watched."""
         if self._tracked is None or not self._tracked.is_tracked:
             return step_func
 
         @functools.wraps(step_func)
         def watched(*inputs: Any) -> None:
-            self._reads.start()
             try:
                 step_func(*inputs)
             except Exception:
@@ -90,9 +89,9 @@ class StepTracker:
             except BaseException as error:  # Metaflow tells no decorator of these
                 self.end(error)
                 raise
-            finally:
-                self._reads.stop()
 
+        # From here on, rather than around the step's code: user step decorators read before and after it.
+        self._reads.start()
         return watched
 
     def end(self, error: BaseException | None = None) -> None:
@@ -100,11 +99,13 @@ class StepTracker:
         if self._tracked is None:
             return
         self._error, self._exit_code = error, None
+        self._reads.stop()
         run = self._tracked.run
         if self._tracked.is_tracked and run is not None:
             with alarm_stopped(), self._faults_apart():
                 variables = dict(vars(self.task.flow))
-                self._outputs.take(variables, unset=self._reads.settle(self.task.flow))
+                let_go = not is_in_branch(self.task.flow, self.task.step)
+                self._outputs.take(variables, unset=self._reads.settle(self.task.flow, let_go))
                 self._inputs.link(run, self._reads.versions())
 
     def close(self) -> None:
@@ -131,10 +132,12 @@ class StepTracker:
 
     def _log(self, run: wandb.Run) -> None:
         known = [content_keys(datastore) for datastore in self.task.inputs]
-        logged = self._outputs.log(run, content_keys(self.task.datastore), known, self._remarks)
+        keys = content_keys(self.task.datastore)
+        logged = self._outputs.log(run, keys, known, self._remarks)
         self._inputs.finish(self._remarks)
-        if logged:
-            self._register({"wandb-artifacts": json.dumps(logged)})
+        stored_again = {name: key for name, key in self._reads.kept.items() if keys.get(name) not in (None, key)}
+        facts = {"wandb-artifacts": logged, "wandb-stored-again": stored_again}
+        self._register({name: json.dumps(value) for name, value in facts.items() if value})
 
     def _store(self, path: Path) -> str:
         address = save_file(self.task.datastore, path)
@@ -163,14 +166,3 @@ class StepTracker:
                 raise TrackerFaultError(f"the step could not be tracked: {fault}") from fault
             else:
                 self._remarks.add(f"the tracker failed: {type(fault).__name__}: {fault}")
-
-
-@contextmanager
-def alarm_stopped() -> Iterator[None]:
-    """Stop the clock that `@timeout` has set: what tracking takes is not the step's time."""
-    left, interval = signal.setitimer(signal.ITIMER_REAL, 0)
-    try:
-        yield
-    finally:
-        if left:
-            signal.setitimer(signal.ITIMER_REAL, left, interval)

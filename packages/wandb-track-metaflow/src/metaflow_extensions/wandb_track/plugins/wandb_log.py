@@ -53,6 +53,11 @@ class WandbLogDecorator(StepDecorator):
         if self.statically_defined and self.attributes["settings"] is not None:
             self.attributes["settings"] = Sealed(self._arguments.settings)
 
+    @property
+    def is_off(self) -> bool:
+        """Whether the step itself says that it is not to be tracked."""
+        return self._arguments.is_off
+
     def add_to_package(self) -> Iterator[tuple[str, str, Any]]:
         """Name the files that a remote task needs beside the user's own code.
 
