@@ -41,13 +41,11 @@ class Guard:
         goes_on: Whether another service is to be started.
 
     Attributes:
-        uploads: The artifacts that the run has logged, by whomever: each knows how its upload went.
         left: The folders in which parts of the run lie beside its present one, the earliest first.
         is_silent: Whether nothing is kept any more of what the run says.
     """
 
     def __init__(self, run: Any, on_fault: Callable[[Exception], None], goes_on: bool) -> None:
-        self.uploads: list[wandb.Artifact] = []
         self.left: list[str] = []
         self.is_silent = False
         self._run = run
@@ -58,10 +56,15 @@ class Guard:
         self._services = 0
         self._metrics: list[Any] = []
         self._summary: dict[tuple[str, ...], Any] = {}
-        self._again: list[Callable[[], Any]] = []
+        self._logged: list[tuple[Any, Callable[[], Any]]] = []
         interface = run._interface
         self._send, self._ask, self._log = interface._publish, interface._deliver, run._log_artifact
         interface._publish, interface._deliver, run._log_artifact = self._publish, self._deliver, self._log_artifact
+
+    @property
+    def uploads(self) -> list[wandb.Artifact]:
+        """The artifacts that the run has logged, by whomever: each knows how its upload went."""
+        return [artifact for artifact, _ in self._logged]
 
     def _publish(self, record: Any, *, nowait: bool = False) -> None:
         if record.HasField("metric"):
@@ -96,8 +99,7 @@ class Guard:
         # What an online run asks of its service, that of an offline one leaves undone: it is told otherwise.
         if logged is None or (is_asked and services < self._services):
             return self._log_artifact(logged or artifact, name, type, *args, **options)
-        self.uploads.append(logged)
-        self._again.append(partial(self._log, logged, name, type, *args, **options))
+        self._logged.append((logged, partial(self._log, logged, name, type, *args, **options)))
         return logged
 
     def _attempt(self, call: Callable[[], Any]) -> Any:
@@ -133,7 +135,7 @@ class Guard:
         take_over(self._run, successor)
         for metric in self._metrics:
             self._attempt(partial(self._send, metric))
-        for artifact, log in zip(self.uploads, self._again, strict=True):
+        for artifact, log in self._logged:
             if not _is_uploaded(artifact):
                 log()
 
