@@ -17,7 +17,7 @@ from wandb_track_testing.offline import OfflineRun, find_runs
 
 HERE = Path(__file__).parent
 COMMANDS = {
-    "flyte": ["pyflyte", "run", str(HERE / "flyte_train" / "workflow.py"), "training_workflow"],
+    "flyte": [str(Path(sys.executable).with_name("pyflyte")), "run", str(HERE / "flyte_train" / "workflow.py"), "training_workflow"],
     "metaflow": [sys.executable, str(HERE / "metaflow_select" / "flow.py"), "run"],
 }
 
@@ -31,7 +31,7 @@ def main(orchestrators: list[str]) -> None:
         print(f"\n=== {orchestrator}: {' '.join(COMMANDS[orchestrator])}", flush=True)
         environment = {
             **os.environ,
-            "WANDB_MODE": os.environ.get("WANDB_MODE", "offline"),
+            "WANDB_MODE": os.environ.get("WANDB_MODE") or "offline",
             "WANDB_DIR": str(folder),
             "WANDB_SILENT": "true",
             "USERNAME": os.environ.get("USERNAME", "demo"),
@@ -41,6 +41,7 @@ def main(orchestrators: list[str]) -> None:
         print(f"\n{len(runs)} tracked runs of {orchestrator}:")
         for run in runs:
             show(run)
+    print(f"\nThe command wandb is {Path(sys.executable).with_name('wandb')}")
 
 
 def show(run: OfflineRun) -> None:

@@ -1,11 +1,11 @@
 """The examples run as their first lines say, on the data that they name, and track what they say."""
 
-import importlib.util
 import json
 import os
 import signal
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ COMMAND_LINE = "import sys; from wandb_track_core.cli import main; sys.exit(main
 
 def needs(*modules):
     """Skip where an example's library is not installed, as flytekit on a Python that it does not run on."""
-    missing = [module for module in modules if importlib.util.find_spec(module) is None]
+    missing = [module for module in modules if find_spec(module) is None]
     return pytest.mark.skipif(bool(missing), reason=f"{', '.join(missing)} is not installed")
 
 
@@ -61,16 +61,49 @@ def check_tied(runs):
         assert any(name == other and version <= versions for other, versions in made), f"{name}:{version}"
 
 
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """What the main job left: its folder, and what it printed."""
+    folder = tmp_path_factory.mktemp("demo")
+    present = [name for name, module in (("flyte", "flytekit"), ("metaflow", "metaflow")) if find_spec(module)]
+    done = run_python(EXAMPLES / "demo.py", {**env_of(folder), "WANDB_MODE": ""}, *present, timeout=900)
+    return folder, done.stdout
+
+
+@needs("sklearn")
+def test_the_demo_shows_each_run_at_a_glance(demo):
+    folder, shown = demo
+    runs = find_runs(folder)
+    assert runs
+    for run in runs:
+        block = shown[shown.index(f"id        {run.id}\n") :].partition("\n\n")[0]
+        state, config, metrics, *_ = [line.split(None, 1) for line in block.splitlines()[1:]]
+        assert state == ["state", "finished"]
+        assert config[0] == "config"
+        assert metrics[0] == "metrics"
+        assert f"lies in   {run.folder}\n" in block
+        assert f"look      wandb leet {run.folder}\n" in block
+        assert block.endswith(f"sync      wandb sync {run.folder}")
+    assert [line.split()[1:3] for line in shown.splitlines() if line.split()[:1] == ["used"]] == [
+        [edge["name"], f"({edge.get('type', 'artifact')})"]
+        for run in runs
+        for edge in read_lineage(run.folder)
+        if edge["edge"] == "input"
+    ]
+
+
 @needs("flytekit", "sklearn")
-def test_flyte_trains_and_logs_each_epoch(tmp_path):
-    runs = pyflyte(tmp_path, EXAMPLES / "flyte_train" / "workflow.py", "training_workflow", "--epochs", "3")
+def test_flyte_trains_and_logs_each_epoch(demo):
+    runs = find_runs(demo[0] / "flyte")
     assert {run.exit_code for run in runs} == {0}
     (loaded,), (trained,), (evaluated,) = (of_task(runs, name) for name in ("load_data", "train_model", "evaluation"))
     assert loaded.summary["train_rows"] > loaded.summary["test_rows"]
     losses = trained.values("loss")
-    assert len(losses) == trained.config["epochs"] == 3
+    assert len(losses) == trained.config["epochs"] > 2
     assert losses[-1] < losses[0]
     assert evaluated.summary["test_accuracy"] > 0.9
+    check_tied(runs)
+    assert {name for name, _ in edges([evaluated], "input")} == {"test_data", "classifier"}
 
 
 @needs("flytekit", "sklearn")
@@ -85,9 +118,8 @@ def test_flyte_maps_one_run_for_each_element(tmp_path):
 
 
 @needs("metaflow", "sklearn")
-def test_metaflow_selects_a_model_and_ties_it_to_its_data(tmp_path):
-    run_python(EXAMPLES / "metaflow_select" / "flow.py", env_of(tmp_path), "run", timeout=900)
-    runs = find_runs(tmp_path)
+def test_metaflow_selects_a_model_and_ties_it_to_its_data(demo):
+    runs = find_runs(demo[0] / "metaflow")
     check_tied(runs)
     assert len({run.id for run in runs}) == len(runs)
     assert len({run.group for run in runs}) == 1
@@ -168,9 +200,9 @@ def test_a_third_orchestrator_has_runs_groups_and_lineage(tmp_path):
 
 def test_every_example_is_run_here():
     """No folder below examples/ is left out, and no program in them is longer than a reader's patience."""
-    tested = Path(__file__).read_text()
+    tested, demo = Path(__file__).read_text(), (EXAMPLES / "demo.py").read_text()
     folders = [path for path in EXAMPLES.iterdir() if path.is_dir() and any(path.rglob("*.py"))]
     assert len(folders) >= 6
-    assert [path.name for path in folders if f'EXAMPLES / "{path.name}"' not in tested] == []
+    assert [path.name for path in folders if f'"{path.name}"' not in tested + demo] == []
     long = {path: len(path.read_text().splitlines()) for folder in folders for path in folder.rglob("*.py")}
     assert {os.path.relpath(path, EXAMPLES): lines for path, lines in long.items() if lines > 100} == {}
