@@ -50,6 +50,7 @@ def tracked(request, workplace_of, standin_session, model):
     ]
     outputs = [one.communicate(timeout=600)[0] for one in started]
     assert [one.returncode for one in started] == [0, 0, 0], "\n".join(outputs)
+    assert request.param == "offline" or not any("wandb-track:" in output for output in outputs), "\n".join(outputs)
     if request.param == "offline":
         return [_offline(run) for run in find_runs(place.folder)]
     return [_online(run) for run in standin_session.runs.values() if run.project.startswith("seed-")]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ._remarks import Remarks
 
 _THREADS = 8
-STILL_SECONDS = 5.0
+STILL_SECONDS = 8.0
 """How long the server may give no answer at all before the links that are left are given up."""
 _log = logging.getLogger("wandb_track_metaflow")
 

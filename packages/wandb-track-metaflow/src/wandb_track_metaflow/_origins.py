@@ -16,6 +16,7 @@ from ._datastore import content_keys, is_in_branch, is_tracked
 from ._outputs import key_alias
 from ._reads import fingerprint
 
+_TOLD = ("wandb-artifacts", "wandb-stored-again")
 MAX_COMPARED = 50
 """Variables that are loaded for comparison, for each variable that was read."""
 
@@ -48,10 +49,12 @@ class Origins:
 
         task, compared = Task(f"{self._flow.name}/{origin.pathspec}"), 0
         while True:
-            told = task.metadata_dict
-            if key_alias(key) in told.get("wandb-artifacts", ""):
+            told = {each: json.loads(text) for each, text in task.metadata_dict.items() if each in _TOLD}
+            if (name, key_alias(key)) in {
+                (made["variable"], made["alias"]) for made in told.get("wandb-artifacts", ())
+            }:
                 return key
-            key = json.loads(told.get("wandb-stored-again", "{}")).get(name, key)
+            key = told.get("wandb-stored-again", {}).get(name, key)
             before = [(parent, parent[name]) for parent in self._before(task) if name in parent]
             found = next((parent for parent, stored in before if stored.sha == key), None)
             if found is None:

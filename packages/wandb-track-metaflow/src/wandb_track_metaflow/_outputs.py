@@ -65,11 +65,12 @@ class Outputs:
         Args:
             run: The step's run.
             keys: The content key of each variable that Metaflow has stored.
-            known: The content keys of each of the step's inputs: what has the same name and key is no new version.
+            known: Content keys that the step's inputs came with, or are stored again under: what has the same name
+                and key is no new version.
             remarks: Takes what was left out.
 
         Returns:
-            Name, type and alias of each artifact that was logged.
+            Variable, name, type and alias of each artifact that was logged.
         """
         from wandb_track_serializers import kind_of, log_value
 
@@ -88,7 +89,8 @@ class Outputs:
                 remarks.left_out(name, str(error) or type(error).__name__)
             else:
                 if artifact is not None:
-                    logged.append({"name": artifact.name, "type": artifact.type, "alias": (aliases or ["latest"])[0]})
+                    alias = (aliases or ["latest"])[0]
+                    logged.append({"variable": name, "name": artifact.name, "type": artifact.type, "alias": alias})
         return logged
 
     def _summarise(self, run: wandb.Run, names: list[str], remarks: Remarks) -> None:

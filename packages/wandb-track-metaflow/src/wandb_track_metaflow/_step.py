@@ -131,11 +131,12 @@ class StepTracker:
         self.close()
 
     def _log(self, run: wandb.Run) -> None:
-        known = [content_keys(datastore) for datastore in self.task.inputs]
         keys = content_keys(self.task.datastore)
+        handed_on = {name: keys[name] for name in self._reads.kept if name in keys}
+        known = [handed_on, *(content_keys(datastore) for datastore in self.task.inputs)]
         logged = self._outputs.log(run, keys, known, self._remarks)
         self._inputs.finish(self._remarks)
-        stored_again = {name: key for name, key in self._reads.kept.items() if keys.get(name) not in (None, key)}
+        stored_again = {name: key for name, key in self._reads.kept.items() if handed_on.get(name) not in (None, key)}
         facts = {"wandb-artifacts": logged, "wandb-stored-again": stored_again}
         self._register({name: json.dumps(value) for name, value in facts.items() if value})
 
