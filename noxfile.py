@@ -185,6 +185,15 @@ def together(session: nox.Session) -> None:
 
 
 @nox.session
+def live(session: nox.Session) -> None:
+    """Both orchestrators against a real W&B server: with WANDB_API_KEY, WANDB_ENTITY and WANDB_PROJECT set."""
+    if missing := [name for name in ("WANDB_API_KEY", "WANDB_ENTITY", "WANDB_PROJECT") if not os.environ.get(name)]:
+        session.skip(f"there is no server to write to: {', '.join(missing)} not set")
+    install(session, *PRESENT, more=("scikit-learn>=1.3",))
+    session.run("pytest", "tests/test_live.py", *session.posargs, env={"WANDB_TRACK_LIVE": "1"})
+
+
+@nox.session
 @nox.parametrize("package", PRESENT, ids=PRESENT)
 def quick(session: nox.Session, package: str) -> None:
     """Each package's own tests on the Python that runs nox; `tests` has all of them."""

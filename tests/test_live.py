@@ -105,11 +105,17 @@ def online(server, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def synced(server, tmp_path_factory):
+def elsewhere(server):
+    """A second project: in one, the server would give equal contents to whoever logged them first."""
+    return {**server, "WANDB_PROJECT": f"{server['WANDB_PROJECT']}-synced"}
+
+
+@pytest.fixture(scope="module")
+def synced(elsewhere, tmp_path_factory):
     pytest.importorskip("metaflow")
     folder = tmp_path_factory.mktemp("offline")
-    run = run_flow(folder, server, WANDB_MODE="offline")
-    run_python(SYNC, environment(folder, server), "sync", str(folder))
+    run = run_flow(folder, elsewhere, WANDB_MODE="offline")
+    run_python(SYNC, environment(folder, elsewhere), "sync", str(folder))
     return run, folder
 
 
@@ -142,23 +148,23 @@ def test_a_flow_is_on_the_server_with_its_values_and_its_lineage(online, server)
     assert [["table", *made["table"]]] == [each for each in by_step["end"][0]["used"] if each[0] == "table"]
 
 
-def test_offline_and_synced_the_server_says_the_same(online, synced, server):
+def test_offline_and_synced_the_server_says_the_same(online, synced, server, elsewhere):
     """Digests of what Metaflow or a pickle makes anew in each execution aside."""
 
-    def comparable(flow):
+    def comparable(flow, server):
         runs = runs_of(flow, server)
         for run in runs:
             for edges in (run["made"], run["used"]):
                 edges[:] = [edge[:2] if edge[0] in ("tree", "best", "net", "pair", "raw") else edge for edge in edges]
         return runs
 
-    assert comparable(synced) == comparable(online)
+    assert comparable(synced, elsewhere) == comparable(online, server)
 
 
-def test_values_are_loaded_back_from_the_server(synced, server):
+def test_values_are_loaded_back_from_the_server(synced, elsewhere):
     run, folder = synced
-    place = server["WANDB_ENTITY"], server["WANDB_PROJECT"], run
-    run_python(LOAD, environment(folder, server), *place, cwd=folder)
+    place = elsewhere["WANDB_ENTITY"], elsewhere["WANDB_PROJECT"], run
+    run_python(LOAD, environment(folder, elsewhere), *place, cwd=folder)
 
 
 @pytest.mark.skipif(not find_spec("flytekit"), reason="flytekit does not run on this Python")
