@@ -226,11 +226,20 @@ ROWS: dict[str, Row] = {
     "numpy.ndarray": Row("other", ".npy", array, same_array, ("numpy",)),
     "anything that pickles": Row("other", ".pkl", Plain, trusted=True),
 }
+
+
+def numpy_scalars() -> list[Any]:
+    import numpy as np
+
+    return [np.int8(3), np.float32(0.5), np.bool_(True), np.str_("s"), np.float64("nan")]
+
+
 BASE: dict[str, tuple[Callable[[], Any], Any]] = {
     "dict": (lambda: {"a": {"b": (1, 2)}, 1: {"z", "a"}}, {"a": {"b": [1, 2]}, "1": ["a", "z"]}),
     "list": (lambda: [1, [2.5, None], True], [1, [2.5, None], True]),
     "set": (lambda: {3, 1, 2}, [1, 2, 3]),
     "tuple": (lambda: ("x", 1), ["x", 1]),
     "str, int, float, bool, None": (lambda: ["s", 1, 0.5, True, None], ["s", 1, 0.5, True, None]),
+    "NumPy scalars": (numpy_scalars, [3, 0.5, True, "s", "NaN"]),
     "NaN and infinities": (lambda: [float("nan"), float("inf"), -float("inf")], ["NaN", "Infinity", "-Infinity"]),
 }

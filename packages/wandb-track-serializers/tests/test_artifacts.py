@@ -144,12 +144,68 @@ def test_artifacts_of_other_programs(wandb_online, wandb_env, tree):
     assert (back / "sub" / "b.txt").read_text() == "b"
 
 
+def test_an_empty_folder(wandb_online, wandb_env):
+    """A folder that holds nothing is logged, and comes back as one."""
+    (wandb_env / "empty").mkdir()
+    logged = log({"empty": wandb_env / "empty"}, wandb_env / "kept")["empty"]
+    assert not logged.manifest.entries
+    assert list(from_artifact(logged, directory=wandb_env / "back").iterdir()) == []
+    assert list(from_artifact(logged).iterdir()) == []
+
+
+def test_references_to_files_elsewhere(wandb_online, wandb_env, tree):
+    """An artifact of another program that holds references is refused: its files lie where nobody has verified them."""
+    for name, beside in (("alone", False), ("beside", True)):
+        with wandb.init(project="p", entity="acme") as run:
+            artifact = wandb.Artifact(name, type="dataset")
+            artifact.add_reference((tree / "a.txt").as_uri(), name="reference.txt")
+            if beside:
+                artifact.add_file(str(tree / "a.txt"))
+            run.log_artifact(artifact).wait()
+        with pytest.raises(wts.LoadError, match=rf"acme/p/{name}:v0 holds references"):
+            from_artifact(wandb.Api().artifact(f"acme/p/{name}:v0"), directory=wandb_env / name)
+        assert not (wandb_env / name).exists()
+
+
+@pytest.mark.parametrize("path", ["../../../outside.txt", "absolute"])
+def test_paths_of_an_artifact_that_escape(path, wandb_online, wandb_env):
+    """An artifact whose own list of files leads out of its folder is refused before anything is downloaded."""
+    path = path if path.startswith(".") else str(wandb_env / "outside.txt")
+    (wandb_env / "evil.txt").write_text("evil")
+    artifact = wandb.Artifact("evil", type="dataset")
+    entry = artifact.add_file(str(wandb_env / "evil.txt"))
+    del artifact.manifest.entries["evil.txt"]
+    entry.path = path
+    artifact.manifest.entries[path] = entry
+    with wandb.init(project="p", entity="acme") as run:
+        run.log_artifact(artifact).wait()
+    found = wandb.Api().artifact("acme/p/evil:v0")
+    assert list(found.manifest.entries) == [path]
+    before = sorted(wandb_env.rglob("*"))
+    with pytest.raises(wts.IntegrityError, match="no path within the value's own folder"):
+        from_artifact(found, directory=wandb_env / "deep" / "er")
+    assert sorted(wandb_env.rglob("*")) == before
+
+
+@pytest.mark.parametrize("directory", ["kept", None])
+def test_a_path_may_change_once_it_is_an_artifact(directory, wandb_online, wandb_env, tree):
+    """What a path named when `to_artifact` was called is uploaded, with and without a folder of its own."""
+    artifact = to_artifact("tree", tree, datasets=True, directory=directory and wandb_env / directory)
+    (tree / "a.txt").write_text("changed before the upload")
+    (tree / "sub" / "b.txt").unlink()
+    with wandb.init(project="p", entity="acme") as run:
+        logged = run.log_artifact(artifact).wait()
+    back = from_artifact(logged, directory=wandb_env / "back")
+    assert [(back / path).read_text() for path in ("a.txt", "sub/b.txt")] == ["a", "b"]
+
+
 def test_offline(wandb_env, tree):
     """Offline, the files lie in the folder that was given, are not copied, and are read back from there."""
     with wandb.init(project="p", mode="offline") as run:
         folder = Path(run.dir).parent / "artifacts" / "tree"
         artifact = to_artifact("tree", tree, datasets=True, directory=folder, metadata={"mine": 1}, description="d")
         run.log_artifact(artifact)
+        (tree / "sub" / "b.txt").write_text("changed before the sync")
         with pytest.raises(wts.LoadError, match="is a draft that no server holds"):
             from_artifact(artifact)
     assert artifact.metadata["mine"] == 1
@@ -240,6 +296,29 @@ def test_failures_leave_nothing(wandb_env, monkeypatch):
     with pytest.raises(OSError, match="no"):
         to_artifact("x", Thing(1), others=True, directory=wandb_env / "out")
     assert not (wandb_env / "out").exists()
+
+
+def test_failures_leave_nothing_of_several_files(wandb_env, tree, tmp_path, monkeypatch):
+    """Without `directory`, neither a temporary file nor a copy of the client's is left of a folder that fails."""
+    import tempfile
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    add_file = wandb.Artifact.add_file
+
+    def fail_at_the_second(self, path, **options):
+        if options["name"] == "sub/b.txt":
+            raise OSError("no")
+        return add_file(self, path, **options)
+
+    monkeypatch.setattr(wandb.Artifact, "add_file", fail_at_the_second)
+    with pytest.raises(OSError, match="no"):
+        to_artifact("tree", tree, datasets=True)
+    (tree / "link").symlink_to("/etc/passwd")
+    with pytest.raises(wts.UnsupportedValueError, match="link out of the folder"):
+        to_artifact("tree", tree, datasets=True)
+    assert not list((wandb_env / "home" / "data" / "artifacts" / "staging").glob("*"))
+    assert not list((tmp_path / "temporary").glob("wandb-track-*"))
 
 
 def test_what_is_no_artifact():

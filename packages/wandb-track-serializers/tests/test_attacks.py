@@ -318,6 +318,75 @@ def test_a_bomb_of_text(tmp_path):
         load(tmp_path / "x", manifest, max_size=10**9)
 
 
+RECIPES = {
+    "a dtype": lambda: {"dtypes": {"0": "U50000000"}},
+    "the dtype of categories": lambda: categories(["x"] * 10, dtype="U50000000"),
+    "categories of nothing": lambda: categories([None] * 10_000_000, dtype="object"),
+}
+
+
+def categories(values, dtype, compression=None):
+    import base64
+
+    import pyarrow as pa
+
+    table = pa.table({"": values})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression=compression)) as stream:
+        stream.write_table(table)
+    text = base64.b64encode(sink.getvalue()).decode()
+    return {"categories": {"0": {"values": text, "dtype": dtype, "ordered": False, "as_text": True}}}
+
+
+def with_recipe(folder: Path, recipe) -> None:
+    """Write a Parquet file that is put right, when it is read, as the recipe says."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table({"a": ["x"] * 10}).replace_schema_metadata({"wandb_track": json.dumps(recipe)})
+    pq.write_table(table, folder / "a.parquet")
+
+
+@pytest.mark.parametrize("case", RECIPES)
+def test_a_bomb_in_the_recipe_of_a_frame(case, tmp_path):
+    """What a Parquet file's metadata says to cast its columns to is measured before memory is taken for it."""
+    pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    with_recipe(tmp_path, RECIPES[case]())
+    with pytest.raises(TooLargeError):
+        load(tmp_path, max_size=10_000_000)
+
+
+@pytest.mark.parametrize("compression", ["zstd", "lz4"])
+def test_compressed_categories(compression, tmp_path):
+    """Categories that a file holds compressed, which this package never writes, are refused before unpacking."""
+    pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    with_recipe(tmp_path, categories([0] * 1_000_000, "int64", compression))
+    with pytest.raises(IntegrityError, match="are compressed"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("shape", ["struct", "list", "map"])
+def test_a_bomb_of_text_within_other_types(shape, tmp_path):
+    """Text that is repeated within structs, lists and maps is counted as well; below the limit it is read."""
+    pa = pytest.importorskip("pyarrow")
+    pq = pytest.importorskip("pyarrow.parquet")
+    text = pa.DictionaryArray.from_arrays(pa.array([0] * 1_000, pa.int32()), pa.array(["x" * 10_000]))
+    ends = list(range(0, 1_001, 10))
+    made = {
+        "struct": lambda: pa.StructArray.from_arrays([text], ["x"]),
+        "list": lambda: pa.ListArray.from_arrays(ends, text),
+        "map": lambda: pa.MapArray.from_arrays(ends, pa.array(range(1_000)), text),
+    }[shape]()
+    pq.write_table(pa.table({"a": made}), tmp_path / "a.parquet", compression="zstd", store_schema=False)
+    manifest = Manifest("pyarrow.parquet", 1, "dataset", "bomb", "c", tuple(_files.hashed(tmp_path, ["a.parquet"])))
+    with pytest.raises(TooLargeError, match="'bomb' takes 10,0"):
+        load(tmp_path, manifest, max_size=1_000_000)
+    back = load(tmp_path, manifest, max_size=15_000_000)
+    assert back.to_pylist() == pq.read_table(tmp_path / "a.parquet").to_pylist()
+
+
 def test_a_bomb_within_the_machines_memory_is_the_default_limit(tmp_path):
     """Without `max_size`, what the machine itself could not hold is refused."""
     pa = pytest.importorskip("pyarrow")

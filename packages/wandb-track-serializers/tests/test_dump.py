@@ -148,9 +148,10 @@ def test_a_folder_holds_one_value(tmp_path):
 
 def test_an_existing_empty_folder_is_used_and_stays(tmp_path):
     """An empty folder is taken as it is; after a failure it is empty again."""
-    with pytest.raises(UnsupportedValueError):
-        dump(lambda: 1, tmp_path)
-    assert list(tmp_path.iterdir()) == []
+    for folder in (tmp_path, tmp_path / "new" / "and" / "deep"):
+        with pytest.raises(UnsupportedValueError):
+            dump(lambda: 1, folder)
+        assert list(tmp_path.iterdir()) == []
     dump(object, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["files", "wandb_track.json"]
 

@@ -111,6 +111,13 @@ FAITHFUL = {
     "columns without rows": lambda: pd.DataFrame({"a": series([], "float32"), "b": series([])}),
 }
 
+DATE, TIME = datetime.date(2020, 1, 1), datetime.datetime(2020, 1, 1, 13, 45)
+
+
+class Text(str):
+    __slots__ = ()
+
+
 PICKLED = {
     "numbers and text": (lambda: pd.DataFrame({"a": series([1, "a"])}), "column 'a' holds mixed-integer objects"),
     "numbers beyond 64 bits": (lambda: pd.DataFrame({"a": series([2**70, 1])}), "too large"),
@@ -129,6 +136,17 @@ PICKLED = {
     "a mixed index": (lambda: pd.DataFrame({"a": [1, 2]}, index=pd.Index(["a", 1], dtype=object)), "its index holds"),
     "an index with holes": (lambda: pd.DataFrame({"a": [1, 2]}, index=pd.Index([None, "b"], dtype=object)), "misses"),
     "attrs that are no JSON": (lambda: with_attrs({"f": uuid.UUID(int=1)}), "attrs are not JSON"),
+    "dates and times": (lambda: pd.DataFrame({"a": series([DATE, TIME])}), "column 'a' holds date objects"),
+    "an index of dates and times": (lambda: pd.DataFrame({"a": [1, 2]}, index=pd.Index([DATE, TIME])), "holds date"),
+    "NumPy's integers": (lambda: pd.DataFrame({"a": series([np.int64(1), 2])}), "column 'a' holds integer objects"),
+    "NumPy's floats": (lambda: pd.DataFrame({"a": series([np.float32(1.5)])}), "column 'a' holds floating objects"),
+    "NumPy's text": (lambda: pd.DataFrame({"a": series([np.str_("x"), "y"])}), "column 'a' holds string objects"),
+    "a subclass of text": (lambda: pd.DataFrame({"a": series([Text("x")])}), "column 'a' holds string objects"),
+    "an index of NumPy's text": (
+        lambda: pd.DataFrame({"a": [1]}, index=pd.Index([np.str_("x")], dtype=object)),
+        "its index holds string objects",
+    ),
+    "NumPy's NaN": (lambda: pd.DataFrame({"a": series([np.float64("nan"), "x"])}), "missing values of a class"),
     "a dtype of another library": (lambda: pd.DataFrame({"a": Foreign([1, 2])}), "only its own library"),
 }
 
@@ -202,6 +220,7 @@ def test_what_parquet_would_change_is_pickled(case, tmp_path, caplog):
         load(tmp_path / "x")
     back = load(tmp_path / "x", trusted=True)
     pd.testing.assert_frame_equal(frame, back)
+    assert list(map(type, back.index)) == list(map(type, frame.index))
     assert back.attrs == frame.attrs
 
 
@@ -283,7 +302,7 @@ def test_row_groups(tmp_path, monkeypatch):
 
 
 def test_a_wide_frame(tmp_path):
-    """A frame of very many columns is stored as Parquet like any other."""
+    """A frame of very many columns is stored as Parquet like any other. Not 100,000 here: they take a minute."""
     frame = pd.DataFrame(np.arange(6_000.0).reshape(2, 3_000))
     manifest = dump(frame, tmp_path / "x")
     assert manifest.serializer == "pandas.parquet"
@@ -303,6 +322,52 @@ def test_arrow_refuses_what_parquet_cannot_hold(tmp_path):
     manifest = dump(pa.table({"u": union}), tmp_path / "x")
     assert "Parquet cannot hold it" in manifest.notes[0]
     assert load(tmp_path / "x", trusted=True).schema.names == ["u"]
+
+
+DICTIONARIES = {
+    "text": (lambda: coded([2, 2, None], ["b", "a", "c"]), "pyarrow.parquet"),
+    "numbers in order of appearance": (lambda: coded([0, 1, 0], [7, 3]), "pyarrow.parquet"),
+    "numbers in another order": (lambda: coded([1, 0], [7, 3]), "builtins.pickle"),
+    "ordered numbers": (lambda: coded([1, 0], [7, 3], ordered=True), "builtins.pickle"),
+    "unused numbers": (lambda: coded([0], [7, 3]), "builtins.pickle"),
+    "unused numbers without rows": (lambda: coded([], [7, 3]), "builtins.pickle"),
+    "no numbers": (lambda: coded([], pa.array([], pa.int8())), "pyarrow.parquet"),
+    "text in lists": (lambda: pa.ListArray.from_arrays([0, 2], coded([1, 0], ["b", "a"])), "builtins.pickle"),
+    "numbers in structs": (lambda: pa.StructArray.from_arrays([coded([1, 0], [7, 3])], ["x"]), "builtins.pickle"),
+}
+
+
+def coded(codes, values, ordered=False):
+    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int8()), values, ordered=ordered)
+
+
+@pytest.mark.parametrize("case", DICTIONARIES)
+def test_dictionaries_of_arrow(case, tmp_path):
+    """A dictionary comes back with its order and its unused values; where Parquet would lose them, it is pickled."""
+    make, serializer = DICTIONARIES[case]
+    table = pa.table({"a": make()})
+    manifest = dump(table, tmp_path / "x")
+    assert manifest.serializer == serializer
+    assert serializer == "pyarrow.parquet" or "column 'a' has a dictionary that would lose" in manifest.notes[0]
+    assert load(tmp_path / "x", trusted=True).equals(table)
+
+
+def test_rows_without_columns(tmp_path):
+    """A table or batch without columns keeps the number of its rows, and its metadata."""
+    for number, value in enumerate((pa.table({"a": [1, 2, 3]}), pa.record_batch({"a": [1, 2, 3]}))):
+        bare = value.replace_schema_metadata({"k": "v"}).select([])
+        assert dump(bare, tmp_path / str(number)).serializer == "pyarrow.parquet"
+        back = load(tmp_path / str(number))
+        assert type(back) is type(bare)
+        assert (back.num_rows, back.num_columns, back.schema.metadata) == (3, 0, {b"k": b"v"})
+
+
+def test_a_type_that_arrow_itself_does_not_convert(tmp_path):
+    """A table of tensors, for which Arrow has no empty array, comes back equal all the same."""
+    tensors = pa.FixedShapeTensorArray.from_numpy_ndarray(np.arange(6).reshape(3, 2))
+    table = pa.table({"a": tensors})
+    dump(table, tmp_path / "x")
+    assert load(tmp_path / "x", trusted=True).equals(table)
 
 
 def test_polars_refuses_objects(tmp_path):

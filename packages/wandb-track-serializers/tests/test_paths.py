@@ -97,6 +97,9 @@ def test_names_that_no_artifact_can_hold(tree, tmp_path):
     Path(os.fsdecode(os.fsencode(tree) + b"/\xff")).unlink()
     (tree / "a\\b").write_text("")
     refused(tree, tmp_path, "rename it")
+    (tree / "a\\b").unlink()
+    (tree / "a:b").write_text("")
+    refused(tree, tmp_path, "begin like a drive, 'a:': rename it")
 
 
 def test_the_original_may_change_afterwards(tree, tmp_path):
@@ -135,6 +138,8 @@ def test_a_folder_that_holds_nothing(tmp_path):
     """An empty folder, and one that holds a single file further down, come back as folders."""
     (tmp_path / "empty").mkdir()
     dump(tmp_path / "empty", tmp_path / "a")
+    assert list(load(tmp_path / "a").iterdir()) == []
+    (tmp_path / "a" / "files").rmdir()  # as archives do, which hold files alone
     assert list(load(tmp_path / "a").iterdir()) == []
     (tmp_path / "plain" / "deep").mkdir(parents=True)
     (tmp_path / "plain" / "deep" / "a.npy").write_text("a")

@@ -24,6 +24,8 @@ version = "3.2.1"
 "colours.absent" = "colours_plugin.absent:Nothing"
 "colours.other" = "colours_plugin:ColourText"
 "colours.none" = "colours_plugin:NOT_ONE"
+"colours.exit" = "colours_plugin.exit:Nothing"
+"numpy.raw" = "colours_plugin:RawArray"
 "fractions.text" = "colours_plugin:FractionText"
 "numpy.npy" = "colours_plugin:ColourText"
 "nowhere.used" = "colours_plugin.never:Nothing"
@@ -68,6 +70,25 @@ class ColourText(Serializer):
         return getattr(colours, source.manifest.details["shade"])(name)
 
 
+class RawArray(Serializer):
+    id = "numpy.raw"
+    types = ("numpy:ndarray",)
+    format = "raw"
+    safe = True
+    overrides = ("numpy.npy",)
+
+    def accepts(self, value):
+        return value.dtype == "uint8"
+
+    def write(self, value, target):
+        target.path(".raw").write_bytes(value.tobytes())
+
+    def read(self, source):
+        import numpy as np
+
+        return np.frombuffer(source.file.read(), "uint8")
+
+
 class FractionText(Serializer):
     id = "fractions.text"
     types = ("fractions:Fraction",)
@@ -93,6 +114,7 @@ def installed(tmp_path_factory):
         "colours/__init__.py": COLOURS,
         "colours_plugin/__init__.py": PLUGIN,
         "colours_plugin/broken.py": "raise ZeroDivisionError('broken on purpose')\n",
+        "colours_plugin/exit.py": "raise SystemExit(3)\n",
         "colours_plugin/absent.py": "import a_module_that_nobody_has\n",
         "colours_plugin/never.py": "raise SystemExit('this plug-in must not be imported')\n",
     }
@@ -147,7 +169,7 @@ print(type(back).__name__, back.name)
 
 
 def test_a_broken_plug_in_is_reported_and_takes_nothing_down(installed):
-    """Plug-ins that are broken, lack a module, have another's name or are none are each reported once, by name."""
+    """Plug-ins that are broken, exit, lack a module, have another's name or are none are reported once, by name."""
     shown = python(
         installed,
         """
@@ -163,15 +185,33 @@ for _ in range(2):
     )
     lines = sorted(shown.splitlines())
     source = "of colours-for-wandb-track 3.2.1 is not used"
-    assert len(lines) == 5, shown
+    assert len(lines) == 6, shown
     assert lines[0] == (
         f"plug-in 'colours.absent' {source}: it needs a_module_that_nobody_has"
         " (No module named 'a_module_that_nobody_has')"
     )
     assert lines[1] == f"plug-in 'colours.broken' {source}: it failed with ZeroDivisionError: broken on purpose"
-    assert lines[2].startswith(f"plug-in 'colours.none' {source}: serializer is of type int")
-    assert lines[3].startswith(f"plug-in 'colours.other' {source}: its entry point is named 'colours.other'")
-    assert lines[4].startswith(f"plug-in 'numpy.npy' {source}: its name is another serializer's")
+    assert lines[2] == f"plug-in 'colours.exit' {source}: it failed with SystemExit: 3"
+    assert lines[3].startswith(f"plug-in 'colours.none' {source}: serializer is of type int")
+    assert lines[4].startswith(f"plug-in 'colours.other' {source}: its entry point is named 'colours.other'")
+    assert lines[5].startswith(f"plug-in 'numpy.npy' {source}: its name is another serializer's")
+
+
+def test_an_installed_plug_in_takes_a_built_ins_place(installed, tmp_path):
+    """An installed override writes the values that it takes; the built-in has the others, and reads what it wrote."""
+    np = pytest.importorskip("numpy")
+    dump(np.arange(3, dtype="uint8"), tmp_path / "before")
+    python(
+        installed,
+        f"""
+import numpy as np, pathlib
+from wandb_track_serializers import dump, load
+root = pathlib.Path({str(tmp_path)!r})
+assert dump(np.arange(3, dtype="uint8"), root / "raw").serializer == "numpy.raw"
+assert dump(np.arange(3.0), root / "npy").serializer == "numpy.npy"
+assert [load(root / name).tolist() for name in ("before", "raw", "npy")] == [[0, 1, 2]] * 3
+""",
+    )
 
 
 def test_without_the_plug_in_the_error_names_it(installed, tmp_path):
@@ -272,6 +312,51 @@ def test_a_builtin_can_be_overridden(registry, tmp_path):
     assert serializer_for(object()).id == "tests.all"
 
 
+def test_an_override_is_for_the_values_that_it_takes(registry, tmp_path):
+    """What an override does not take, by class or because it says no, is written as if there were no override."""
+    thing = Thing()
+    register(make(overrides=("builtins.pickle",), accepts=lambda self, value: not hasattr(value, "secret")))
+    assert serializer_for(thing).id == "tests.thing"
+    assert serializer_for(object()).id == "builtins.pickle"
+    thing.secret = 1
+    assert serializer_for(thing).id == "builtins.pickle"
+
+
+def test_an_override_of_one_of_two_classes(registry, tmp_path):
+    """A serializer for frames alone leaves series to the built-in one, and its kind with them."""
+    pd = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    register(make(id="tests.frame", types=("pandas:DataFrame",), overrides=("pandas.parquet",), kind="model"))
+    assert serializer_for(pd.DataFrame()).id == "tests.frame"
+    assert (serializer_for(pd.Series([1])).id, wts.kind_of(pd.Series([1]))) == ("pandas.parquet", "dataset")
+
+
+def test_what_replaces_the_pickle_has_another_format(registry, tmp_path):
+    """What a typed format cannot hold goes to whatever replaces the pickle, whatever its format is called."""
+
+    def write(self, value, target):
+        raise wts.NotRepresentableError("it has a hole")
+
+    register(make(id="tests.all", types=("builtins:object",), overrides=("builtins.pickle",), format="dill"))
+    register(make(write=write))
+    assert dump(Thing(), tmp_path / "x").serializer == "tests.all"
+
+
+def test_only_on_request(registry):
+    """Where everything that takes a value is meant for requests, the last of them is the usual one."""
+    register(make(overrides=("builtins.pickle",), on_request=True))
+    assert serializer_for(Thing()).id == "tests.thing"
+
+
+@pytest.mark.parametrize("target", ["/etc/passwd", "itself"])
+def test_a_serializer_that_leaves_a_link(target, registry, tmp_path):
+    """A plug-in that writes a link is named in the error; what the link points to is not read."""
+    register(make(write=lambda self, value, to: (to.directory / "itself").symlink_to(target)))
+    with pytest.raises(wts.UnsupportedValueError, match=r"tests\.thing wrote 'itself', a link or a device"):
+        dump(Thing(), tmp_path / "x")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_registering_again(registry):
     """The same serializer may be registered again; another under its id may not."""
     again = make()
@@ -289,6 +374,7 @@ def test_registering_again(registry):
         (make(id=""), "has no 'id'"),
         (make(types=()), "has no 'types'"),
         (make(format=None), "has no 'format'"),
+        (make(kind="nonsense"), "kind of 'tests.thing' is 'nonsense': use one of dataset, model, other"),
         (make(types="a:b"), "give a tuple of 'module:class'"),
         (make(types=("a.b",)), "give a tuple of 'module:class'"),
     ],

@@ -10,4 +10,4 @@ def test_everything_comes_back_equal_in_another_process():
     script = Path(__file__).with_name("show_table.py")
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("\n") == 22
+    assert done.stdout.count("\n") == 23

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from . import _files
 from ._foreign import guess
 from ._kinds import class_name, kind_of
-from ._manifest import LISTED, FileEntry, Manifest
+from ._manifest import LISTED, FileEntry, Manifest, check_path
 from ._store import read, reader, written
 from .errors import IntegrityError, LoadError, SerializerError, UntrustedError
 
@@ -89,7 +89,13 @@ def to_artifact(
             entry = artifact.add_file(str(file), name=path, skip_cache=True, policy=policy)
             return FileEntry(path, _md5(entry), file.stat().st_size)
 
-        manifest = finish(_files.parallel(add, _files.listing(folder)))
+        try:
+            manifest = finish(_files.parallel(add, _files.listing(folder)))
+        except BaseException:
+            if policy == "mutable":  # the client has copied some already
+                for entry in artifact.manifest.entries.values():
+                    Path(entry.local_path or "").unlink(missing_ok=True)
+            raise
         artifact.metadata = {**(metadata or {}), METADATA_KEY: manifest.to_json(LISTED)}
     return artifact
 
@@ -132,6 +138,8 @@ def from_artifact(
     origin = f"artifact {artifact.qualified_name}"
     entries = _entries(artifact)
     data = artifact.metadata.get(METADATA_KEY)
+    if data is None and len(entries) < len(artifact.manifest.entries):
+        raise LoadError(f"{origin} holds references to files elsewhere, which are not read: download() it yourself")
     manifest = guess(artifact.name.partition(":")[0], entries) if data is None else Manifest.from_json(data, entries)
     if data is not None:
         _agree(manifest, entries, origin)
@@ -171,7 +179,7 @@ def _download(
 
 def _entries(artifact: wandb.Artifact) -> list[FileEntry]:
     return [
-        FileEntry(str(path), _md5(entry), entry.size or 0)
+        FileEntry(check_path(str(path)), _md5(entry), entry.size or 0)
         for path, entry in artifact.manifest.entries.items()
         if entry.ref is None
     ]

@@ -106,7 +106,7 @@ def verify(directory: Path, files: Sequence[FileEntry], nothing_else: bool) -> B
         IntegrityError: Something is not as it must be.
     """
     found = set()
-    for path, entry in walk(directory):
+    for path, entry in walk(directory) if directory.is_dir() else ():  # neither artifacts nor archives hold empty ones
         if entry.is_symlink() or not (entry.is_dir() or entry.is_file()):
             raise IntegrityError(f"{entry.path} is a link or a device: no value of ours holds one; nothing was read")
         if not entry.is_dir():

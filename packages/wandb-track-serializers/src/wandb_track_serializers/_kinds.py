@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     Kind = Literal["dataset", "model", "other"]
 
+KINDS = ("dataset", "model", "other")
 BASE_TYPES = (dict, list, set, frozenset, tuple, str, int, float, bool, type(None))
 
 

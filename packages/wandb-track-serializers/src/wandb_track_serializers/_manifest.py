@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from ._kinds import KINDS
 from .errors import IntegrityError, LoadError
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ class Manifest(NamedTuple):
                 f" reads up to {LAYOUT}: upgrade wandb-track-serializers"
             )
         kind = _field(fields, "kind", str)
-        if kind not in ("dataset", "model", "other"):
+        if kind not in KINDS:
             raise IntegrityError(f"the manifest's kind is {kind[:100]!r}, not 'dataset', 'model' or 'other'")
         return cls(
             serializer=_field(fields, "serializer", str),

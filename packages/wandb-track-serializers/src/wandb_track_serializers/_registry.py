@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
-from ._kinds import class_name, is_summary, loaded
+from ._kinds import KINDS, class_name, is_summary, loaded
 
 if TYPE_CHECKING:
     from ._kinds import Kind
@@ -76,22 +76,21 @@ class Registry:
             self._load(lambda pending: pending == id)
             return self._serializers.get(id)
 
-    def candidates(self, value: Any) -> Iterator[Serializer]:
-        """Serializers for a value, the most derived class first, without the ones that others replace."""
+    def candidates(self, value: Any) -> list[Serializer]:
+        """Serializers that accept a value, the most derived class first, without those that others of them replace."""
         with self._lock:
             self._load(lambda id: id.partition(".")[0] in sys.modules)
             serializers = list(self._serializers.values())
-        replaced = {id for serializer in serializers for id in serializer.overrides}
         homes: dict[type, list[Serializer]] = {}
         for serializer in serializers:
             for reference in serializer.types:
                 cls = loaded(*reference.split(":"))
                 if cls is not None:
                     homes.setdefault(cls, []).append(serializer)
-        for cls in type(value).__mro__:
-            for serializer in homes.get(cls, ()):
-                if serializer.id not in replaced and _accepts(serializer, value):
-                    yield serializer
+        ranked = [serializer for cls in type(value).__mro__ for serializer in homes.get(cls, ())]
+        accepting = [serializer for serializer in ranked if _accepts(serializer, value)]
+        replaced = {id for serializer in accepting for id in serializer.overrides}
+        return [serializer for serializer in accepting if serializer.id not in replaced]
 
     def _load(self, wanted: Callable[[str], bool]) -> None:
         if not self._scanned:
@@ -126,7 +125,7 @@ class Registry:
             _log.warning("plug-in %r of %s is not used: it needs %s (%s)", point.name, source, error.name, error)
         except RegistrationError as error:
             _log.warning("plug-in %r of %s is not used: %s", point.name, source, error)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             _log.warning(
                 "plug-in %r of %s is not used: it failed with %s: %s", point.name, source, class_name(error), error
             )
@@ -177,8 +176,8 @@ def serializer_for(value: Any, format: str | None = None) -> Serializer:
 
 def find(value: Any, format: str | None = None) -> tuple[Serializer, Kind]:
     """The serializer for a value, and the type of its artifact; see `serializer_for`."""
-    candidates = list(_REGISTRY.candidates(value))
-    usual = next(serializer for serializer in candidates if not serializer.on_request)
+    candidates = _REGISTRY.candidates(value)
+    usual = next((serializer for serializer in candidates if not serializer.on_request), candidates[-1])
     if format is None:
         return usual, usual.kind
     for serializer in candidates:
@@ -186,6 +185,11 @@ def find(value: Any, format: str | None = None) -> tuple[Serializer, Kind]:
             return serializer, usual.kind
     known = ", ".join(dict.fromkeys(repr(serializer.format) for serializer in candidates))
     raise ValueError(f"format {format!r} is not for values of type {class_name(value)}; there is {known}")
+
+
+def last_resort(value: Any) -> Serializer:
+    """The serializer for a value that no typed format can hold: the one that pickles, or what replaces it."""
+    return _REGISTRY.candidates(value)[-1]
 
 
 def _accepts(serializer: Serializer, value: Any) -> bool:
@@ -218,6 +222,8 @@ def _checked(serializer: Any) -> Serializer:
     for name in ("id", "types", "format"):
         if not getattr(serializer, name, None):
             raise RegistrationError(f"{class_name(serializer)} has no {name!r}: see Serializer's documentation")
+    if serializer.kind not in KINDS:
+        raise RegistrationError(f"kind of {serializer.id!r} is {serializer.kind!r}: use one of {', '.join(KINDS)}")
     types: object = serializer.types
     if not isinstance(types, tuple) or not all(":" in reference for reference in types):
         raise RegistrationError(f"types of {serializer.id!r} is {types!r}: give a tuple of 'module:class'")

@@ -29,7 +29,7 @@ class Serializer:
         safe: Whether reading a file made by an enemy runs no code of theirs.
         in_place: Whether what is read refers to the files, which then have to stay.
         libraries: Modules whose `__version__` the manifest keeps.
-        overrides: Ids of serializers whose place this one takes.
+        overrides: Ids of serializers whose place this one takes, for the values that it accepts.
         install: What pip has to install where a library is missing.
         distribution: The distribution that it comes from, and its version, for `written_by`.
     """

@@ -22,7 +22,7 @@ from .__about__ import __version__
 from ._foreign import guess
 from ._kinds import attribute, class_name, is_summary
 from ._manifest import FILE_NAME, FileEntry, Manifest
-from ._registry import by_id, find
+from ._registry import by_id, find, last_resort
 from ._serializer import Serializer, Source, Target
 from .errors import (
     IntegrityError,
@@ -93,7 +93,7 @@ def written(
         )
     serializer, kind = find(value, format)
     root = Path(directory).absolute()
-    existed = root.is_dir()
+    new = [folder for folder in (root, *root.parents) if not folder.exists()]
     root.mkdir(parents=True, exist_ok=True)
     if any(root.iterdir()):
         raise FileExistsError(f"directory {str(root)!r} is not empty: give each value a new folder")
@@ -102,7 +102,7 @@ def written(
         partial.mkdir()
         target = Target(partial, name, max_size)
         serializer = _write(serializer, value, target)
-        target.check(sum((partial / path).stat().st_size for path in _files.listing(partial)))
+        target.check(_size(serializer, value, target))
         partial.rename(final)
         manifest = _manifest(serializer, kind, value, target)
 
@@ -117,9 +117,9 @@ def written(
             shutil.rmtree(folder, ignore_errors=True)
         for manifest_file in (FILE_NAME, f"{FILE_NAME}.partial"):
             (root / manifest_file).unlink(missing_ok=True)
-        if not existed:
-            with suppress(OSError):
-                root.rmdir()
+        with suppress(OSError):
+            for folder in new:
+                folder.rmdir()
         raise
 
 
@@ -249,10 +249,22 @@ def _write(serializer: Serializer, value: Any, target: Target) -> Serializer:
     target.directory.mkdir()
     target.details.clear()
     target.notes[:] = [note]
-    pickles = find(value, "pickle")[0]
+    pickles = last_resort(value)
     pickles.write(value, target)
     _log.warning("%s; reading it will need trusted=True", note)
     return pickles
+
+
+def _size(serializer: Serializer, value: Any, target: Target) -> int:
+    """Bytes of what was written, which must all be plain files."""
+    size = 0
+    for path, entry in _files.walk(target.directory):
+        if entry.is_file(follow_symlinks=False):
+            size += entry.stat().st_size
+        elif not entry.is_dir(follow_symlinks=False):
+            reason = f"{serializer.id} wrote {path!r}, a link or a device, where only files can be stored"
+            raise UnsupportedValueError(target.name, class_name(value), reason)
+    return size
 
 
 def _manifest(serializer: Serializer, kind: Kind, value: Any, target: Target) -> Manifest:

@@ -30,7 +30,7 @@ _WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 12, "FLOAT": 4, "DOUBL
 class ArrowParquet(Serializer):
     """Parquet. A record batch comes back as one.
 
-    Details: ``batch``, whether it was one.
+    Details: ``batch``, whether it was one; ``rows``, how many there are where there are no columns.
     """
 
     id = "pyarrow.parquet"
@@ -48,7 +48,10 @@ class ArrowParquet(Serializer):
         batch = is_a(value, "pyarrow", "RecordBatch")
         table = pa.Table.from_batches([value]) if batch else value
         target.details["batch"] = batch
+        if not table.num_columns:
+            target.details["rows"] = table.num_rows
         _try_schema(table.schema)
+        _try_dictionaries(table)
         rows = rows_per_group(size_without_dictionaries(table), table.num_rows)
         groups = (table.slice(start, rows) for start in range(0, max(table.num_rows, 1), rows))
         write_parquet(target, table.schema, groups)
@@ -59,6 +62,9 @@ class ArrowParquet(Serializer):
         import pyarrow.parquet as pq
 
         table = _as_written(read_parquet(source), pq.ParquetFile(source.file).metadata)
+        if rows := source.manifest.details.get("rows"):
+            bare = pa.record_batch([pa.nulls(rows)], [""]).replace_schema_metadata(table.schema.metadata).select([])
+            return bare if source.manifest.details.get("batch") else pa.Table.from_batches([bare])
         if not source.manifest.details.get("batch"):
             return table
         columns = [
@@ -66,6 +72,26 @@ class ArrowParquet(Serializer):
             for column in table.combine_chunks().columns
         ]
         return pa.RecordBatch.from_arrays(columns, schema=table.schema)
+
+
+def _try_dictionaries(table: pa.Table) -> None:
+    """Make sure that dictionaries come back: Parquet keeps those of text, others are made anew as values appear."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for field, column in zip(table.schema, table.columns, strict=True):
+        if pa.types.is_dictionary(field.type):
+            if field.type.value_type in (pa.string(), pa.large_string(), pa.binary(), pa.large_binary()):
+                continue
+            chunks = column.unify_dictionaries().chunks
+            codes = pa.chunked_array([chunk.indices for chunk in chunks], field.type.index_type)
+            if all(pc.unique(codes).drop_null().to_pylist() == list(range(len(one.dictionary))) for one in chunks[:1]):
+                continue
+        elif "dictionary<" not in str(field.type):
+            continue
+        raise NotRepresentableError(
+            f"column {field.name!r} has a dictionary that would lose its order or unused values"
+        )
 
 
 def _try_schema(schema: pa.Schema) -> None:
@@ -78,7 +104,7 @@ def _try_schema(schema: pa.Schema) -> None:
         pq.write_table(schema.empty_table(), buffer)
         file = pq.ParquetFile(buffer)
         back = _as_written(file.read(), file.metadata).schema
-    except pa.ArrowException as error:
+    except (pa.ArrowException, NotImplementedError) as error:
         raise NotRepresentableError(f"Parquet cannot hold it: {error}") from error
     if not back.equals(schema, check_metadata=True):
         raise NotRepresentableError(f"Parquet would change its schema to {back}")
@@ -196,7 +222,7 @@ def read_parquet(source: Source) -> pa.Table:
         repeated = _repeated(file.metadata, schema, source.max_size)
         if repeated:
             counted = pq.ParquetFile(source.file, read_dictionary=repeated)
-            return pa.concat_tables(_counted(counted, repeated, schema, source))
+            return pa.concat_tables(_counted(counted, schema, source))
         groups = [file.read_row_group(number) for number in range(file.num_row_groups)]
         return pa.concat_tables(groups) if groups else schema.empty_table()
     except (pa.ArrowException, OSError) as error:
@@ -232,24 +258,35 @@ def _repeated(metadata: pq.FileMetaData, schema: pa.Schema, limit: int) -> list[
         index = schema.get_field_index(column.path)
         chunks = [group.column(position) for group in groups]
         worst = sum(chunk.num_values * chunk.total_uncompressed_size for chunk in chunks if chunk.has_dictionary_page)
-        if worst > limit and index >= 0 and not pa.types.is_dictionary(schema.field(index).type):
+        if worst > limit and not (index >= 0 and pa.types.is_dictionary(schema.field(index).type)):
             names.append(column.path)
     return names
 
 
-def _counted(file: pq.ParquetFile, repeated: list[str], schema: pa.Schema, source: Source) -> Iterator[pa.Table]:
+def _counted(file: pq.ParquetFile, schema: pa.Schema, source: Source) -> Iterator[pa.Table]:
     """The row groups, each only after its repeated values were counted."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     size = 0
     for number in range(file.num_row_groups):
         group = file.read_row_group(number)
         size += group.nbytes
-        for name in repeated:
-            for chunk in group.column(name).chunks:
-                if pa.types.is_dictionary(chunk.type):
-                    lengths = pc.binary_length(chunk.dictionary).take(chunk.indices)
-                    size += pc.sum(pc.cast(lengths, pa.int64())).as_py() or 0
+        for field, column in zip(schema, group.columns, strict=True):
+            if not pa.types.is_dictionary(field.type):
+                size += sum(map(_repeats, column.chunks))
         source.check(size)
         yield group.cast(schema)
+
+
+def _repeats(array: pa.Array) -> int:
+    """Bytes of the text that dictionaries stand for, also those within lists and structs."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_dictionary(array.type):
+        lengths = pc.binary_length(array.dictionary).take(array.indices)
+        return pc.sum(pc.cast(lengths, pa.int64())).as_py() or 0
+    if pa.types.is_map(array.type):
+        return _repeats(array.keys) + _repeats(array.items)
+    inner = array.flatten() if pa.types.is_nested(array.type) else []
+    return sum(map(_repeats, inner if isinstance(inner, list) else [inner]))

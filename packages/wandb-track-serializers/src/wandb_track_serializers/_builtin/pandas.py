@@ -70,7 +70,7 @@ class PandasParquet(Serializer):
         import pyarrow as pa
 
         pa.array(pd.arrays.IntervalArray.from_breaks([0, 1]))  # makes Arrow know pandas' intervals and periods
-        return _restore(arrow.read_parquet(source))
+        return _restore(arrow.read_parquet(source), source)
 
 
 def _frame(value: Any, recipe: Recipe) -> pd.DataFrame:
@@ -95,7 +95,7 @@ def _schema(columns: pd.DataFrame, recipe: Recipe, frame: pd.DataFrame, attrs: s
         for again in (False, True):
             buffer = io.BytesIO()
             pq.write_table(next(_groups(columns.iloc[:1], _with_metadata(schema, recipe, attrs), 1)), buffer)
-            if not recipe.repair(frame.iloc[:1], _restore(pq.ParquetFile(buffer).read(), series=False), again):
+            if not recipe.repair(frame.iloc[:1], _restore(pq.ParquetFile(buffer).read()), again):
                 break
     except NotRepresentableError:
         raise
@@ -136,15 +136,16 @@ def _groups(columns: pd.DataFrame, schema: pa.Schema, rows: int) -> Iterator[pa.
         yield pa.Table.from_arrays(arrays, schema=schema)
 
 
-def _restore(table: pa.Table, series: bool = True) -> Any:
+def _restore(table: pa.Table, source: Source | None = None) -> Any:
+    """The value of a file's table; without a source, the frame that stands for it."""
     metadata = table.schema.metadata or {}
     try:
         recipe = Recipe.from_json(metadata.get(Recipe.KEY, b"{}"))
         attrs = json.loads(metadata.get(_ATTRS, b"{}"))
     except (ValueError, TypeError) as error:
         raise IntegrityError(f"the metadata in the Parquet file is not what this package writes: {error}") from error
-    frame = recipe.apply(table)
-    if series and recipe.series is not None:
+    frame = recipe.apply(table, source.check if source else lambda size: None)
+    if source and recipe.series is not None:
         frame = frame.iloc[:, 0].rename(recipe.series["name"])
     frame.attrs = attrs
     return frame

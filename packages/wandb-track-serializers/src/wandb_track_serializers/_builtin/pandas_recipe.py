@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import json
+import struct
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from wandb_track_serializers._kinds import class_name
-from wandb_track_serializers.errors import NotRepresentableError
+from wandb_track_serializers.errors import IntegrityError, NotRepresentableError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,9 +88,10 @@ class Recipe:
             if pd.api.types.is_object_dtype(values.dtype):
                 if values.hasnans:
                     raise NotRepresentableError("its index has the dtype object and misses values")
-                if values.inferred_type not in _cell_types():
+                known = _known_type(values.inferred_type, values)
+                if known is None:
                     raise NotRepresentableError(f"its index holds {values.inferred_type} objects")
-                self.arrow_types[frame.shape[1] + level] = _cell_types()[values.inferred_type]
+                self.arrow_types[frame.shape[1] + level] = known
         for axis, labels in (("freq", frame.index), ("columns_freq", frame.columns)):
             if isinstance(labels, pd.DatetimeIndex | pd.TimedeltaIndex) and labels.freqstr is not None:
                 self.index[axis] = labels.freqstr
@@ -135,15 +139,18 @@ class Recipe:
             raise NotRepresentableError(f"the names of its index, {list(wanted.index.names)!r}, would change")
         return differed
 
-    def apply(self, table: pa.Table) -> pd.DataFrame:
-        """Turn a table into the frame that was written."""
+    def apply(self, table: pa.Table, check: Callable[[int], None]) -> pd.DataFrame:
+        """Turn a table into the frame that was written; `check` is told bytes before memory is taken for them."""
         import pandas as pd
 
         lists = {
             int(key): table.column(int(key)).to_pylist() for key, how in self.objects.items() if how["how"] == "list"
         }
+        categories = {key: _from_stream(how, check) for key, how in self.categories.items()}
         coded = {
-            int(key): _codes(table.column(int(key)), how) for key, how in self.categories.items() if not how["as_text"]
+            int(key): _codes(table.column(int(key)), categories[key])
+            for key, how in self.categories.items()
+            if not how["as_text"]
         }
         frame: pd.DataFrame = table.to_pandas(self_destruct=True)
         for key, how in self.objects.items():
@@ -158,7 +165,7 @@ class Recipe:
             frame.isetitem(position, cells)
         for key, how in self.categories.items():
             position = int(key)
-            values = _from_stream(how)
+            values = categories[key]
             codes = coded.get(position)
             if codes is None:
                 texts = pd.CategoricalDtype([str(value) for value in values])
@@ -168,12 +175,12 @@ class Recipe:
         columns = frame.shape[1]
         for key, name in self.dtypes.items():
             if int(key) < columns:
-                frame.isetitem(int(key), frame.iloc[:, int(key)].astype(name))
+                frame.isetitem(int(key), _cast(frame.iloc[:, int(key)], name, check))
             elif frame.index.nlevels == 1:
-                frame.index = frame.index.astype(name)
+                frame.index = _cast(frame.index, name, check)
             else:
                 level = int(key) - columns
-                frame.index = frame.index.set_levels(frame.index.levels[level].astype(name), level=level)
+                frame.index = frame.index.set_levels(_cast(frame.index.levels[level], name, check), level=level)
         if "names" in self.index:
             frame.index.names = self.index["names"]
         for axis, labels in (("freq", frame.index), ("columns_freq", frame.columns)):
@@ -187,7 +194,9 @@ class Recipe:
         import pandas as pd
         import pyarrow as pa
 
-        missing = {_missing_kind(value) for value in cells[cells.isna()]}
+        absent = cells.isna()
+        present = cells[~absent].tolist()
+        missing = {_missing_kind(value) for value in cells[absent]}
         if "" in missing:
             raise NotRepresentableError(f"{where} holds missing values of a class of its own")
         if len(missing) > 1:
@@ -195,13 +204,12 @@ class Recipe:
         how = {"how": "list", "missing": missing.pop() if len(missing) == 1 else "None"}
         kind = pd.api.types.infer_dtype(cells, skipna=True)
         try:
-            known = _cell_types().get(kind)
+            known = _known_type(kind, present)
             if known is not None:
                 self.arrow_types[position] = known
                 how["how"] = "object" if kind in ("string", "bytes", "empty") else "list"
             else:
                 array = pa.array(cells, from_pandas=True)
-                present = [cell for cell in cells if not (pd.api.types.is_scalar(cell) and pd.isna(cell))]
                 if all(type(cell) is np.ndarray for cell in present):
                     how["how"] = "object"
                     faithful = len({(cell.dtype, cell.ndim) for cell in present}) == 1 and present[0].dtype != object
@@ -230,25 +238,27 @@ class Recipe:
             "ordered": bool(dtype.ordered),
             "as_text": as_text,
         }
-        back = _from_stream(how)
+        back = _from_stream(how, lambda size: None)
         if not (back.equals(dtype.categories) and back.dtype == dtype.categories.dtype):
             raise NotRepresentableError(f"its categories {dtype.categories!r} would change to {back!r}")
         self.categories[str(position)] = how
 
 
-def _cell_types() -> dict[str, pa.DataType]:
-    """Arrow's type for each kind of objects that comes back as it was."""
+def _known_type(kind: str, cells: Iterable[Any]) -> pa.DataType | None:
+    """Arrow's type for objects of a kind, if all are of the very class that comes back: a datetime is a date, too."""
     import pyarrow as pa
 
-    return {
-        "string": pa.large_string(),
-        "bytes": pa.large_binary(),
-        "boolean": pa.bool_(),
-        "integer": pa.int64(),
-        "floating": pa.float64(),
-        "date": pa.date32(),
-        "empty": pa.null(),
+    known = {
+        "string": (str, pa.large_string()),
+        "bytes": (bytes, pa.large_binary()),
+        "boolean": (bool, pa.bool_()),
+        "integer": (int, pa.int64()),
+        "floating": (float, pa.float64()),
+        "date": (datetime.date, pa.date32()),
+        "empty": (object, pa.null()),
     }
+    cls, arrow_type = known.get(kind, (None, None))
+    return arrow_type if set(map(type, cells)) <= {cls} else None
 
 
 def _in_dictionary(dtype: pd.CategoricalDtype, rows: int) -> bool:
@@ -269,7 +279,7 @@ def _missing_kind(value: Any) -> str:
         return "None"
     if value is pd.NA or value is pd.NaT:
         return "NA" if value is pd.NA else "NaT"
-    return "nan" if isinstance(value, float) else ""
+    return "nan" if type(value) is float else ""
 
 
 def _missing_value(kind: str) -> Any:
@@ -318,24 +328,51 @@ def _level_dtypes(index: pd.Index[Any]) -> list[Any]:
     return [level.dtype for level in levels]
 
 
-def _from_stream(how: dict[str, Any]) -> pd.Index[Any]:
+def _cast(values: Any, name: str, check: Callable[[int], None]) -> Any:
+    """Cast a column or index to the dtype of a name."""
+    import pandas as pd
+
+    check(len(values) * getattr(pd.api.types.pandas_dtype(name), "itemsize", 8))
+    return values.astype(name)
+
+
+def _from_stream(how: dict[str, Any], check: Callable[[int], None]) -> pd.Index[Any]:
     """The categories that a recipe holds."""
     import pandas as pd
     import pyarrow as pa
 
-    with pa.ipc.open_stream(base64.b64decode(how["values"])) as stream:
-        table = stream.read_all()
+    stream = base64.b64decode(how["values"])
+    messages = list(pa.ipc.MessageReader.open_stream(stream))
+    if any(message.type == "dictionary" or _is_compressed(message) for message in messages[1:]):
+        raise IntegrityError("the categories in the Parquet file are compressed, which this package never writes")
+    table = pa.ipc.open_stream(stream).read_all()
     table.validate(full=True)
+    check(8 * table.num_rows)
     values = pd.Index(table.column(0).to_pandas()).rename(None)
-    return values if values.dtype == how["dtype"] else values.astype(how["dtype"])
+    return values if values.dtype == how["dtype"] else _cast(values, how["dtype"], check)
 
 
-def _codes(column: pa.ChunkedArray, how: dict[str, Any]) -> Any:
+def _is_compressed(batch: pa.Message) -> bool:
+    """Whether a record batch says how it is compressed: https://github.com/apache/arrow/blob/main/format/Message.fbs."""
+    data = batch.metadata.to_pybytes()
+
+    def follow(table: int, field: int) -> int:
+        """Where a flatbuffer's table has what a field refers to; 0 where it has no such field."""
+        layout = table - struct.unpack_from("<i", data, table)[0]
+        known = 4 + 2 * field < struct.unpack_from("<H", data, layout)[0]
+        at = struct.unpack_from("<H", data, layout + 4 + 2 * field)[0] if known else 0
+        return int(table + at + struct.unpack_from("<I", data, table + at)[0]) if at else 0
+
+    header, compression = 2, 3
+    return follow(follow(struct.unpack_from("<I", data)[0], header), compression) != 0
+
+
+def _codes(column: pa.ChunkedArray, categories: pd.Index[Any]) -> Any:
     """Which category each value of a column is; -1 where it is missing."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    values = pa.array(_from_stream(how)).cast(column.type)
+    values = pa.array(categories).cast(column.type)
     return pc.fill_null(pc.index_in(column, value_set=values), -1).to_numpy()
 
 

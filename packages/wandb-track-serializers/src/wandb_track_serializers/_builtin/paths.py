@@ -52,6 +52,7 @@ class PathFiles(Serializer):
         empty = details.get("empty", [])
         if not isinstance(empty, list) or not all(isinstance(path, str) for path in empty):
             raise IntegrityError(f"the manifest's list of empty folders is a {class_name(empty)}, not one of strings")
+        source.directory.mkdir(parents=True, exist_ok=True)
         for path in empty:
             (source.directory / check_path(path)).mkdir(parents=True, exist_ok=True)
         return source.directory
@@ -98,9 +99,8 @@ class _Copier:
             path.encode()
             check_path(path)
         except (UnicodeEncodeError, IntegrityError):
-            raise self.error(
-                source, "an artifact's path is UTF-8, without '\\' and control characters: rename it"
-            ) from None
+            reason = "an artifact's path is UTF-8, holds no '\\' and does not begin like a drive, 'a:': rename it"
+            raise self.error(source, reason) from None
         copy = self._target.directory / path
         copy.parent.mkdir(parents=True, exist_ok=True)
         try:
