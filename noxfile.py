@@ -258,6 +258,16 @@ def skew(session: nox.Session, package: str, sibling: str, old: str) -> None:
 
 
 @nox.session
+@nox.parametrize("without", ["nothing", "torch,pandas"])
+def table(session: nox.Session, without: str) -> None:
+    """Each kind of value, written in one process and equal in another: with every library, and without some."""
+    install(session, "serializers")
+    if without != "nothing":
+        session.run("uv", "pip", "uninstall", "--quiet", *without.split(","), external=True)
+    session.run("python", "packages/wandb-track-serializers/tests/show_table.py")
+
+
+@nox.session
 def exchange(session: nox.Session) -> None:
     """Files that today's serializers write are read by those at the lower bound of Metaflow's package, and back."""
     today, into = PACKAGES["serializers"], scratch(session)
@@ -358,6 +368,13 @@ def bench(session: nox.Session) -> None:
     more = ("flytekitplugins-wandb", "scikit-learn>=1.3", "fastcore")
     install(session, "flyte", "metaflow", more=more)
     session.run("python", "benchmarks/bench.py", "--write", "benchmarks", *session.posargs)
+
+
+@nox.session
+def capture(session: nox.Session) -> None:
+    """What capturing 1 GiB of each kind of value costs, beside the library's own call and today's integration."""
+    install(session, "serializers", more=("metaflow", "fastcore"))
+    session.run("python", "benchmarks/capture.py", *session.posargs)
 
 
 @nox.session

@@ -1,10 +1,10 @@
 """What capturing one large value costs: the raw library call and one md5, today's integration, and this package.
 
-    python benchmarks/capture.py [--size 1GiB] [--quick] [--repeat 3] [--kinds frame,text,path,module,estimator,array]
+    python benchmarks/capture.py [--size 1GiB] [--quick] [--repeat 3] [--kinds frame,text,...]
 
 Every measurement is a process of its own; the three ways alternate. Values are made, and libraries and the client
 imported, before the clock starts. "floor" is the library's own call with its defaults (for a path one copy) and one md5
-of the result, as the client hashes it; "peer" is what `wandb.integration.metaflow` does for the kind up to
+of each file of the result, as the client hashes it; "peer" is what `wandb.integration.metaflow` does for the kind up to
 `run.log_artifact`; "ours" is `to_artifact` into a folder, as our integrations call it. Ratios come first: of the
 floor, and of what the peer takes beyond the floor. Where other work disturbs the clock, compare the CPU time.
 Written bytes are the process's own, from /proc/self/io; memory is the most that was private to the process (RssAnon,
@@ -28,21 +28,36 @@ import time
 from pathlib import Path
 from typing import Any
 
-KINDS = ("frame", "text", "path", "module", "estimator", "array")
+KINDS = ("frame", "text", "path", "folder", "module", "estimator", "array", "pickle")
+FILES = 256  # in the folder
+
+
+class Plain:
+    """What is no other kind, and is pickled."""
+
+    def __init__(self, data: bytearray) -> None:
+        self.data = data
+
+
 WAYS = ("floor", "peer", "ours")
 UNITS = {"GiB": 1 << 30, "MiB": 1 << 20}
 
 
 def make(kind: str, size: int, folder: Path) -> Any:
     """A value of about this many bytes."""
-    if kind == "path":
+    if kind in ("path", "folder", "pickle"):
         import random
 
-        path = folder / "value.bin"
-        block = random.Random(0).randbytes(1 << 20)
-        with path.open("wb") as file:
-            for _ in range(size >> 20):
-                file.write(block)
+        block = random.Random(0).randbytes(1 << 12)
+        if kind == "pickle":
+            return Plain(bytearray(block) * (size >> 12))
+        path = folder / "value"
+        files = [path] if kind == "path" else [path / f"{number}.bin" for number in range(FILES)]
+        files[0].parent.mkdir(exist_ok=True)
+        for each in files:
+            with each.open("wb") as file:
+                for _ in range(max(1, (size >> 12) // len(files))):
+                    file.write(block)
         return path
     import numpy as np
 
@@ -87,6 +102,8 @@ def floor(kind: str, value: Any, folder: Path) -> None:
         value.to_parquet(target)
     elif kind == "path":
         shutil.copyfile(value, target)
+    elif kind == "folder":
+        shutil.copytree(value, target)
     elif kind == "module":
         import torch
 
@@ -101,8 +118,9 @@ def floor(kind: str, value: Any, folder: Path) -> None:
 
         with target.open("wb") as file:
             pickle.dump(value, file)
-    with target.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
-        hashlib.md5(view, usedforsecurity=False).hexdigest()
+    for path in target.iterdir() if target.is_dir() else [target]:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
+            hashlib.md5(view, usedforsecurity=False).hexdigest()
 
 
 def peer(kind: str, value: Any, folder: Path) -> None:
