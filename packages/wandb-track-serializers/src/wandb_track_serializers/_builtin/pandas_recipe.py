@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import datetime
 import json
-import struct
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from wandb_track_serializers._kinds import class_name
-from wandb_track_serializers.errors import IntegrityError, NotRepresentableError
+from wandb_track_serializers.errors import NotRepresentableError
+
+from . import categories
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
-
-_AS_VALUES = frozenset({"integer", "floating", "boolean", "datetime64", "datetime", "date"})
-"""Kinds of categories that Parquet holds as plain values; others are written as text."""
 
 
 class Recipe:
@@ -75,10 +72,10 @@ class Recipe:
                 raise NotRepresentableError(f"column {label!r} has the dtype {dtype}, which only its own library reads")
             if pd.api.types.is_object_dtype(dtype):
                 self._look_at_cells(position, frame.iloc[:, position], f"column {label!r}")
-            elif isinstance(dtype, pd.CategoricalDtype) and not _in_dictionary(dtype, len(frame)):
-                as_text = dtype.categories.inferred_type not in _AS_VALUES
-                self._keep_categories(position, dtype, as_text)
-                if as_text:
+            elif isinstance(dtype, pd.CategoricalDtype) and not categories.in_dictionary(dtype, len(frame)):
+                how = categories.stored(dtype)
+                self.categories[str(position)] = how
+                if how["as_text"]:
                     if prepared is frame:
                         prepared = frame.copy(deep=False)
                     texts = [str(category) for category in dtype.categories]
@@ -146,9 +143,9 @@ class Recipe:
         lists = {
             int(key): table.column(int(key)).to_pylist() for key, how in self.objects.items() if how["how"] == "list"
         }
-        categories = {key: _from_stream(how, check) for key, how in self.categories.items()}
+        values = {key: categories.restored(how, check) for key, how in self.categories.items()}
         coded = {
-            int(key): _codes(table.column(int(key)), categories[key])
+            int(key): categories.codes(table.column(int(key)), values[key])
             for key, how in self.categories.items()
             if not how["as_text"]
         }
@@ -165,22 +162,23 @@ class Recipe:
             frame.isetitem(position, cells)
         for key, how in self.categories.items():
             position = int(key)
-            values = categories[key]
             codes = coded.get(position)
             if codes is None:
-                texts = pd.CategoricalDtype([str(value) for value in values])
+                texts = pd.CategoricalDtype([str(value) for value in values[key]])
                 codes = frame.iloc[:, position].astype(texts).cat.codes
-            dtype = pd.CategoricalDtype(values, how["ordered"])
+            dtype = pd.CategoricalDtype(values[key], how["ordered"])
             frame.isetitem(position, pd.Categorical.from_codes(codes, dtype=dtype))
         columns = frame.shape[1]
         for key, name in self.dtypes.items():
             if int(key) < columns:
-                frame.isetitem(int(key), _cast(frame.iloc[:, int(key)], name, check))
+                frame.isetitem(int(key), categories.cast(frame.iloc[:, int(key)], name, check))
             elif frame.index.nlevels == 1:
-                frame.index = _cast(frame.index, name, check)
+                frame.index = categories.cast(frame.index, name, check)
             else:
                 level = int(key) - columns
-                frame.index = frame.index.set_levels(_cast(frame.index.levels[level], name, check), level=level)
+                frame.index = frame.index.set_levels(
+                    categories.cast(frame.index.levels[level], name, check), level=level
+                )
         if "names" in self.index:
             frame.index.names = self.index["names"]
         for axis, labels in (("freq", frame.index), ("columns_freq", frame.columns)):
@@ -216,32 +214,12 @@ class Recipe:
                 else:
                     faithful = _same([cell for cell in array.to_pylist() if cell is not None], present)
                 if not faithful:
-                    raise NotRepresentableError(f"{where} holds {kind} objects, which Arrow would change")
+                    classes = ", ".join(sorted({type(cell).__name__ for cell in present}))
+                    raise NotRepresentableError(f"{where} holds {kind} objects ({classes}), which Arrow would change")
                 self.arrow_types[position] = array.type
         except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
             raise NotRepresentableError(f"{where} holds {kind} objects: {error}") from error
         self.objects[str(position)] = how
-
-    def _keep_categories(self, position: int, dtype: pd.CategoricalDtype, as_text: bool) -> None:
-        import pyarrow as pa
-
-        try:
-            values = pa.table({"": pa.array(dtype.categories)})
-            sink = pa.BufferOutputStream()
-            with pa.ipc.new_stream(sink, values.schema) as stream:
-                stream.write_table(values)
-        except (pa.ArrowException, ValueError, TypeError) as error:
-            raise NotRepresentableError(f"its categories {dtype.categories!r} are not for Arrow: {error}") from error
-        how = {
-            "values": base64.b64encode(sink.getvalue()).decode(),
-            "dtype": str(dtype.categories.dtype),
-            "ordered": bool(dtype.ordered),
-            "as_text": as_text,
-        }
-        back = _from_stream(how, lambda size: None)
-        if not (back.equals(dtype.categories) and back.dtype == dtype.categories.dtype):
-            raise NotRepresentableError(f"its categories {dtype.categories!r} would change to {back!r}")
-        self.categories[str(position)] = how
 
 
 def _known_type(kind: str, cells: Iterable[Any]) -> pa.DataType | None:
@@ -259,17 +237,6 @@ def _known_type(kind: str, cells: Iterable[Any]) -> pa.DataType | None:
     }
     cls, arrow_type = known.get(kind, (None, None))
     return arrow_type if set(map(type, cells)) <= {cls} else None
-
-
-def _in_dictionary(dtype: pd.CategoricalDtype, rows: int) -> bool:
-    """Whether the dictionary of a Parquet column is enough to have the categories back."""
-    import pandas as pd
-
-    return (
-        rows > 0
-        and bool(dtype.categories.dtype == pd.Index(["a"]).dtype)
-        and dtype.categories.inferred_type == "string"
-    )
 
 
 def _missing_kind(value: Any) -> str:
@@ -326,54 +293,6 @@ def _dtype_name(dtype: Any) -> str:
 def _level_dtypes(index: pd.Index[Any]) -> list[Any]:
     levels = getattr(index, "levels", [index])
     return [level.dtype for level in levels]
-
-
-def _cast(values: Any, name: str, check: Callable[[int], None]) -> Any:
-    """Cast a column or index to the dtype of a name."""
-    import pandas as pd
-
-    check(len(values) * getattr(pd.api.types.pandas_dtype(name), "itemsize", 8))
-    return values.astype(name)
-
-
-def _from_stream(how: dict[str, Any], check: Callable[[int], None]) -> pd.Index[Any]:
-    """The categories that a recipe holds."""
-    import pandas as pd
-    import pyarrow as pa
-
-    stream = base64.b64decode(how["values"])
-    messages = list(pa.ipc.MessageReader.open_stream(stream))
-    if any(message.type == "dictionary" or _is_compressed(message) for message in messages[1:]):
-        raise IntegrityError("the categories in the Parquet file are compressed, which this package never writes")
-    table = pa.ipc.open_stream(stream).read_all()
-    table.validate(full=True)
-    check(8 * table.num_rows)
-    values = pd.Index(table.column(0).to_pandas()).rename(None)
-    return values if values.dtype == how["dtype"] else _cast(values, how["dtype"], check)
-
-
-def _is_compressed(batch: pa.Message) -> bool:
-    """Whether a record batch says how it is compressed: https://github.com/apache/arrow/blob/main/format/Message.fbs."""
-    data = batch.metadata.to_pybytes()
-
-    def follow(table: int, field: int) -> int:
-        """Where a flatbuffer's table has what a field refers to; 0 where it has no such field."""
-        layout = table - struct.unpack_from("<i", data, table)[0]
-        known = 4 + 2 * field < struct.unpack_from("<H", data, layout)[0]
-        at = struct.unpack_from("<H", data, layout + 4 + 2 * field)[0] if known else 0
-        return int(table + at + struct.unpack_from("<I", data, table + at)[0]) if at else 0
-
-    header, compression = 2, 3
-    return follow(follow(struct.unpack_from("<I", data)[0], header), compression) != 0
-
-
-def _codes(column: pa.ChunkedArray, categories: pd.Index[Any]) -> Any:
-    """Which category each value of a column is; -1 where it is missing."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    values = pa.array(categories).cast(column.type)
-    return pc.fill_null(pc.index_in(column, value_set=values), -1).to_numpy()
 
 
 def _object_array(cells: list[Any]) -> Any:
