@@ -124,6 +124,10 @@ PICKLED = {
     "sets": (lambda: pd.DataFrame({"a": series([{1}])}), "column 'a' holds mixed objects"),
     "tuples": (lambda: pd.DataFrame({"a": series([(1, 2)])}), "column 'a' holds mixed objects"),
     "dictionaries of other keys": (lambda: pd.DataFrame({"a": series([{"x": 1}, {"y": 2}])}), "column 'a'"),
+    "arrays of objects in cells": (
+        lambda: pd.DataFrame({"a": series([np.array(["x", "yy"], dtype=object), None])}),
+        "column 'a' holds mixed objects (ndarray)",
+    ),
     "objects of a class": (
         lambda: pd.DataFrame({"a": series([PurePosixPath("a"), None])}),
         "column 'a' holds mixed objects",

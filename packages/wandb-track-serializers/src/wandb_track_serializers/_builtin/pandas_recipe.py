@@ -193,7 +193,7 @@ class Recipe:
         import pyarrow as pa
 
         absent = cells.isna()
-        present = cells[~absent].tolist()
+        present = cells[~absent] if absent.any() else cells
         missing = {_missing_kind(value) for value in cells[absent]}
         if "" in missing:
             raise NotRepresentableError(f"{where} holds missing values of a class of its own")
@@ -210,9 +210,10 @@ class Recipe:
                 array = pa.array(cells, from_pandas=True)
                 if all(type(cell) is np.ndarray for cell in present):
                     how["how"] = "object"
-                    faithful = len({(cell.dtype, cell.ndim) for cell in present}) == 1 and present[0].dtype != object
+                    kinds = {(cell.dtype, cell.ndim) for cell in present}
+                    faithful = len(kinds) == 1 and present.iloc[0].dtype != object
                 else:
-                    faithful = _same([cell for cell in array.to_pylist() if cell is not None], present)
+                    faithful = _same([cell for cell in array.to_pylist() if cell is not None], list(present))
                 if not faithful:
                     classes = ", ".join(sorted({type(cell).__name__ for cell in present}))
                     raise NotRepresentableError(f"{where} holds {kind} objects ({classes}), which Arrow would change")
