@@ -28,7 +28,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-KINDS = ("frame", "text", "path", "folder", "module", "estimator", "array", "pickle")
+KINDS = ("frame", "text", "objects", "path", "folder", "module", "estimator", "array", "pickle")
 FILES = 256  # in the folder
 
 
@@ -85,6 +85,12 @@ def make(kind: str, size: int, folder: Path) -> Any:
                 "flag": random_numbers.integers(0, 2, rows).astype(bool),
             }
         )
+    if kind == "objects":
+        import pandas as pd
+
+        rows = size // 110  # of text of 45 characters, with what Python needs for it
+        names = pd.Series([f"name-{number:040d}" for number in range(rows)], dtype=object)
+        return pd.DataFrame({"name": names, "number": np.arange(rows)})
     if kind == "module":
         import torch
 
@@ -98,7 +104,7 @@ def make(kind: str, size: int, folder: Path) -> Any:
 
 def floor(kind: str, value: Any, folder: Path) -> None:
     target = folder / "floor"
-    if kind in ("frame", "text"):
+    if kind in ("frame", "text", "objects"):
         value.to_parquet(target)
     elif kind == "path":
         shutil.copyfile(value, target)
