@@ -35,7 +35,7 @@ def test_runs_lists_what_lies_below_a_folder(folder, capsys):
     assert lines[0].split() == ["id", "project", "group", "state", "metrics", "artifacts", "size", "synced"]
     rows = {line.split()[0]: re.split(r"\s{2,}", line.strip()) for line in lines[1:]}
     assert list(rows) == ["e1-produce-0", "e1-consume-0", "e1-resume", "e1-fail-0"]
-    assert rows["e1-produce-0"][1:5] == ["p", "w/e1", "finished", "loss=0.3333, nested={…}, best=0.25"]
+    assert rows["e1-produce-0"][1:5] == ["p", "w/e1", "finished", "best=0.25, loss=0.3333, nested={…}"]
     assert rows["e1-produce-0"][5] == "1"
     assert rows["e1-fail-0"][3] == "failed (1)"
     assert {row[-1] for row in rows.values()} == {"no"}
@@ -110,7 +110,7 @@ def test_what_is_missing_is_named_with_its_remedy(folder, tmp_path):
     code = "import sys; sys.modules['rich'] = None; from wandb_track_core.cli import main; sys.exit(main({}))"
     for arguments, said in (
         (["runs", str(absent)], f"there is no {absent}"),
-        (["runs", str(folder)], "rich is needed: pip install 'wandb-track-core[cli]'"),
+        (["runs", str(folder)], "this command needs rich: pip install 'wandb-track-core[cli]'"),
     ):
         program = code.format(arguments)
         if said.startswith("there"):

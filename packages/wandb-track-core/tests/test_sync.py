@@ -119,7 +119,7 @@ def test_a_missing_file_is_named_and_nothing_is_synced(written, server, tmp_path
         for arguments in ([], ["--dry-run"]):
             done = sync(server, tmp_path, runs, *arguments, check=False)
             assert done.returncode == 1
-            assert "p/e1-produce-0 lacks files" in done.stderr
+            assert "p/e1-produce-0 is not whole" in done.stderr
             assert "artifact data: data.txt" in done.stderr
         assert not server.runs
         assert not [*runs.rglob("*.synced"), *runs.rglob("synced.json")]

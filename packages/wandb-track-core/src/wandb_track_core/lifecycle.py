@@ -197,10 +197,14 @@ class TrackedRun:
 
     def _store_away(self, run: Any, folders: list[str]) -> list[str]:
         """Where a run was brought that would otherwise be gone with this machine."""
-        if self._store is None or run.disabled or not run.offline:
+        if run.disabled or not run.offline:
             return []
-        from .packing import store
+        from .packing import keep_saved, store
 
+        if self._store is None:
+            for folder in folders:
+                keep_saved(folder)
+            return []
         try:
             return [store(folder, self._store, is_closed=folder == folders[-1]) for folder in folders]
         except Exception as fault:
