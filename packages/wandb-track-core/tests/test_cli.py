@@ -105,15 +105,16 @@ def test_a_log_that_was_cut_off_is_read_as_far_as_it_goes(folder, capsys, tmp_pa
 
 
 def test_what_is_missing_is_named_with_its_remedy(folder, tmp_path):
-    """A path that is not there; the extra that was not installed."""
+    """A path that is not there, or on no disk; the extra that was not installed."""
     absent = tmp_path / "absent"
     code = "import sys; sys.modules['rich'] = None; from wandb_track_core.cli import main; sys.exit(main({}))"
     for arguments, said in (
         (["runs", str(absent)], f"there is no {absent}"),
+        (["sync", "s3://bucket/run.tar"], "s3://bucket/run.tar: not on this machine. Download it first"),
         (["runs", str(folder)], "this command needs rich: pip install 'wandb-track-core[cli]'"),
     ):
         program = code.format(arguments)
-        if said.startswith("there"):
+        if "rich" not in said:
             program = program.replace("sys.modules['rich'] = None; ", "")
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
         assert done.returncode == 2
@@ -147,3 +148,19 @@ def test_a_log_reads_as_it_was_written(tmp_path_factory, sizes):
     with _log.opened(path) as data:
         assert list(_log.entries(data))[::2] == messages
     assert [len(record.uuid) for record in read_records(path)][::2] == sizes
+
+
+def test_a_byte_that_is_not_as_it_was_written_is_no_end(tmp_path):
+    """Wherever it is: only what nothing follows may be what a killed process left half-written."""
+    path = tmp_path / "run-x.wandb"
+    messages = [
+        _log.encode([_log.Field(19, 2, bytes([number]) * size)]) for number, size in enumerate((5, 40_000, 9, 300))
+    ]
+    _log.write(path, messages)
+    whole = path.read_bytes()
+    last = len(whole) - len(messages[-1]) - 7
+    for at in (*range(20), 32_760, 32_768, 32_775, *range(last - 50, last)):
+        with pytest.raises(_log.DamagedError):
+            list(_log.entries(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :]))
+    for at in (*range(20), *range(last - 50, len(whole))):
+        assert list(_log.entries(whole[:at])) == messages[: len(list(_log.entries(whole[:at])))]

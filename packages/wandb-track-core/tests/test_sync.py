@@ -77,6 +77,7 @@ def test_offline_and_synced_the_server_holds_what_it_holds_online(written, onlin
     """Runs, configs, histories, summaries, files, artifacts with versions and aliases, and edges; nothing twice."""
     runs = copied(written, tmp_path / "runs")
     first = sync(server, tmp_path, runs)
+    assert "synced: p/e1-produce-0, p/e1-own-0, p/e1-fail-0, p/e1-resume" in first.stderr.replace("acme/", "")
     assert "7 synced, 0 there already, 0 not synced" in first.stderr
     assert state_of(server) == online
     assert {run.state for run in server.runs.values()} == {"finished", "failed"}
@@ -107,6 +108,17 @@ def test_a_packed_run_needs_neither_its_folder_nor_the_staging_area(online, serv
     again = sync(server, tmp_path, tmp_path / "packed", "--clean")
     assert "7 there already" in again.stderr
     assert not find([tmp_path / "packed"])
+
+
+def test_a_folder_that_is_moved_needs_no_other_place_of_the_machine(written, online, server, tmp_path):
+    """Nor what the user logged, saved or wrote to a table himself: the server holds the same."""
+    runs = copied(written, tmp_path / "runs")
+    away = written.rename(written.with_name("away"))
+    try:
+        sync(server, tmp_path, runs)
+    finally:
+        away.rename(written)
+    assert state_of(server) == online
 
 
 def test_a_missing_file_is_named_and_nothing_is_synced(written, server, tmp_path):
@@ -175,15 +187,14 @@ def test_a_sync_that_is_killed_again_and_again_ends_whole(written, online, serve
 
 
 def test_two_syncs_at_once_do_it_once(written, online, server, tmp_path):
-    """Both end well, and the server holds everything once."""
+    """Both end well, even if each deletes what is synced, and the server holds everything once."""
     runs = copied(written, tmp_path / "runs")
-    both = [
-        subprocess.Popen([*COMMAND, "sync", str(runs)], env=environment(tmp_path, server), stderr=subprocess.PIPE)
-        for _ in range(2)
-    ]
+    command = [*COMMAND, "sync", "--clean", str(runs)]
+    both = [subprocess.Popen(command, env=environment(tmp_path, server), stderr=subprocess.PIPE) for _ in range(2)]
     said = [child.communicate(timeout=300)[1].decode() for child in both]
     assert [child.returncode for child in both] == [0, 0], said
     assert state_of(server) == online
+    assert not [*runs.glob("offline-run-*")]
 
 
 def test_an_offline_attempt_continues_the_run_of_an_online_one(server, tmp_path):

@@ -196,7 +196,7 @@ def _title(unit: Unit) -> str:
 
 def _metrics(unit: Unit) -> str:
     found = {key: value for run in unit.fragments for key, value in run.metrics.items()}
-    shown = [f"{key}={_short(value)}" for key, value in list(found.items())[:_SHOWN_METRICS]]
+    shown = [f"{key}={_short(value)}" for key, value in sorted(found.items())[:_SHOWN_METRICS]]
     more = len(found) - _SHOWN_METRICS
     return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
 
