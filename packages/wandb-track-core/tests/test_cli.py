@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wandb_track_core import _log
 from wandb_track_core.cli import main
+from wandb_track_core.offline import find
 from wandb_track_core.packing import pack
 from wandb_track_testing.offline import read_records, read_run
 from wandb_track_testing.plugin import isolated_env, run_python
@@ -91,6 +93,18 @@ def test_a_packed_run_is_listed_as_it_was_in_its_folder(folder, capsys, tmp_path
     in_tar = json.loads(printed(capsys, "show", packed, "--json"))
     assert in_tar.pop("places") == [str(packed)]
     assert {**in_folder, "size": in_tar["size"]} == {**in_tar, "places": in_folder["places"]}
+
+
+def test_of_the_copies_of_a_run_the_longest_counts(folder, tmp_path):
+    """One may have been made while the run went on; a folder is taken rather than the tar of it."""
+    source = next(folder.rglob("offline-run-*-e1-produce-0"))
+    for name in ("early", "whole"):
+        shutil.copytree(source, tmp_path / name)
+    log = tmp_path / "early" / "run-e1-produce-0.wandb"
+    log.write_bytes(log.read_bytes()[:-40])
+    for _ in range(2):
+        assert [run.place.name for run in find([tmp_path])] == ["whole"]
+        pack(tmp_path / "whole", tmp_path / "a.tar")
 
 
 def test_a_log_that_was_cut_off_is_read_as_far_as_it_goes(folder, capsys, tmp_path):

@@ -111,7 +111,7 @@ class Run:
 
 
 def find(paths: Iterable[str | Path], *, whole: bool = True) -> list[Run]:
-    """Every offline run at or below the paths, the earliest first. In a folder and in a tar, it counts once.
+    """Every offline run at or below the paths, the earliest first. Of copies, that with the longest log counts.
 
     With a run that went offline when its service died comes what it said before, if that lies beside it.
 
@@ -123,8 +123,8 @@ def find(paths: Iterable[str | Path], *, whole: bool = True) -> list[Run]:
     found: dict[tuple[str, float], Run] = {}
     for path in paths:
         for run in _search(Path(path), whole):
-            if found.setdefault((run.id, run.started), run).is_packed:
-                found[run.id, run.started] = run
+            key = (run.id, run.started) if run.is_begun else (str(run.place), 0.0)
+            found[key] = max(found.get(key, run), run, key=lambda one: (one.log_size, not one.is_packed))
     return sorted(found.values(), key=lambda run: run.started)
 
 

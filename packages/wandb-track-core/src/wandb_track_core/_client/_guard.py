@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from wandb_track_core._bounded import bounded
 
+from ._open import folder_of
 from ._service import is_service_fault
 from ._silence import Silence, fall_silent
 from ._successor import succeed, take_over
