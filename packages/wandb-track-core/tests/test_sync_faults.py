@@ -146,5 +146,5 @@ def test_what_a_killed_process_had_not_written_down_is_said_and_the_rest_is_sync
     edit(next(runs.glob("*produce*/*.wandb")), lambda data: data[:-5])
     edit(next(runs.glob(f"*produce*/{LEDGER}")), lambda data: data + data.replace(b'"name": "data"', b'"name": "lost"'))
     done = sync(server, tmp_path, runs)
-    assert "artifact lost was not written down in time, and is lost" in done.stderr
+    assert "lost artifacts, because a process was killed before they were in the log:\n    lost\n" in done.stderr
     assert [artifact.name for artifact in server.runs[PRODUCER].logged] == ["data:v0"]

@@ -27,7 +27,7 @@ def missing(unit: Unit) -> Iterator[str]:
         yield from run.faults
         yield from _missing_files(run)
     # What a process that was killed did not get to write is gone; it is no reason to leave the rest where it is.
-    if unit.is_closed:
+    if all(run.exit_code is not None for run in unit.fragments):
         yield from (f"artifact {name} is not in its log" for name in unwritten(unit))
 
 

@@ -126,8 +126,9 @@ def _say_all(report: Report) -> None:
 
     for unit in report.synced:
         if not unit.is_closed:
-            lost = [f"artifact {name} was not written down in time, and is lost" for name in unwritten(unit)]
-            _say_of(unit, "was never closed: its process was killed; or it still runs, and is to be synced again", lost)
+            say(f"{unit.path} was never closed: its process was killed; or it still runs, and is to be synced again")
+        if lost := unwritten(unit):
+            _say_of(unit, "lost artifacts, because a process was killed before they were in the log:", lost)
     for unit, names in report.unlinked:
         _say_of(unit, "used what the server does not know, as its task was not tracked, or is not synced yet:", names)
     for unit, reasons in report.failed:
