@@ -209,6 +209,14 @@ def test_an_offline_attempt_continues_the_run_of_an_online_one(server, tmp_path)
         (offline / "wandb-track" / "synced.json").unlink()
 
 
+def test_the_folder_of_an_online_run_can_be_synced_too(server, tmp_path):
+    """Where its end did not reach the server. Its artifacts are not in its log, as they went there at once."""
+    run_python(PROGRAM, isolated_env(tmp_path, **server.env()), "produce()")
+    before = state_of(server)
+    sync(server, tmp_path, next((tmp_path / "wandb").glob("run-*")))
+    assert state_of(server) == before
+
+
 @pytest.mark.parametrize(
     ("resume", "remote", "expected"),
     [

@@ -76,6 +76,11 @@ class Run:
         return self.place.suffix == ".tar"
 
     @property
+    def is_online(self) -> bool:
+        """Whether it was written beside a server, as the folder's name says: its artifacts went there at once."""
+        return self.place.name.startswith("run-")
+
+    @property
     def state(self) -> str:
         """As W&B calls it: finished, failed, preempted; "not closed" where the process was killed, or still runs."""
         if self.faults or not self.is_begun:

@@ -32,10 +32,11 @@ def missing(unit: Unit) -> Iterator[str]:
 
 
 def unwritten(unit: Unit) -> list[str]:
-    """The artifacts that the run logged, and that are not in its log."""
+    """The artifacts that the run logged offline, and that are not in its log."""
     logged = {(artifact.name, artifact.digest) for run in unit.fragments for artifact in run.artifacts}
-    edges = (edge for run in unit.fragments for edge in run.edges if edge["edge"] == "output")
-    return [edge["name"] for edge in edges if (edge["name"], edge["digest"]) not in logged]
+    edges = (edge for run in unit.fragments if not run.is_online for edge in run.edges)
+    outputs = (edge for edge in edges if edge["edge"] == "output")
+    return [edge["name"] for edge in outputs if (edge["name"], edge["digest"]) not in logged]
 
 
 def _missing_files(run: Run) -> Iterator[str]:
