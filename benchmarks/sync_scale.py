@@ -2,6 +2,8 @@
 
     python benchmarks/sync_scale.py [RUNS] [EDGES] [ROWS]
 
+At least 10 RUNS, and for each of them at most a tenth of RUNS as EDGES.
+
 The runs are written as the client writes them, without the client: a thousand of them would take it minutes. Each
 makes one artifact and uses as many earlier ones as give the number of edges. What is measured is all that the
 command does beside the client's own upload: finding, reading, checking, sorting, and writing the logs to upload.
@@ -40,6 +42,7 @@ edges = sum(len(unit.used()) for level in todo.levels for unit in level)
 print(json.dumps({
     "runs": sum(map(len, todo.levels)), "edges": edges, "levels": len(todo.levels), "missing": len(todo.incomplete),
     "import_s": imported - begun, "plan_s": planned - imported, "rewrite_s": done - planned,
+    "cpu_s": time.process_time(),
     "peak_MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
 }))
 """
@@ -90,17 +93,21 @@ def write_run(root: Path, number: int, inputs: range, rows: int) -> None:
 
 def main(runs: int = 1000, edges: int = 10_000, rows: int = 100) -> None:
     """Write the runs and measure."""
-    each = -(-edges // runs)
+    stage = runs // 10 or 1
+    each, more = divmod(edges, runs - stage)
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch, "wandb")
         for number in range(runs):
-            # Ten stages of a flow: each uses artifacts of the one before.
-            stage = number // (runs // 10 or 1) * (runs // 10 or 1)
-            write_run(root, number, range(max(0, stage - each), stage), rows)
+            # Ten stages of a flow: each but the first uses artifacts of the one before.
+            begun = number // stage * stage
+            inputs = each + (number - stage < more) if begun else 0
+            write_run(root, number, range(begun - inputs, begun), rows)
         print(f"load average: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
         for command in (["runs"], ["runs", "--json"], ["lineage", "--mermaid"]):
-            best = min(seconds(RUN.format([*command, str(root)])) for _ in range(3))
-            print(f"wandb-track {' '.join(command)}: {best:.2f} s, the interpreter's start included")
+            wall, cpu = min(seconds(RUN.format([*command, str(root)])) for _ in range(3))
+            print(
+                f"wandb-track {' '.join(command)}: {wall:.2f} s, of a CPU {cpu:.2f} s, the interpreter's start included"
+            )
         target = Path(scratch, "sync")
         done = subprocess.run([sys.executable, "-c", PREPARE, root, target], capture_output=True, text=True, check=True)
         for name, value in json.loads(done.stdout).items():
@@ -108,11 +115,12 @@ def main(runs: int = 1000, edges: int = 10_000, rows: int = 100) -> None:
     print(f"this script's own peak: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
 
 
-def seconds(code: str) -> float:
-    """How long a program takes."""
-    begun = time.perf_counter()
+def seconds(code: str) -> tuple[float, float]:
+    """How long a program takes, and how long it has a CPU."""
+    begun, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL, check=True)
-    return time.perf_counter() - begun
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.perf_counter() - begun, used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -63,6 +64,18 @@ def resume(attempt):
     with tracked("resume", attempt, resume="allow") as run:
         for step in range(3):
             run.log({"value": 10 * attempt + step})
+
+
+def live():
+    """A run that goes on only once it is told to."""
+    with tracked("live") as run:
+        for step in range(6):
+            run.log({"value": step})
+            if step == 2:
+                make(run, "early", "early")
+                while not Path("go").exists():
+                    time.sleep(0.05)
+        make(run, "late", "late")
 
 
 def everything():

@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wandb_track_core import _log
 from wandb_track_core.cli import main
+from wandb_track_core.offline import find
 from wandb_track_core.packing import pack
 from wandb_track_testing.offline import read_records, read_run
 from wandb_track_testing.plugin import isolated_env, run_python
@@ -35,7 +37,7 @@ def test_runs_lists_what_lies_below_a_folder(folder, capsys):
     assert lines[0].split() == ["id", "project", "group", "state", "metrics", "artifacts", "size", "synced"]
     rows = {line.split()[0]: re.split(r"\s{2,}", line.strip()) for line in lines[1:]}
     assert list(rows) == ["e1-produce-0", "e1-consume-0", "e1-resume", "e1-fail-0"]
-    assert rows["e1-produce-0"][1:5] == ["p", "w/e1", "finished", "loss=0.3333, nested={…}, best=0.25"]
+    assert rows["e1-produce-0"][1:5] == ["p", "w/e1", "finished", "best=0.25, loss=0.3333, nested={…}"]
     assert rows["e1-produce-0"][5] == "1"
     assert rows["e1-fail-0"][3] == "failed (1)"
     assert {row[-1] for row in rows.values()} == {"no"}
@@ -93,6 +95,18 @@ def test_a_packed_run_is_listed_as_it_was_in_its_folder(folder, capsys, tmp_path
     assert {**in_folder, "size": in_tar["size"]} == {**in_tar, "places": in_folder["places"]}
 
 
+def test_of_the_copies_of_a_run_the_longest_counts(folder, tmp_path):
+    """One may have been made while the run went on; a folder is taken rather than the tar of it."""
+    source = next(folder.rglob("offline-run-*-e1-produce-0"))
+    for name in ("early", "whole"):
+        shutil.copytree(source, tmp_path / name)
+    log = tmp_path / "early" / "run-e1-produce-0.wandb"
+    log.write_bytes(log.read_bytes()[:-40])
+    for _ in range(2):
+        assert [run.place.name for run in find([tmp_path])] == ["whole"]
+        pack(tmp_path / "whole", tmp_path / "a.tar")
+
+
 def test_a_log_that_was_cut_off_is_read_as_far_as_it_goes(folder, capsys, tmp_path):
     """A process that was killed leaves half a record: the rest counts, and the run is not closed."""
     source = next(folder.rglob("run-e1-produce-0.wandb"))
@@ -105,15 +119,16 @@ def test_a_log_that_was_cut_off_is_read_as_far_as_it_goes(folder, capsys, tmp_pa
 
 
 def test_what_is_missing_is_named_with_its_remedy(folder, tmp_path):
-    """A path that is not there; the extra that was not installed."""
+    """A path that is not there, or on no disk; the extra that was not installed."""
     absent = tmp_path / "absent"
     code = "import sys; sys.modules['rich'] = None; from wandb_track_core.cli import main; sys.exit(main({}))"
     for arguments, said in (
         (["runs", str(absent)], f"there is no {absent}"),
-        (["runs", str(folder)], "rich is needed: pip install 'wandb-track-core[cli]'"),
+        (["sync", "s3://bucket/run.tar"], "s3://bucket/run.tar: not on this machine. Download it first"),
+        (["runs", str(folder)], "this command needs rich: pip install 'wandb-track-core[cli]'"),
     ):
         program = code.format(arguments)
-        if said.startswith("there"):
+        if "rich" not in said:
             program = program.replace("sys.modules['rich'] = None; ", "")
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
         assert done.returncode == 2
@@ -147,3 +162,19 @@ def test_a_log_reads_as_it_was_written(tmp_path_factory, sizes):
     with _log.opened(path) as data:
         assert list(_log.entries(data))[::2] == messages
     assert [len(record.uuid) for record in read_records(path)][::2] == sizes
+
+
+def test_a_byte_that_is_not_as_it_was_written_is_no_end(tmp_path):
+    """Wherever it is: only what nothing follows may be what a killed process left half-written."""
+    path = tmp_path / "run-x.wandb"
+    messages = [
+        _log.encode([_log.Field(19, 2, bytes([number]) * size)]) for number, size in enumerate((5, 40_000, 9, 300))
+    ]
+    _log.write(path, messages)
+    whole = path.read_bytes()
+    last = len(whole) - len(messages[-1]) - 7
+    for at in (*range(20), 32_760, 32_768, 32_775, *range(last - 50, last)):
+        with pytest.raises(_log.DamagedError):
+            list(_log.entries(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :]))
+    for at in (*range(20), *range(last - 50, len(whole))):
+        assert list(_log.entries(whole[:at])) == messages[: len(list(_log.entries(whole[:at])))]

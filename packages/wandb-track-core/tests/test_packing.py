@@ -20,6 +20,9 @@ for number in range(20):
     with TrackedRun(TaskIdentity("chain", "t", key=("e", str(number))), project="p", store=put) as run:
         run.log({"x": number})
 
+with TrackedRun(TaskIdentity("chain", "t", key=("e", "far")), project="p", store=lambda tar: "s3://b/r.tar") as run:
+    run.log({"x": 1})
+
 def refuse(tar):
     raise OSError("the bucket is gone")
 
@@ -50,6 +53,7 @@ def test_what_is_stored_when_a_run_is_closed_is_the_whole_run(tmp_path):
     assert [run.exit_code for run in runs] == [0] * 20
     assert sorted(run.metrics["x"] for run in runs) == list(range(20))
     assert done.stderr.count(f"Sync it with: wandb-track sync {target}") == 20
+    assert "Download s3://b/r.tar, and sync the copy with: wandb-track sync" in done.stderr
     assert "could not be stored elsewhere: the bucket is gone" in done.stderr
 
 

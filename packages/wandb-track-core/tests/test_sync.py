@@ -77,6 +77,7 @@ def test_offline_and_synced_the_server_holds_what_it_holds_online(written, onlin
     """Runs, configs, histories, summaries, files, artifacts with versions and aliases, and edges; nothing twice."""
     runs = copied(written, tmp_path / "runs")
     first = sync(server, tmp_path, runs)
+    assert "synced: p/e1-produce-0, p/e1-own-0, p/e1-fail-0, p/e1-resume" in first.stderr.replace("acme/", "")
     assert "7 synced, 0 there already, 0 not synced" in first.stderr
     assert state_of(server) == online
     assert {run.state for run in server.runs.values()} == {"finished", "failed"}
@@ -109,6 +110,17 @@ def test_a_packed_run_needs_neither_its_folder_nor_the_staging_area(online, serv
     assert not find([tmp_path / "packed"])
 
 
+def test_a_folder_that_is_moved_needs_no_other_place_of_the_machine(written, online, server, tmp_path):
+    """Nor what the user logged, saved or wrote to a table himself: the server holds the same."""
+    runs = copied(written, tmp_path / "runs")
+    away = written.rename(written.with_name("away"))
+    try:
+        sync(server, tmp_path, runs)
+    finally:
+        away.rename(written)
+    assert state_of(server) == online
+
+
 def test_a_missing_file_is_named_and_nothing_is_synced(written, server, tmp_path):
     """Nor is anything marked as synced; --partial syncs the others."""
     runs = copied(written, tmp_path / "runs")
@@ -119,7 +131,7 @@ def test_a_missing_file_is_named_and_nothing_is_synced(written, server, tmp_path
         for arguments in ([], ["--dry-run"]):
             done = sync(server, tmp_path, runs, *arguments, check=False)
             assert done.returncode == 1
-            assert "p/e1-produce-0 lacks files" in done.stderr
+            assert "p/e1-produce-0 is not whole" in done.stderr
             assert "artifact data: data.txt" in done.stderr
         assert not server.runs
         assert not [*runs.rglob("*.synced"), *runs.rglob("synced.json")]
@@ -175,15 +187,14 @@ def test_a_sync_that_is_killed_again_and_again_ends_whole(written, online, serve
 
 
 def test_two_syncs_at_once_do_it_once(written, online, server, tmp_path):
-    """Both end well, and the server holds everything once."""
+    """Both end well, even if each deletes what is synced, and the server holds everything once."""
     runs = copied(written, tmp_path / "runs")
-    both = [
-        subprocess.Popen([*COMMAND, "sync", str(runs)], env=environment(tmp_path, server), stderr=subprocess.PIPE)
-        for _ in range(2)
-    ]
+    command = [*COMMAND, "sync", "--clean", str(runs)]
+    both = [subprocess.Popen(command, env=environment(tmp_path, server), stderr=subprocess.PIPE) for _ in range(2)]
     said = [child.communicate(timeout=300)[1].decode() for child in both]
     assert [child.returncode for child in both] == [0, 0], said
     assert state_of(server) == online
+    assert not [*runs.glob("offline-run-*")]
 
 
 def test_an_offline_attempt_continues_the_run_of_an_online_one(server, tmp_path):
@@ -196,6 +207,14 @@ def test_an_offline_attempt_continues_the_run_of_an_online_one(server, tmp_path)
         assert server.run.values("value") == [0, 1, 2, 10, 11, 12]
         assert server.run.values("_step") == [0, 1, 2, 3, 4, 5]
         (offline / "wandb-track" / "synced.json").unlink()
+
+
+def test_the_folder_of_an_online_run_can_be_synced_too(server, tmp_path):
+    """Where its end did not reach the server. Its artifacts are not in its log, as they went there at once."""
+    run_python(PROGRAM, isolated_env(tmp_path, **server.env()), "produce()")
+    before = state_of(server)
+    sync(server, tmp_path, next((tmp_path / "wandb").glob("run-*")))
+    assert state_of(server) == before
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +30,10 @@ HISTORY, SUMMARY, CONFIG, FILES, ARTIFACT, RUN, EXIT, PREEMPTING = 2, 3, 5, 6, 8
 _KINDS = {HISTORY, SUMMARY, CONFIG, FILES, ARTIFACT, RUN, EXIT, PREEMPTING}
 _TAGS = {kind << 3 | _BYTES for kind in _KINDS if kind < 16}
 _CHECKSUMS = {kind: zlib.crc32(bytes((kind,))) for kind in range(256)}
+
+
+class DamagedError(ValueError):
+    """A log is not as it was written: whole records follow on what is no record."""
 
 
 class Field(NamedTuple):
@@ -67,24 +72,32 @@ def entries(data: bytes | mmap.mmap, tail: int | None = None) -> Iterator[bytes]
     Args:
         data: The file's contents, from the file's beginning.
         tail: Begin within the last so many bytes, at the first message there; None begins at the beginning.
+
+    Raises:
+        DamagedError: There is more to read after what cannot be read.
     """
     if data[: len(_HEADER)] != _HEADER:
+        if _goes_on(data, len(_HEADER)):
+            raise DamagedError(f"byte 0 of {len(data)}")
         return
     at = len(_HEADER)
     if tail is not None and len(data) - tail > at:
         at = -(-(len(data) - tail) // _BLOCK) * _BLOCK
     parts: list[bytes] = []
     is_whole = False
-    while at + _CHUNK.size <= len(data):
+    # Spelled out, as `kind_of` is: this reads each record of each run that is listed.
+    head, unpack, crc32, end = _CHUNK.size, _CHUNK.unpack_from, zlib.crc32, len(data) - _CHUNK.size
+    while at <= end:
         rest = _BLOCK - at % _BLOCK
-        if rest < _CHUNK.size:
+        if rest < head:
             at += rest
             continue
-        checksum, length, kind = _CHUNK.unpack_from(data, at)
-        at += _CHUNK.size
-        chunk = data[at : at + length]
-        at += length
-        if len(chunk) < length or zlib.crc32(chunk, _CHECKSUMS[kind]) != checksum:
+        checksum, length, kind = unpack(data, at)
+        begun, at = at, at + head + length
+        chunk = data[begun + head : at]
+        if crc32(chunk, _CHECKSUMS[kind]) != checksum or len(chunk) < length:
+            if _goes_on(data, begun + 1):
+                raise DamagedError(f"byte {begun} of {len(data)}")
             return
         if kind == _WHOLE:
             yield chunk
@@ -95,6 +108,20 @@ def entries(data: bytes | mmap.mmap, tail: int | None = None) -> Iterator[bytes]
             if kind == _LAST:
                 yield b"".join(parts)
                 is_whole = False
+
+
+def _goes_on(data: bytes | mmap.mmap, at: int) -> bool:
+    """Whether there is a whole chunk at a place, anywhere after it in the same block, or where a later one begins."""
+    next_block = -(-at // _BLOCK) * _BLOCK
+    for place in chain(range(at, next_block), range(next_block, len(data), _BLOCK)):
+        begun = place + _CHUNK.size
+        if begun > len(data):
+            break
+        checksum, length, kind = _CHUNK.unpack_from(data, place)
+        is_possible = place % _BLOCK + _CHUNK.size + length <= _BLOCK and begun + length <= len(data)
+        if is_possible and zlib.crc32(data[begun : begun + length], _CHECKSUMS[kind]) == checksum:
+            return True
+    return False
 
 
 def write(path: Path, messages: Iterable[bytes]) -> None:

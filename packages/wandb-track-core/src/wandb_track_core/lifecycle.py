@@ -193,14 +193,18 @@ class TrackedRun:
         if fault is not None:
             say(self._account(run, fault, folders, addresses))
         elif addresses:
-            say(f"the run was kept offline. Sync it with: wandb-track sync {' '.join(addresses)}")
+            say(f"the run was kept offline. {_how_to_sync(addresses)}")
 
     def _store_away(self, run: Any, folders: list[str]) -> list[str]:
         """Where a run was brought that would otherwise be gone with this machine."""
-        if self._store is None or run.disabled or not run.offline:
+        if run.disabled or not run.offline:
             return []
-        from .packing import store
+        from .packing import keep_saved, store
 
+        if self._store is None:
+            for folder in folders:
+                keep_saved(folder)
+            return []
         try:
             return [store(folder, self._store, is_closed=folder == folders[-1]) for folder in folders]
         except Exception as fault:
@@ -214,7 +218,7 @@ class TrackedRun:
         if run.disabled:
             return f"this task was not tracked, because {reason}"
         if addresses:
-            return f"the run was kept offline, because {reason}. Sync it with: wandb-track sync {' '.join(addresses)}"
+            return f"the run was kept offline, because {reason}. {_how_to_sync(addresses)}"
         command = "wandb sync" if run.offline else "wandb sync --include-online"
         if len(folders) > 1:
             command = "wandb-track sync"
@@ -227,6 +231,13 @@ class TrackedRun:
         if run is not None:
             run.mark_preempting()
             self._finish(run, None, TERMINATED)
+
+
+def _how_to_sync(addresses: list[str]) -> str:
+    places = " ".join(addresses)
+    if "://" in places:
+        return f"Download {places}, and sync the copy with: wandb-track sync"
+    return f"Sync it with: wandb-track sync {places}"
 
 
 _watched: list[TrackedRun] = []

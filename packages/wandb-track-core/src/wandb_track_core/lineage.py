@@ -1,7 +1,8 @@
 """Which artifacts a run made and which it used: told to the client, and kept beside the run.
 
 Beside the run lies what a sync needs even when the run's folder was moved: `wandb-track/artifacts/`, the files of
-the artifacts that we logged; `wandb-track/adopted/`, files of others, each named by the MD5 of its contents; and
+the artifacts that we logged; `wandb-track/adopted/`, files of others that an offline run of ours logged, each named
+by the MD5 of its contents; and
 `wandb-track/lineage.jsonl`, one JSON object a line, each with
 
 - `format`: 1. It is raised when a reader of the older form would misread a line; further keys do not raise it;
@@ -66,14 +67,9 @@ def log_artifact(
         run: The run that made it.
         artifact: A draft artifact.
         aliases: Aliases beside "latest".
-        folder: What `artifact_folder` gave, if the artifact's files lie there. The files of others are kept in the
-            run's folder, too, where the run is offline.
+        folder: What `artifact_folder` gave, if the artifact's files lie there.
     """
     run.log_artifact(artifact, aliases=["latest", *aliases])
-    if folder is None and run.offline:
-        from .packing import adopt
-
-        adopt(folder_of(run), artifact)
     # The files may lie in the folder that the run had before its service died.
     home = run_folder(run) if folder is None else folder.parents[2]
     _keep(

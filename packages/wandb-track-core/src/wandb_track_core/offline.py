@@ -13,8 +13,11 @@ from typing import Any
 
 from . import _log
 from ._artifacts import Artifact, read_artifact
+from .lineage import FORMAT
 
 LEDGER = "wandb-track/lineage.jsonl"
+_NEEDED = {"input": ("name", "alias"), "output": ("name", "digest")}
+"""What a line of the ledger cannot do without, by the kind of its edge."""
 _WHOLE_UP_TO = 1 << 18
 _ENDS = 1 << 16
 
@@ -35,6 +38,9 @@ class Run:
         edges: What the ledger says.
         size: Bytes of everything in the folder.
         members: Size by path of what is in a tar; None for a folder.
+        log_size: Bytes of the log when it was read.
+        is_begun: Whether there is anything of a run: not where the process was killed before the client wrote to disk.
+        faults: Why it cannot be read, or not as it was written.
     """
 
     place: Path
@@ -60,6 +66,9 @@ class Run:
     edges: list[dict[str, Any]] = field(default_factory=list)
     size: int = 0
     members: dict[str, int] | None = None
+    log_size: int = 0
+    is_begun: bool = False
+    faults: list[str] = field(default_factory=list)
 
     @property
     def is_packed(self) -> bool:
@@ -67,8 +76,15 @@ class Run:
         return self.place.suffix == ".tar"
 
     @property
+    def is_online(self) -> bool:
+        """Whether it was written beside a server, as the folder's name says: its artifacts went there at once."""
+        return self.place.name.startswith("run-")
+
+    @property
     def state(self) -> str:
         """As W&B calls it: finished, failed, preempted; "not closed" where the process was killed, or still runs."""
+        if self.faults or not self.is_begun:
+            return "damaged" if self.faults else "empty"
         if self.exit_code is None:
             return "not closed"
         if self.exit_code == 0:
@@ -100,7 +116,7 @@ class Run:
 
 
 def find(paths: Iterable[str | Path], *, whole: bool = True) -> list[Run]:
-    """Every offline run at or below the paths, the earliest first. In a folder and in a tar, it counts once.
+    """Every offline run at or below the paths, the earliest first. Of copies, that with the longest log counts.
 
     With a run that went offline when its service died comes what it said before, if that lies beside it.
 
@@ -112,8 +128,8 @@ def find(paths: Iterable[str | Path], *, whole: bool = True) -> list[Run]:
     found: dict[tuple[str, float], Run] = {}
     for path in paths:
         for run in _search(Path(path), whole):
-            if found.setdefault((run.id, run.started), run).is_packed:
-                found[run.id, run.started] = run
+            key = (run.id, run.started) if run.is_begun else (str(run.place), 0.0)
+            found[key] = max(found.get(key, run), run, key=lambda one: (one.log_size, not one.is_packed))
     return sorted(found.values(), key=lambda run: run.started)
 
 
@@ -157,11 +173,14 @@ def _read_file(path: Path, whole: bool) -> Iterator[Run]:
     if path.suffix == ".wandb":
         with os.scandir(path.parent) as children:
             yield read_folder(path.parent, path.name, list(children), whole)
-    elif tarfile.is_tarfile(path):
+        return
+    try:
         with tarfile.open(path) as tar:
             run = _read_tar(path, tar)
-        if run is not None:
-            yield run
+    except (tarfile.TarError, OSError, EOFError) as error:
+        run = Run(path, "", path.stem, members={}, size=path.stat().st_size, faults=[f"it is no whole tar: {error}"])
+    if run is not None:
+        yield run
 
 
 def read_folder(folder: Path, log: str, children: list[os.DirEntry[str]] | None = None, whole: bool = True) -> Run:
@@ -175,6 +194,7 @@ def read_folder(folder: Path, log: str, children: list[os.DirEntry[str]] | None 
     """
     run = Run(folder, log, size=_size(str(folder), children))
     with _log.opened(folder / log) as data:
+        run.log_size = len(data)
         if whole or len(data) <= _WHOLE_UP_TO:
             _read_records(run, _log.entries(data))
         else:
@@ -204,7 +224,7 @@ def _read_tar(path: Path, tar: tarfile.TarFile) -> Run | None:
     log = next((name for name in members if is_log(name.name)), None)
     if log is None:
         return None
-    run = Run(path, log.name, size=path.stat().st_size)
+    run = Run(path, log.name, size=path.stat().st_size, log_size=members[log].size)
     run.members = {
         name.relative_to(log.parent).as_posix(): member.size
         for name, member in members.items()
@@ -223,39 +243,49 @@ def _contents(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 
 
 def _read_ledger(run: Run, text: str) -> None:
-    for line in text.splitlines():
+    for number, line in enumerate(text.splitlines(keepends=True), 1):
         try:
-            run.edges.append(json.loads(line))
-        except ValueError:
-            return
+            edge = json.loads(line)
+            if edge["format"] != FORMAT or not all(isinstance(edge[key], str) for key in _NEEDED[edge["edge"]]):
+                raise ValueError(line)
+            run.edges.append(edge)
+        except (ValueError, TypeError, KeyError):
+            # A process that was killed leaves half a line at the end.
+            if line.endswith("\n"):
+                run.faults.append(f"line {number} of {LEDGER} cannot be read")
 
 
 def _read_records(run: Run, messages: Iterable[bytes]) -> None:
     # The client writes a change of the summary for each row of the history: only the last of each item is read.
     summary: dict[bytes, bytes] = {}
-    for message in messages:
-        kind, contents = _log.kind_of(message)
-        if kind == _log.SUMMARY:
-            if not _log.latest(contents, summary):
-                _log.apply(_log.read_latest(summary), run.summary)
-                summary.clear()
-                _log.apply(_log.items(contents), run.summary)
-        elif kind == _log.CONFIG:
-            _log.apply(_log.items(contents), run.config)
-        elif kind == _log.RUN:
-            _read_run(run, contents)
-        elif kind == _log.EXIT:
-            values = {part.number: part.value for part in _log.fields(contents)}
-            run.exit_code, run.runtime = values.get(1, 0), values.get(2, 0)
-        elif kind == _log.ARTIFACT:
-            artifact = read_artifact(contents)
-            if artifact is not None:
-                run.artifacts.append(artifact)
-        elif kind == _log.FILES:
-            for part in _log.fields(contents):
-                run.files += [item.text for item in _log.fields(part.value) if part.number == 1 and item.number == 1]
-        elif kind == _log.PREEMPTING:
-            run.preempting = True
+    try:
+        for message in messages:
+            kind, contents = _log.kind_of(message)
+            if kind == _log.SUMMARY:
+                if not _log.latest(contents, summary):
+                    _log.apply(_log.read_latest(summary), run.summary)
+                    summary.clear()
+                    _log.apply(_log.items(contents), run.summary)
+            elif kind == _log.CONFIG:
+                _log.apply(_log.items(contents), run.config)
+            elif kind == _log.RUN:
+                _read_run(run, contents)
+            elif kind == _log.EXIT:
+                values = {part.number: part.value for part in _log.fields(contents)}
+                run.exit_code, run.runtime = values.get(1, 0), values.get(2, 0)
+            elif kind == _log.ARTIFACT:
+                artifact = read_artifact(contents)
+                if artifact is not None:
+                    run.artifacts.append(artifact)
+            elif kind == _log.FILES:
+                for part in _log.fields(contents):
+                    run.files += [
+                        item.text for item in _log.fields(part.value) if part.number == 1 and item.number == 1
+                    ]
+            elif kind == _log.PREEMPTING:
+                run.preempting = True
+    except _log.DamagedError as error:
+        run.faults.append(f"its log is damaged at {error}")
     _log.apply(_log.read_latest(summary), run.summary)
     # Of a process that was killed before the client wrote anything, no more than this is known.
     run.id = run.id or run.log.removeprefix("run-").removesuffix(".wandb")
@@ -265,7 +295,7 @@ _TEXTS = {1: "id", 2: "entity", 3: "project", 6: "group", 7: "job_type", 8: "nam
 
 
 def _read_run(run: Run, contents: bytes) -> None:
-    run.tags = []
+    run.is_begun, run.tags = True, []
     for part in _log.fields(contents):
         if part.number in _TEXTS:
             setattr(run, _TEXTS[part.number], part.text)

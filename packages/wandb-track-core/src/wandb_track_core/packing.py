@@ -15,15 +15,12 @@ import stat
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from . import _log
 from ._artifacts import Entry, read_artifact
-
-if TYPE_CHECKING:
-    import wandb
 
 END_SECONDS = 5.0
 """How long a closed run may take to have its last record on disk. It takes milliseconds."""
@@ -53,7 +50,7 @@ def pack(folder: str | Path, target: str | Path | None = None) -> Path:
         for path in sorted(folder.rglob("*")):
             if path.is_file():
                 tar.add(path, f"{folder.name}/{path.relative_to(folder).as_posix()}")
-        for name, path in _outside(folder):
+        for name, path in _outside(folder, _logged(folder)):
             tar.add(path, f"{folder.name}/{ADOPTED}{name}")
     partial.replace(target)
     return target
@@ -81,54 +78,71 @@ def _await_end(folder: Path) -> None:
     deadline = time.monotonic() + END_SECONDS
     while time.monotonic() < deadline:
         for log in folder.glob("run-*.wandb"):
-            with _log.opened(log) as data:
+            with _log.opened(log) as data, suppress(_log.DamagedError):
                 if any(_log.kind_of(message)[0] == _log.EXIT for message in _log.entries(data, tail=_END)):
                     return
         time.sleep(0.01)
 
 
-def adopt(folder: str | Path, artifact: wandb.Artifact) -> None:
+def adopt(folder: str | Path, record: bytes) -> None:
     """Keep the files of a logged artifact in the run's folder, so that it can be moved without the staging area.
 
     What nobody can write to, as the client's own copies, is linked rather than copied where the disk allows it.
 
     Args:
         folder: The run's folder.
-        artifact: The artifact, after it was logged.
+        record: The artifact, as the log has it.
     """
     folder = Path(folder).absolute()
-    for path, entry in artifact.manifest.entries.items():
-        source = Path(entry.local_path or folder)
-        if entry.ref or source.is_relative_to(folder) or not source.is_file():
-            continue
-        target = folder / ADOPTED / Entry(str(path), entry.digest).md5
-        if target.exists():
-            continue
+    for name, source in _outside(folder, [record]):
+        target = folder / ADOPTED / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            if source.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
-                raise PermissionError
-            os.link(source, target)
-        except OSError:
+        if source.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
             shutil.copyfile(source, target)
+        else:
+            _link(source, target)
 
 
-def _outside(folder: Path) -> Iterator[tuple[str, Path]]:
-    """What a run's artifacts consist of and lies elsewhere: the name that it gets, and where it lies."""
-    found: dict[str, Path] = {}
+def keep_saved(folder: str | Path) -> None:
+    """Bring what the user saved into the folder of a closed run, to which the client only links.
+
+    Args:
+        folder: The run's folder. What cannot be brought there stays a link.
+    """
+    for path in Path(folder, "files").rglob("*"):
+        if path.is_symlink() and path.is_file():
+            with suppress(OSError):
+                beside = path.with_name(f"{path.name}.partial")
+                _link(path.resolve(), beside)
+                beside.replace(path)
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _logged(folder: Path) -> Iterator[bytes]:
+    """The records of a run's artifacts."""
     for log in folder.glob("run-*.wandb"):
-        with _log.opened(log) as data:
-            for message in _log.entries(data):
-                kind, contents = _log.kind_of(message)
-                artifact = read_artifact(contents) if kind == _log.ARTIFACT else None
-                if artifact is None:
-                    continue
-                entries = artifact.entries
-                listing = Path(artifact.manifest_file or folder)
-                if listing.is_file():
-                    found[listing.name] = listing
-                    entries = list(read_listing(listing))
-                found.update({entry.md5: Path(entry.local_path) for entry in entries if entry.local_path})
+        with _log.opened(log) as data, suppress(_log.DamagedError):
+            for kind, contents in map(_log.kind_of, _log.entries(data)):
+                if kind == _log.ARTIFACT:
+                    yield contents
+
+
+def _outside(folder: Path, records: Iterable[bytes]) -> Iterator[tuple[str, Path]]:
+    """What artifacts consist of and lies outside the run's folder: the name that it gets, and where it lies."""
+    found: dict[str, Path] = {}
+    for artifact in filter(None, map(read_artifact, records)):
+        entries = artifact.entries
+        listing = Path(artifact.manifest_file or folder)
+        if listing.is_file():
+            found[listing.name] = listing
+            entries = list(read_listing(listing))
+        found.update({entry.md5: Path(entry.local_path) for entry in entries if entry.local_path and not entry.ref})
     for name, path in found.items():
         if path.is_file() and not path.is_relative_to(folder) and not (folder / ADOPTED / name).exists():
             yield name, path

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from wandb_track_core._bounded import bounded
 
+from ._open import folder_of
 from ._service import is_service_fault
 from ._silence import Silence, fall_silent
 from ._successor import succeed, take_over
@@ -73,6 +74,11 @@ class Guard:
             self._summary.update({(item.key, *item.nested_key): item for item in record.summary.update})
         try:
             self._attempt(lambda: self._send(record, nowait=nowait))
+            if record.HasField("artifact"):
+                from wandb_track_core.packing import adopt
+
+                # Of an offline run; the client keeps the files at a place of this machine alone.
+                adopt(folder_of(self._run), record.artifact.SerializeToString())
         except Exception as fault:
             self._on_fault(fault)
 

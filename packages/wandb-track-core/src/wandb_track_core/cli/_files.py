@@ -9,6 +9,8 @@ from wandb_track_core._artifacts import Artifact, Entry
 from wandb_track_core.offline import Run
 from wandb_track_core.packing import ADOPTED, OURS, read_listing
 
+from ._order import Unit
+
 _MADE_BY_SYNC = {
     "config.yaml",
     "diff.patch",
@@ -19,18 +21,35 @@ _MADE_BY_SYNC = {
 }
 
 
-def missing(run: Run) -> Iterator[str]:
-    """What a run needs for its sync and does not have: a line for each file."""
+def missing(unit: Unit) -> Iterator[str]:
+    """What a run needs for its sync and does not have whole: a line for each."""
+    for run in unit.fragments:
+        yield from run.faults
+        yield from _missing_files(run)
+    # What a process that was killed did not get to write is gone; it is no reason to leave the rest where it is.
+    if all(run.exit_code is not None for run in unit.fragments):
+        yield from (f"artifact {name} is not in its log" for name in unwritten(unit))
+
+
+def unwritten(unit: Unit) -> list[str]:
+    """The artifacts that the run logged offline, and that are not in its log."""
+    logged = {(artifact.name, artifact.digest) for run in unit.fragments for artifact in run.artifacts}
+    edges = (edge for run in unit.fragments if not run.is_online for edge in run.edges)
+    outputs = (edge for edge in edges if edge["edge"] == "output")
+    return [edge["name"] for edge in outputs if (edge["name"], edge["digest"]) not in logged]
+
+
+def _missing_files(run: Run) -> Iterator[str]:
     for artifact in run.artifacts:
         if artifact.manifest_file and manifest_file(run, artifact) is None:
-            yield f"artifact {artifact.name}: {artifact.manifest_file}, the list of its files"
+            yield f"artifact {artifact.name}: {artifact.manifest_file}, the list of its files, is missing"
             continue
         for entry in entries(run, artifact):
             if entry.local_path and not entry.ref and locate(run, entry) is None:
-                yield f"artifact {artifact.name}: {entry.path} ({entry.local_path})"
+                yield f"artifact {artifact.name}: {entry.path} ({entry.local_path}) is missing"
     for name in run.files:
         if not (set("*?[") & set(name) or name in _MADE_BY_SYNC) and _size(run, f"files/{name}") is None:
-            yield f"file {name} ({run.place / 'files' / name})"
+            yield f"file {name} ({run.place / 'files' / name}) is missing"
 
 
 def entries(run: Run, artifact: Artifact) -> list[Entry]:

@@ -25,6 +25,7 @@ def lock(unit: Unit, locks: ExitStack, *, wait: bool) -> list[int]:
 
     Raises:
         BlockingIOError: Another process has one of them, and `wait` is not set.
+        FileNotFoundError: One of them is gone.
         OSError: A folder cannot be written to.
     """
     with ExitStack() as own:
@@ -32,6 +33,9 @@ def lock(unit: Unit, locks: ExitStack, *, wait: bool) -> list[int]:
         for run in unit.fragments:
             run.lock.parent.mkdir(exist_ok=True)
             files.append(own.enter_context(_locked(run.lock, wait=wait)))
+            if not run.place.exists():
+                run.lock.unlink(missing_ok=True)
+                raise FileNotFoundError(run.place)
         locks.push(own.pop_all())
         return files
 

@@ -14,6 +14,10 @@ from wandb_track_core.errors import TrackError
 
 if TYPE_CHECKING:
     from ._order import Unit
+    from ._sync import Report
+
+_NAMED = 10
+"""How many runs of each outcome the summary names."""
 
 GOOD, FAILED, MISUSED = 0, 1, 2
 """Exit status: all is well; something is not on the server, or not to be found; the command cannot be understood."""
@@ -31,7 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     lacking = [name for name in ("rich", "wandb") if find_spec(name) is None]
     if lacking:
-        say(f"{' and '.join(lacking)} is needed: pip install 'wandb-track-core[cli]'")
+        say(f"this command needs {' and '.join(lacking)}: pip install 'wandb-track-core[cli]'")
+        return MISUSED
+    remote = [path for path in given.paths if "://" in path]
+    if remote:
+        say(f"{', '.join(remote)}: not on this machine. Download it first, and give the path of the copy")
         return MISUSED
     paths = [Path(path) for path in given.paths]
     absent = [str(path) for path in paths if not path.exists()]
@@ -61,10 +69,11 @@ def _parser() -> argparse.ArgumentParser:
     sync.add_argument("-e", "--entity", default="", help="the entity of runs that name none")
     sync.add_argument("-p", "--project", default="", help="the project of runs that name none")
     sync.add_argument("--dry-run", action="store_true", help="check, and say what would be done")
-    sync.add_argument("--partial", action="store_true", help="sync the whole runs even where others lack files")
+    sync.add_argument("--partial", action="store_true", help="sync the whole runs even where others lack something")
     kept = sync.add_mutually_exclusive_group()
     kept.add_argument("--keep", action="store_true", default=True, help="keep what is synced (the default)")
-    kept.add_argument("--clean", action="store_true", help="delete the folders of runs that are safely synced")
+    kept.add_argument("--clean", action="store_true", help="delete closed runs that are safely synced")
+    kept.add_argument("--clean-killed", action="store_true", help="also those that were never closed: none runs still")
     for command in (runs, show):
         command.add_argument("--json", action="store_true", help="as JSON")
     for command in (runs, show, lineage, sync):
@@ -83,14 +92,16 @@ def _sync(given: argparse.Namespace, paths: list[Path]) -> int:
         return FAILED
     todo = plan(paths, entity=given.entity, project=given.project, url=None if server is None else server.url)
     for unit, lines in todo.incomplete:
-        _say_of(unit, "lacks files:", lines)
+        _say_of(unit, "is not whole:", lines)
+    for place, reason in todo.unreadable:
+        say(f"{place} cannot be synced: {reason}")
     if server is None:
         for number, level in enumerate(todo.levels, 1):
             for unit in level:
                 sys.stdout.write(f"{number}  {unit.path}\n")
-        return FAILED if todo.incomplete else GOOD
+        return FAILED if todo.incomplete or todo.unreadable else GOOD
     if todo.incomplete and not given.partial:
-        say("nothing was synced. Bring the files back, or sync the other runs with --partial")
+        say("nothing was synced. Bring back what is missing or damaged, or sync the other runs with --partial")
         return FAILED
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -104,16 +115,37 @@ def _sync(given: argparse.Namespace, paths: list[Path]) -> int:
         tasks = {name: bars.add_task(name, total=count) for name in ("uploaded", "checked")}
         sync = Sync(todo, server, lambda name, by: bars.advance(tasks[name], by))
         sync.run()
-    if given.clean:
-        sync.clean()
-    report = sync.report
+    if given.clean or given.clean_killed:
+        sync.clean(killed=given.clean_killed)
+    _say_all(sync.report)
+    return GOOD if sync.report.is_good else FAILED
+
+
+def _say_all(report: Report) -> None:
+    from ._files import unwritten
+
+    for unit in report.synced:
+        if not unit.is_closed:
+            say(f"{unit.path} was never closed: its process was killed; or it still runs, and is to be synced again")
+        if lost := unwritten(unit):
+            _say_of(unit, "lost artifacts, because a process was killed before they were in the log:", lost)
     for unit, names in report.unlinked:
         _say_of(unit, "used what the server does not know, as its task was not tracked, or is not synced yet:", names)
     for unit, reasons in report.failed:
         _say_of(unit, "is not on the server as it should be:", reasons)
-    not_synced = len(report.failed) + len(report.incomplete)
-    say(f"{len(report.synced)} synced, {len(report.already)} there already, {not_synced} not synced")
-    return GOOD if report.is_good else FAILED
+    for unit, reason in report.kept:
+        say(f"{unit.path} was not deleted: {reason}")
+    not_synced = [unit.path for unit, _ in (*report.failed, *report.incomplete)]
+    outcomes = {
+        "synced": [unit.path for unit in report.synced],
+        "there already": [unit.path for unit in report.already],
+        "not synced": not_synced + [str(place) for place, _ in report.unreadable],
+    }
+    for outcome, names in outcomes.items():
+        if names:
+            more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+            say(f"{outcome}: {', '.join(names[:_NAMED])}{more}")
+    say(", ".join(f"{len(names)} {outcome}" for outcome, names in outcomes.items()))
 
 
 def _say_of(unit: Unit, what: str, lines: list[str]) -> None:

@@ -47,6 +47,11 @@ class Unit:
         """As people name it."""
         return "/".join(part for part in (self.entity, self.project, self.id) if part)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the run came to its end; otherwise its process was killed, or still writes."""
+        return self.fragments[-1].exit_code is not None
+
     def made(self) -> dict[Name, set[str]]:
         """The artifacts that it logged, with the aliases and digests that name exactly these versions."""
         names: dict[Name, set[str]] = defaultdict(set)

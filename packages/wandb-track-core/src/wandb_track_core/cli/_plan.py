@@ -15,6 +15,10 @@ from ._files import missing
 from ._order import Name, Unit, group, levels
 
 FORMAT = 1
+_EMPTY = (
+    "its log holds no run. Where its process was killed before the client wrote anything, or has only just started, "
+    "nothing is lost: delete the folder, or sync later"
+)
 
 
 @dataclass
@@ -24,12 +28,14 @@ class Plan:
     Attributes:
         levels: Runs to sync, in order; those of a level at once.
         already: Runs that are on the server.
-        incomplete: Runs of which files are missing, with their names.
+        incomplete: Runs of which something is missing or damaged, with what it is.
+        unreadable: What holds no run that could be read, with the reason.
     """
 
     levels: list[list[Unit]]
     already: list[Unit] = field(default_factory=list)
     incomplete: list[tuple[Unit, list[str]]] = field(default_factory=list)
+    unreadable: list[tuple[Path, str]] = field(default_factory=list)
 
     def makes(self) -> set[tuple[Name, str]]:
         """The versions of artifacts, by name and alias, that the runs to sync bring to the server."""
@@ -48,13 +54,16 @@ def plan(paths: Iterable[str | Path], *, entity: str = "", project: str = "", ur
     """
     found = Plan([])
     todo = []
-    for unit in group(find(paths), entity, project):
+    runs = find(paths)
+    for run in runs:
+        if not run.is_begun:
+            found.unreadable.append((run.place, "; ".join(run.faults) or _EMPTY))
+    for unit in group([run for run in runs if run.is_begun], entity, project):
         if is_synced(unit, url) and not any(mark_of(run, url).get("unlinked") for run in unit.fragments):
             found.already.append(unit)
             continue
         todo.append(unit)
-        lines = [line for run in unit.fragments for line in missing(run)] if not is_uploaded(unit, url) else []
-        if lines:
+        if not is_uploaded(unit, url) and (lines := [*missing(unit)]):
             found.incomplete.append((unit, lines))
     found.levels = levels(todo)
     return found
@@ -71,12 +80,13 @@ def is_uploaded(unit: Unit, url: str | None = None) -> bool:
 
 
 def mark_of(run: Run, url: str | None) -> dict[str, Any]:
-    """What a sync to this server noted beside a fragment; empty for nothing."""
+    """What a sync to this server noted beside a fragment; empty where that has been written to since."""
     try:
         mark: dict[str, Any] = json.loads(run.marker.read_text())
     except (OSError, ValueError):
         return {}
-    return mark if url in (None, mark.get("url")) and mark.get("format") == FORMAT else {}
+    is_of_now = mark.get("format") == FORMAT and mark.get("log_size") == run.log_size
+    return mark if is_of_now and url in (None, mark["url"]) else {}
 
 
 def write_mark(unit: Unit, url: str, *, complete: bool, unlinked: list[str] | None = None) -> None:
@@ -89,10 +99,17 @@ def write_mark(unit: Unit, url: str, *, complete: bool, unlinked: list[str] | No
         unlinked: Versions that it used and that the server does not know; they are looked for again.
     """
     for run in unit.fragments:
-        mark = {"format": FORMAT, "complete": complete, "url": url, "run": unit.path, "unlinked": unlinked or []}
+        mark = {
+            "format": FORMAT,
+            "complete": complete,
+            "url": url,
+            "run": unit.path,
+            "log_size": run.log_size,
+            "unlinked": unlinked or [],
+        }
         partial = run.marker.with_name(f"{run.marker.name}.{os.getpid()}")
         partial.write_text(json.dumps(mark) + "\n")
         partial.replace(run.marker)
-        if complete and not run.is_packed:
+        if complete and unit.is_closed and not run.is_packed:
             # By this the client's own sync knows.
             (run.place / f"{run.log}.synced").touch()

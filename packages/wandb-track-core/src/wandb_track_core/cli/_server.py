@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wandb_track_core import _client
 from wandb_track_core.errors import TrackError
 
 from ._order import Name, Unit
@@ -58,6 +59,8 @@ class Server:
             api = wandb.Api(timeout=GREETING)
             self.url, self.entity = str(api.settings["base_url"]), str(api.default_entity or "")
         except Exception as error:
+            # The client's service may go on trying for minutes, for which this process would wait at its end.
+            _client.renew_service()
             raise ServerError(f"cannot ask the server: {error}") from error
 
     @property

@@ -17,6 +17,8 @@ from ._order import Name, Unit, group
 from ._plan import is_synced
 
 _SHOWN_METRICS = 4
+_TITLES = ("id", "project", "group", "state", "metrics", "artifacts", "size", "synced")
+_NUMBERS = ("artifacts", "size")
 
 
 def runs(paths: list[Path], *, as_json: bool) -> int:
@@ -25,25 +27,28 @@ def runs(paths: list[Path], *, as_json: bool) -> int:
     if as_json:
         _print_json([_facts(unit) for unit in units])
         return 0
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for title in ("id", "project", "group", "state", "metrics", "artifacts", "size", "synced"):
-        table.add_column(title, justify="right" if title in ("artifacts", "size") else "left", overflow="fold")
-    for unit in units:
-        last = unit.fragments[-1]
-        table.add_row(
-            unit.id,
-            "/".join(part for part in (unit.entity, unit.project) if part),
-            last.group,
-            last.state,
-            _metrics(unit),
-            str(sum(len(run.artifacts) for run in unit.fragments)),
-            _bytes(sum(run.size for run in unit.fragments)),
-            "yes" if is_synced(unit) else "by wandb" if _is_synced_by_client(unit) else "no",
-        )
-    _print(table if units else "no offline runs here")
+    rows = [_TITLES, *map(_row, units)] if units else [("no offline runs here",)]
+    widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
+    # Not by rich, which takes longer over a thousand rows than it takes to read the runs.
+    for row in rows:
+        cells = zip(_TITLES, row, widths)  # noqa: B905
+        line = (f"{cell:{'>' if title in _NUMBERS else '<'}{width}}" for title, cell, width in cells)
+        sys.stdout.write("  ".join(line).rstrip() + "\n")
     return 0
+
+
+def _row(unit: Unit) -> tuple[str, ...]:
+    last = unit.fragments[-1]
+    return (
+        unit.id,
+        "/".join(part for part in (unit.entity, unit.project) if part),
+        last.group,
+        last.state,
+        _metrics(unit),
+        str(sum(len(run.artifacts) for run in unit.fragments)),
+        _bytes(sum(run.size for run in unit.fragments)),
+        "yes" if is_synced(unit) else "by wandb" if _is_synced_by_client(unit) else "no",
+    )
 
 
 def show(name: str, paths: list[Path], *, as_json: bool) -> int:
@@ -191,7 +196,7 @@ def _title(unit: Unit) -> str:
 
 def _metrics(unit: Unit) -> str:
     found = {key: value for run in unit.fragments for key, value in run.metrics.items()}
-    shown = [f"{key}={_short(value)}" for key, value in list(found.items())[:_SHOWN_METRICS]]
+    shown = [f"{key}={_short(value)}" for key, value in sorted(found.items())[:_SHOWN_METRICS]]
     more = len(found) - _SHOWN_METRICS
     return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
 

@@ -33,7 +33,9 @@ class Report:
         synced: Runs that are now on the server, whole.
         already: Runs that were there already.
         failed: Runs that are not, with the reasons.
-        incomplete: Runs of which files are missing, with their names; nothing of these was synced.
+        incomplete: Runs of which something is missing or damaged, with what it is; nothing of these was synced.
+        unreadable: What holds no run that could be read, with the reason.
+        kept: Runs that were not deleted when they were to be, with the reason.
         unlinked: Runs that used what the server does not know, with the names. They are looked at again next time.
     """
 
@@ -41,12 +43,14 @@ class Report:
     already: list[Unit] = field(default_factory=list)
     failed: list[tuple[Unit, list[str]]] = field(default_factory=list)
     incomplete: list[tuple[Unit, list[str]]] = field(default_factory=list)
+    unreadable: list[tuple[Path, str]] = field(default_factory=list)
+    kept: list[tuple[Unit, str]] = field(default_factory=list)
     unlinked: list[tuple[Unit, list[str]]] = field(default_factory=list)
 
     @property
     def is_good(self) -> bool:
         """Whether everything is on the server."""
-        return not self.failed and not self.incomplete
+        return not (self.failed or self.incomplete or self.unreadable)
 
 
 @dataclass
@@ -87,7 +91,7 @@ class Sync:
         self._plan = plan
         self._server = server
         self._progress = progress
-        self.report = Report(already=list(plan.already), incomplete=plan.incomplete)
+        self.report = Report(already=list(plan.already), incomplete=plan.incomplete, unreadable=plan.unreadable)
         for level in plan.levels:
             for unit in level:
                 unit.entity = unit.entity or server.entity
@@ -101,11 +105,27 @@ class Sync:
             for at in range(0, len(units), AT_ONCE):
                 self._sync_some(units[at : at + AT_ONCE])
 
-    def clean(self) -> None:
-        """Delete what is safely on the server."""
+    def clean(self, *, killed: bool) -> None:
+        """Delete what is safely on the server.
+
+        Args:
+            killed: Also runs that were never closed, which may still be written to.
+        """
         for unit in (*self.report.synced, *self.report.already):
-            for run in unit.fragments:
-                _delete(run)
+            try:
+                with ExitStack() as locks:
+                    lock(unit, locks, wait=True)
+                    if not (unit.is_closed or killed):
+                        self.report.kept.append((unit, "it was never closed, so it may still be written to"))
+                    elif any(_has_grown(run) for run in unit.fragments):
+                        self.report.kept.append((unit, "it was written to during the sync"))
+                    else:
+                        for run in unit.fragments:
+                            _delete(run)
+            except FileNotFoundError:
+                continue  # Another sync was faster.
+            except OSError as error:
+                self.report.kept.append((unit, str(error)))
 
     def _sync_some(self, units: list[Unit]) -> None:
         busy = []
@@ -118,7 +138,7 @@ class Sync:
                 except BlockingIOError:
                     busy.append(unit)
                 except OSError as error:
-                    self.report.failed.append((unit, [f"its folder cannot be written to: {error}"]))
+                    self._note_unlocked(unit, error)
             self._sync_locked(mine, held)
         for unit in busy:
             # Another sync is at it; while waiting, no lock is held for which that one could wait.
@@ -126,9 +146,20 @@ class Sync:
                 try:
                     held = lock(unit, locks, wait=True)
                 except OSError as error:
-                    self.report.failed.append((unit, [f"another sync took its folder away: {error}"]))
+                    self._note_unlocked(unit, error)
                     continue
                 self._sync_locked([unit], held)
+
+    def _note_unlocked(self, unit: Unit, error: OSError) -> None:
+        if any(run.place.exists() for run in unit.fragments):
+            reasons = [f"its folder cannot be written to: {error}"]
+        else:
+            # Another sync may have brought the run to the server, and deleted it here.
+            reasons = _attempt(lambda: [*self._server.check(unit, FROM_THE_BEGINNING)])
+        if reasons:
+            self.report.failed.append((unit, reasons))
+        else:
+            self.report.already.append(unit)
 
     def _sync_locked(self, units: list[Unit], held: list[int]) -> None:
         url = self._server.url
@@ -240,4 +271,10 @@ def _delete(run: Run) -> None:
         for path in (run.place, run.marker, run.lock):
             path.unlink(missing_ok=True)
     else:
-        shutil.rmtree(run.place, ignore_errors=True)
+        # At once, so that no other sync finds half of it.
+        gone = run.place.rename(run.place.with_name(f"{run.place.name}.deleted"))
+        shutil.rmtree(gone, ignore_errors=True)
+
+
+def _has_grown(run: Run) -> bool:
+    return not run.is_packed and (run.place / run.log).stat().st_size != run.log_size
