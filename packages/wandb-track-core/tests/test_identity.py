@@ -7,7 +7,15 @@ import string
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wandb_track_core import ArgumentError, TaskIdentity, TrackedRun, legal_alias, legal_artifact_name, legal_id, legal_tags
+from wandb_track_core import (
+    ArgumentError,
+    TaskIdentity,
+    TrackedRun,
+    legal_alias,
+    legal_artifact_name,
+    legal_id,
+    legal_tags,
+)
 
 LEGAL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 texts = st.one_of(

@@ -60,8 +60,8 @@ class TrackedRun:
             where that stayed offline and is closed.
         login_optional: What it means that there is neither a key nor a login, nor a terminal to ask for one:
             False, the user's mistake, which raises; True, that the run is to be kept offline.
-        **arguments: Everything else that `wandb.init` takes, such as `project`, `id`, `config` or `mode`. `dir` can also
-            be a function, which is asked where a run is opened, and not otherwise.
+        **arguments: Everything else that `wandb.init` takes, such as `project`, `id`, `config` or `mode`. `dir` can
+            also be a function, which is asked where a run is opened, and not otherwise.
 
     Attributes:
         identity: As given.

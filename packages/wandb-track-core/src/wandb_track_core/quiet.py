@@ -69,7 +69,6 @@ class QuietRun:
 
     Attributes:
         id: One that nobody else has. It names no run.
-        dir: An empty folder, made when it is asked for, and removed with the run.
         config: What the user put there, so that code which reads its config back goes on working.
         summary: Likewise.
         disabled: True, as a disabled run of the client says of itself.
@@ -93,6 +92,7 @@ class QuietRun:
 
     @cached_property
     def dir(self) -> str:
+        """An empty folder, made when it is asked for, and removed with the run."""
         import shutil
         import tempfile
         import weakref
