@@ -463,9 +463,9 @@ def test_a_quiet_run_has_values_of_the_same_types_as_a_disabled_run_of_the_clien
 
 def test_a_quiet_run_has_an_empty_folder_once_it_is_asked_for_it():
     run = QuietRun()
-    with open(os.path.join(run.dir, "model.bin"), "w") as file:
-        file.write("model")
     folder = run.dir
+    with open(os.path.join(folder, "model.bin"), "w") as file:
+        file.write("model")
     assert os.listdir(folder) == ["model.bin"]
     del run
     assert not os.path.exists(folder)

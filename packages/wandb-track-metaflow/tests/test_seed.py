@@ -132,4 +132,4 @@ def test_switched_off_by_the_environment_a_flow_runs_and_leaves_no_file_of_the_c
     done = place.run("seed_step.py", "--model_file_name", model.path)
     assert done.runs == []
     assert not (place.folder / "wandb").exists()
-    assert [path for path in (place.folder / "home").rglob("*wandb*")] == []
+    assert list((place.folder / "home").rglob("*wandb*")) == []
