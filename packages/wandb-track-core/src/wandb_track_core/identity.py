@@ -132,8 +132,7 @@ def check_identity(identity: Any) -> TaskIdentity:
     for name, kind in _LISTS.items():
         parts = getattr(identity, name)
         if not isinstance(parts, tuple | list) or not all(isinstance(part, kind) for part in parts):
-            remedy = "Give a tuple of texts." if kind is str else "Give a tuple of numbers and texts."
-            raise ArgumentError(f"identity.{name}", parts, remedy)
+            raise ArgumentError(f"identity.{name}", parts, "Give a tuple of texts; indices may be numbers, too.")
     for name, number in (("attempt", identity.attempt), ("rank", identity.rank)):
         is_number = isinstance(number, int) and not isinstance(number, bool) and number >= 0
         if not (is_number or (name == "rank" and number is None)):
