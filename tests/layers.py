@@ -56,20 +56,29 @@ def may_use_client(path: Path) -> bool:
     return bool({"_client", "cli"} & set(path.parts))
 
 
-def imports(tree: ast.Module) -> Iterator[tuple[ast.stmt, str, bool]]:
-    """Yield each import statement that runs, the top-level name it imports, and whether it runs at import time."""
+def imports(tree: ast.Module) -> Iterator[tuple[ast.stmt | ast.expr, str, bool]]:
+    """Yield each import that runs, the top-level name it imports, and whether it runs at import time.
+
+    An import is a statement, or a call of `import_module` or `__import__` with the name as it is.
+    """
     pending: list[tuple[ast.AST, bool]] = [(tree, True)]
     while pending:
         node, at_module_level = pending.pop()
-        if isinstance(node, ast.Import):
-            yield from ((node, alias.name.split(".")[0], at_module_level) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            yield node, str(node.module).split(".")[0], at_module_level
-        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            pending += [(child, at_module_level) for child in node.orelse]
-        else:
-            inside = at_module_level and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-            pending += [(child, inside) for child in ast.iter_child_nodes(node)]
+        match node:
+            case ast.Import():
+                yield from ((node, alias.name.split(".")[0], at_module_level) for alias in node.names)
+            case ast.ImportFrom(level=0):
+                yield node, str(node.module).split(".")[0], at_module_level
+            case ast.Call(
+                func=ast.Name("import_module" | "__import__") | ast.Attribute(attr="import_module"),
+                args=[ast.Constant(str(name)), *_],
+            ):
+                yield node, name.split(".")[0], at_module_level
+            case ast.If(test=ast.Name("TYPE_CHECKING") | ast.Attribute(attr="TYPE_CHECKING")):
+                pending += [(child, at_module_level) for child in node.orelse]
+                continue
+        inside = at_module_level and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        pending += [(child, inside) for child in ast.iter_child_nodes(node)]
 
 
 if __name__ == "__main__":

@@ -33,6 +33,20 @@ def test_no_import_of_the_packages_breaks_a_rule():
         ),
         ("wandb_track_serializers", "class A:\n    import pandas as pd", "pandas is imported at module level"),
         ("wandb_track_core", "def f():\n    import wandb", "of the core may import wandb"),
+        (
+            "wandb_track_flyte",
+            "from typing import TYPE_CHECKING\nif not TYPE_CHECKING:\n    import torch",
+            "torch is imported at module level",
+        ),
+        (
+            "wandb_track_flyte",
+            "import typing\nif typing.TYPE_CHECKING:\n    pass\nelse:\n    import torch",
+            "torch is imported at module level",
+        ),
+        ("wandb_track_core", 'import importlib\nimportlib.import_module("torch.nn")', "torch is imported at module"),
+        ("wandb_track_core", 'from importlib import import_module\nimport_module("torch")', "torch is imported at mod"),
+        ("wandb_track_core", 'x = __import__("pandas")', "pandas is imported at module level"),
+        ("wandb_track_core", 'def f():\n    __import__("metaflow")', "must not import metaflow"),
         ("metaflow_extensions", "import wandb_track_metaflow", "must import nothing of ours"),
     ],
 )

@@ -41,6 +41,7 @@ NOTES = ("NotRepresentableError",)
 """Reasons that become part of a longer sentence: "... was pickled: {reason}; reading it will need trusted=True"."""
 INNER = {
     ("wandb_track_core/_bounded.py", "TimeoutError"): "the policy's line, which ends with the command that syncs",
+    ("wandb_track_core/_client/_successor.py", "RuntimeError"): "the policy's line: the rest was not tracked, and why",
     ("wandb_track_core/_log.py", "ValueError"): "a log that was cut off is read up to there",
     ("wandb_track_core/cli/_rewrite.py", "FileNotFoundError"): "the sync's list of missing files",
     ("wandb_track_core/cli/_server.py", "ServerError"): "the sync's list of what is not on the server, and why",

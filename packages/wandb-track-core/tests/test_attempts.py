@@ -58,6 +58,24 @@ def test_with_resume_the_attempts_continue_one_run_its_steps_config_and_notes(wa
     assert held.exit_code == 0
 
 
+def test_the_environment_can_ask_for_resuming_too(wandb_env, monkeypatch):
+    monkeypatch.setenv("WANDB_RESUME", "allow")
+    with attempt(1) as run:
+        assert run.id == "e1-n0"
+
+
+@pytest.mark.parametrize("by", ["argument", "settings", "environment"])
+def test_a_run_that_is_resumed_from_one_of_its_steps_keeps_its_id(wandb_env, monkeypatch, by):
+    """`resume_from` names the run: an id of the task's own would be another one."""
+    moment = {"resume_from": "earlier?_step=3"}
+    if by == "environment":
+        monkeypatch.setenv("WANDB_RESUME_FROM", moment["resume_from"])
+    arguments = {"argument": moment, "settings": {"settings": wandb.Settings(**moment)}, "environment": {}}[by]
+    with attempt(1, **arguments) as run:
+        assert run.id == "earlier"
+        assert run.config["chain"]["attempt"] == 1
+
+
 def test_the_same_id_twice_at_once_gives_the_second_run_an_id_beside_it(wandb_env, capfd):
     with attempt(0) as first, attempt(0) as second:
         assert first.id == "e1-n0-0"

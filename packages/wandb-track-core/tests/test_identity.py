@@ -7,7 +7,15 @@ import string
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wandb_track_core import TaskIdentity, legal_alias, legal_artifact_name, legal_id, legal_tags
+from wandb_track_core import (
+    ArgumentError,
+    TaskIdentity,
+    TrackedRun,
+    legal_alias,
+    legal_artifact_name,
+    legal_id,
+    legal_tags,
+)
 
 LEGAL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 texts = st.one_of(
@@ -91,6 +99,44 @@ def test_the_stable_id_is_shared_by_all_attempts_and_is_none_of_theirs():
     attempts = [TaskIdentity("any", "t", key=("e", "n0"), attempt=n) for n in range(3)]
     assert {each.stable_id for each in attempts} == {"e-n0"}
     assert len({each.run_id for each in attempts} | {"e-n0"}) == 4
+
+
+@given(keys, attempts, keys)
+def test_a_stable_id_is_an_attempts_id_only_where_the_key_goes_on_with_that_attempt(key, attempt, other):
+    """Both stay readable, so an orchestrator's keys must not be longer for some tasks by a number at their end."""
+    for stable_key in (other, (*key, str(attempt))):
+        one = TaskIdentity("any", "task", key=key, attempt=attempt)
+        stable = TaskIdentity("any", "task", key=stable_key)
+        assert (one.run_id == stable.stable_id) == (stable_key == (*key, str(attempt)))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("task", None),
+        ("orchestrator", ""),
+        ("workflow", 3),
+        ("key", "e1"),
+        ("key", (1,)),
+        ("tags", "abc"),
+        ("values", ["a", None]),
+        ("indices", (1.5,)),
+        ("attempt", "1"),
+        ("attempt", -1),
+        ("attempt", True),
+        ("rank", "0"),
+        ("details", ["a"]),
+    ],
+)
+def test_an_identity_that_cannot_be_meant_is_refused_by_the_name_of_what_is_wrong_in_it(field, value):
+    identity = TaskIdentity("any", "train")._replace(**{field: value})
+    with pytest.raises(ArgumentError, match=rf"identity\.{field} (is missing|cannot be)"):
+        TrackedRun(identity)
+
+
+def test_what_is_no_identity_is_refused():
+    with pytest.raises(ArgumentError, match=r"identity cannot be .*of type tuple"):
+        TrackedRun(("any", "train"))
 
 
 def test_the_name_tells_workflow_execution_task_siblings_and_attempt():

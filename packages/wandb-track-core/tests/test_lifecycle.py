@@ -1,6 +1,10 @@
 """A tracked run: opened, made current, and closed with the task's true outcome, whatever runs beside it."""
 
 import asyncio
+import concurrent.futures
+import copy
+import itertools
+import os
 import pickle
 import sys
 import threading
@@ -169,6 +173,43 @@ def test_plain_wandb_init_inside_a_task_gives_the_tasks_run(wandb_env):
     assert len(find_runs(wandb_env)) == 1
 
 
+def test_plain_wandb_init_gives_each_of_several_tasks_at_once_its_own_run(wandb_env):
+    """Asyncio tasks, and threads."""
+
+    async def task(number):
+        async with tracked(number) as run:
+            await asyncio.sleep(0.01)
+            assert wandb.init() is run
+            wandb.init().log({"number": number})
+
+    async def main():
+        await asyncio.gather(*(task(number) for number in range(3)))
+
+    def work(number):
+        with tracked(number):
+            ready.wait()
+            wandb.init().log({"number": number})
+
+    asyncio.run(main())
+    ready = threading.Barrier(3)
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        list(pool.map(work, range(3, 6)))
+    assert {run.id: run.values("number") for run in find_runs(wandb_env)} == {f"e1-n{n}-0": [n] for n in range(6)}
+
+
+def test_plain_wandb_init_in_a_task_that_is_not_tracked_gives_its_quiet_run(wandb_env):
+    before = wandb.init
+    with tracked(mode="disabled") as quiet:
+        with wandb.init(config={"lr": 1}) as run:
+            run.log({"loss": 1})
+        assert run is quiet
+        assert quiet.config.lr == 1
+        with tracked(1) as inner:
+            assert wandb.init() is inner
+    assert wandb.init is before
+    assert [run.id for run in find_runs(wandb_env)] == ["e1-n1-0"]
+
+
 def test_a_task_that_finishes_its_run_itself_ends_as_it_would_have(wandb_env):
     with tracked():
         wandb.log({"loss": 1.0})
@@ -231,6 +272,39 @@ def test_32_threads_each_log_to_their_own_run(wandb_env):
     kept = find_runs(wandb_env)
     assert len(kept) == 32
     assert all(set(run.values("number")) == {int(run.id.split("-")[1][1:])} for run in kept)
+
+
+@pytest.mark.parametrize("order", itertools.permutations("abc"), ids="".join)
+def test_runs_that_are_not_closed_in_the_order_of_their_opening_never_leave_a_closed_one_current(order):
+    halves = {name: TrackedRun(IDENTITY, mode="disabled") for name in "abc"}
+    runs = {name: half.open() for name, half in halves.items()}
+    for number, name in enumerate(order, 1):
+        halves[name].close()
+        left = [run for name, run in runs.items() if name not in order[:number]]
+        if left:
+            assert current_run() is left[-1]
+    with pytest.raises(NoCurrentRunError):
+        current_run()
+
+
+def test_a_task_that_is_cancelled_while_its_run_opens_ends_that_run_as_failed(wandb_env):
+    async def main():
+        task = asyncio.create_task(enter())
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        with pytest.raises(NoCurrentRunError):
+            current_run()
+
+    async def enter():
+        async with tracked():
+            raise AssertionError("the task was cancelled before")
+
+    asyncio.run(main())
+    (kept,) = find_runs(wandb_env)
+    assert kept.exit_code == 1
+    assert kept.summary["exception"]["type"] == "asyncio.exceptions.CancelledError"
 
 
 def test_a_thread_of_the_task_finds_the_only_open_run(wandb_env):
@@ -335,6 +409,14 @@ def test_a_policy_that_cannot_be_meant_is_refused_at_once_by_name(arguments, nam
     assert type(arguments[named]).__name__ in str(raised.value)
 
 
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda error: pickle.loads(pickle.dumps(error))])
+def test_an_argument_error_can_be_copied_and_sent_to_another_process_and_does_not_keep_what_was_given(again):
+    error = ArgumentError("secret", "5ec4e7", "Give where the key is.")
+    same = again(error)
+    assert (type(same), str(same), same.argument) == (ArgumentError, str(error), "secret")
+    assert "5ec4e7" not in repr(vars(error)) + repr(error.args)
+
+
 def test_tags_given_as_one_text_are_refused_before_they_become_letters(wandb_env):
     with pytest.raises(ArgumentError, match=r"tags=\['best'\]"):
         tracked(tags="best").open()
@@ -358,9 +440,32 @@ def test_cloudpickle_still_takes_the_wandb_module_by_its_name(wandb_env):
 def test_a_quiet_run_answers_every_call_and_keeps_the_config_readable():
     run = QuietRun({"lr": 0.1})
     assert run.config["lr"] == run.config.lr == 0.1
+    run.config.setdefaults({"lr": 0.2, "batch": 8})
+    assert run.config.as_dict() == {"lr": 0.1, "batch": 8}
     assert run.log({"a": 1}) is None
-    assert run.log_artifact("artifact") == "artifact"
+    assert not run.log_artifact("artifact").wait().version
     assert not run.use_artifact("a:latest")
     assert list(run.scan_history()) == []
     with run as same:
         assert same is run
+
+
+def test_a_quiet_run_has_values_of_the_same_types_as_a_disabled_run_of_the_client(wandb_env):
+    """What tells the client's own state (its settings, what it shows in a notebook) may be missing there."""
+    theirs, ours = wandb.init(mode="disabled", config={"a": 1}), QuietRun({"a": 1})
+    plain = (str, int, float, tuple, type(None))
+    names = [name for name in dir(theirs) if not name.startswith("_")]
+    values = {name: getattr(theirs, name) for name in names}
+    kinds = {name: type(value) for name, value in values.items() if isinstance(value, plain)}
+    assert {"id", "name", "dir", "start_time", "sweep_id", "tags"} <= set(kinds)
+    assert {name: type(getattr(ours, name)) for name in kinds} == kinds
+
+
+def test_a_quiet_run_has_an_empty_folder_once_it_is_asked_for_it():
+    run = QuietRun()
+    folder = run.dir
+    with open(os.path.join(folder, "model.bin"), "w") as file:
+        file.write("model")
+    assert os.listdir(folder) == ["model.bin"]
+    del run
+    assert not os.path.exists(folder)

@@ -5,7 +5,7 @@ import threading
 from wandb_track_core import _log
 from wandb_track_core.offline import find
 from wandb_track_core.packing import store
-from wandb_track_testing.plugin import isolated_env, run_python
+from wandb_track_testing.plugin import isolated_env, run_python, valid_key
 
 STORED = """
 import shutil, sys
@@ -27,6 +27,18 @@ def refuse(tar):
     raise OSError("the bucket is gone")
 
 with TrackedRun(TaskIdentity("chain", "t", key=("e", "refused")), project="p", store=refuse) as run:
+    run.log({"x": 1})
+"""
+
+KEYED = """
+import os, shutil, sys
+from wandb_track_core import TaskIdentity, TrackedRun
+
+def put(tar):
+    return shutil.copy(tar, sys.argv[1])
+
+key = os.environ["TEAM_KEY"]
+with TrackedRun(TaskIdentity("chain", "t", key=("e",)), project="p", store=put, api_key=key) as run:
     run.log({"x": 1})
 """
 
@@ -55,6 +67,19 @@ def test_what_is_stored_when_a_run_is_closed_is_the_whole_run(tmp_path):
     assert done.stderr.count(f"Sync it with: wandb-track sync {target}") == 20
     assert "Download s3://b/r.tar, and sync the copy with: wandb-track sync" in done.stderr
     assert "could not be stored elsewhere: the bucket is gone" in done.stderr
+
+
+def test_the_clients_own_logs_which_hold_the_key_under_its_debug_switches_are_not_stored(tmp_path):
+    target = tmp_path / "bucket"
+    target.mkdir()
+    debug = {"WANDB_DEBUG": "true", "WANDB_CORE_DEBUG": "true", "TEAM_KEY": valid_key}
+    run_python(KEYED, isolated_env(tmp_path, **debug), str(target))
+    (stored,) = target.iterdir()
+    (run,) = find([stored])
+    assert run.metrics["x"] == 1
+    key = valid_key.encode()
+    assert any(key in log.read_bytes() for log in tmp_path.rglob("debug*.log"))
+    assert key not in stored.read_bytes()
 
 
 def test_the_files_of_an_artifact_that_lies_elsewhere_are_kept_in_the_runs_folder(tmp_path):

@@ -25,6 +25,11 @@ def test_the_bare_decorator_says_what_it_misses():
             """Never reached."""
 
 
+def test_arguments_without_their_names_are_refused_by_what_python_takes_the_first_one_for():
+    with pytest.raises(ArgumentError, match=r"^task_function cannot be .*type str.*: Give .* by their names"):
+        wandb_init("p", "e", SECRET)
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
@@ -168,3 +173,21 @@ def test_a_runs_folder_is_a_flyte_directory_an_input_that_is_one_or_a_path(bench
     with pytest.raises(ArgumentError, match=r"dir cannot be what was given \(of type flytekit.types.file"):
         wrong(logs=FlyteFile(__file__), x=1)
     assert [run.folder.parent.parent for run in bench.runs(3)] == list(folders.values())
+
+
+@pytest.mark.parametrize("off", ["mode", "rank"])
+def test_a_folder_that_no_run_needs_is_not_downloaded(monkeypatch, place, off):
+    """Where tracking is switched off, and in the processes of a distributed task that open no run."""
+    if off == "rank":
+        monkeypatch.setenv("RANK", "1")
+        monkeypatch.setenv("WORLD_SIZE", "2")
+    asked = []
+    remote = FlyteDirectory(str(place / "given"), downloader=lambda: asked.append("given"))
+
+    @wandb_init(**GIVEN, dir="logs", mode="disabled" if off == "mode" else "offline")
+    @task
+    def train(logs: FlyteDirectory) -> int:
+        return 1
+
+    assert train.task_function(logs=remote) == 1
+    assert asked == []

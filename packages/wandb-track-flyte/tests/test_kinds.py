@@ -16,6 +16,12 @@ def logged(runs, name, key):
     return [run.values(key) for run in runs if run.job_type == name]
 
 
+def serialized_context():
+    """What a dynamic task finds in its container, to register what it plans."""
+    settings = SerializationSettings(ImageConfig.from_images("registry.test/image:v7"), PROJECT, DOMAIN, version="v7")
+    return settings.with_serialized_context().env[SERIALIZED_CONTEXT_ENV_VAR]
+
+
 @pytest.mark.parametrize("task", ["above", "below", "async_above", "async_below"])
 def test_a_task_in_its_container_is_one_run_that_says_which_task_attempt_it_is(bench, task):
     assert bench.execute(task, {"x": 4}).outputs == {"o0": 5}
@@ -24,7 +30,9 @@ def test_a_task_in_its_container_is_one_run_that_says_which_task_attempt_it_is(b
     assert run.values("x") == [4]
     assert run.exit_code == 0
     url = "https://flyte.test/console/projects/flytesnacks/domains/development/executions/f6af03c1/nodeId/n0/nodes"
-    assert run.config["flyte"] == {
+    facts = dict(run.config["flyte"])
+    assert facts.pop("raw_outputs").endswith("/raw/zz/f6af03c1-n0-0")
+    assert facts == {
         "workflow": "flows.training_workflow",
         "execution": "f6af03c1",
         "project": "flytesnacks",
@@ -82,13 +90,32 @@ def test_a_workflow_runs_dynamic_map_nested_cached_and_otherwise_decorated_tasks
 
 @pytest.mark.parametrize("order", BOTH_ORDERS)
 def test_a_dynamic_task_in_its_container_is_one_run_and_only_plans_its_children(bench, order):
-    settings = SerializationSettings(ImageConfig.from_images("registry.test/image:v7"), PROJECT, DOMAIN, version="v7")
-    context = settings.with_serialized_context().env[SERIALIZED_CONTEXT_ENV_VAR]
-    outcome = bench.execute(f"dynamic_{order}", {"n": 2}, {SERIALIZED_CONTEXT_ENV_VAR: context})
+    outcome = bench.execute(f"dynamic_{order}", {"n": 2}, {SERIALIZED_CONTEXT_ENV_VAR: serialized_context()})
     assert bench.run().values("children") == [2]
     plan = dynamic_job_pb2.DynamicJobSpec.FromString(outcome.futures)
     assert len(plan.nodes) == 2
     assert {template.config.get("link_type") for template in plan.tasks} == {"wandb-execution-id"}
+
+
+def test_a_map_task_in_a_dynamic_task_is_planned_and_each_element_has_a_run_below_the_node_of_its_parent(bench):
+    """The parent in its container, where it only plans, and each element in its own."""
+    outcome = bench.execute("dynamic_map", {"n": 2}, {SERIALIZED_CONTEXT_ENV_VAR: serialized_context()})
+    plan = dynamic_job_pb2.DynamicJobSpec.FromString(outcome.futures)
+    (node,) = plan.nodes
+    assert {template.config.get("link_type") for template in plan.tasks} == {"wandb-execution-id"}
+    for index in (0, 1):
+        bench.execute("above", {"x": [0, 1]}, node=f"n0-0-{node.id}", index=index)
+    parent, *elements = bench.runs(3)
+    assert parent.id == "f6af03c1-n0-0"
+    assert [run.id for run in elements] == [f"f6af03c1-n0-0-{node.id}-0-n{index}-0" for index in (0, 1)]
+    assert [run.values("x") for run in elements] == [[0], [1]]
+
+
+def test_a_map_task_in_a_dynamic_task_locally_is_a_run_for_each_element_beside_the_parents(bench, load):
+    assert load("kinds").dynamic_map(n=2) == [1, 2]
+    runs = bench.runs(3)
+    assert logged(runs, "dynamic_map", "children") == [[2]]
+    assert sorted(logged(runs, "above", "x")) == [[0], [1]]
 
 
 @pytest.mark.parametrize("order", BOTH_ORDERS)
@@ -169,6 +196,19 @@ def test_with_resume_all_attempts_are_one_run_whose_notes_keep_the_users_own(ben
     assert all(run.notes.splitlines()[1:] == ["my own words"] for run in runs)
 
 
+def test_with_resume_the_server_has_one_run_with_the_link_and_the_users_notes_once(bench, standin):
+    for attempt in (0, 1):
+        container = bench.container("kinds", "continued", {"x": attempt}, attempt=attempt)
+        bench.execute_in_process_of_its_own(container, WANDB_MODE="online", WANDB_BASE_URL=standin.url)
+    run = standin.run
+    assert run.id == "f6af03c1-n0"
+    assert run.values("x") == [0, 1]
+    link, words = run.notes.splitlines()
+    assert link.startswith("[Execution URL](https://flyte.test/")
+    assert words == "my own words"
+    assert run.config["flyte"]["attempts"] == [0, 1]
+
+
 def test_a_given_id_wins_and_the_users_notes_follow_the_link(bench):
     bench.execute("chosen_id", {"x": 1})
     run = bench.run()
@@ -178,15 +218,14 @@ def test_a_given_id_wins_and_the_users_notes_follow_the_link(bench):
     assert words == "what I wanted to try"
 
 
-def test_what_is_switched_off_costs_no_import_no_file_and_no_secret(bench):
-    """In a process of its own: whether the client was imported can be seen only there."""
-    container = bench.container("quiet", "switched_off", {"x": 1})
-    outcome = bench.execute_in_process_of_its_own(container, _FSEC_WANDB_WANDB_API_KEY=None, WANDB_MODE="online")
+@pytest.mark.parametrize(("task", "mode"), [("switched_off", "online"), ("plain", "disabled")])
+def test_what_is_switched_off_costs_no_import_no_file_and_no_secret(bench, task, mode):
+    """By its argument or by the environment. In a process of its own: only there can be seen what was imported."""
+    container = bench.container("quiet", task, {"x": 1})
+    empty = container.folder / "empty"
+    places = {f"WANDB_{name}": str(empty) for name in ("DIR", "DATA_DIR", "CACHE_DIR", "CONFIG_DIR")}
+    env = {"_FSEC_WANDB_WANDB_API_KEY": None, "WANDB_MODE": mode, **places}
+    outcome = bench.execute_in_process_of_its_own(container, **env)
     assert outcome.outputs == {"o0": "<QuietRun: this task is not tracked>, wandb is imported: False"}
-    assert bench.runs(0) == []
-
-
-def test_the_environment_switches_off_as_well(bench):
-    off = {"WANDB_MODE": "disabled", "_FSEC_WANDB_WANDB_API_KEY": None}
-    assert bench.execute("below", {"x": 4}, off).outputs == {"o0": 5}
+    assert not empty.exists()
     assert bench.runs(0) == []

@@ -26,7 +26,7 @@ def test_a_raising_task_ends_its_run_as_failed(bench):
 def test_coroutine_tasks_are_awaited_inside_their_run(bench, load):
     """There: the coroutine is returned after the run was finished, and never awaited below `@task`."""
     for task in ("async_above", "async_below"):
-        assert inspect.iscoroutinefunction(load("kinds").async_below.task_function)
+        assert inspect.iscoroutinefunction(getattr(load("kinds"), task).task_function)
         assert bench.execute(task, {"x": 4}).outputs == {"o0": 5}
     assert [run.values("x") for run in bench.runs(2)] == [[4], [4]]
 

@@ -1,4 +1,4 @@
-"""The examples of the README run."""
+"""The examples of the README run: those that are no fragments, which are marked in the line before."""
 
 import importlib
 import re
@@ -9,7 +9,7 @@ README = Path(__file__).parent.parent / "README.md"
 
 
 def test_the_examples_of_the_readme_run_and_track(bench, tmp_path, monkeypatch):
-    examples = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
+    examples = re.findall(r"^\n```python\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
     assert examples
     monkeypatch.syspath_prepend(tmp_path)
     for number, example in enumerate(examples):

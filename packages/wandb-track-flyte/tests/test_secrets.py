@@ -1,6 +1,7 @@
 """The API key: when it is asked for, where it comes from, and what is said where it is missing."""
 
 import os
+import traceback
 
 import cloudpickle
 import pytest
@@ -58,6 +59,44 @@ def test_a_secret_is_found_wherever_flyte_puts_it(fresh_context, monkeypatch, tm
         (tmp_path / "key").write_text(f"{KEY}\n")
         monkeypatch.setenv("TEAM_KEY", str(tmp_path / "key"))
     assert key_of(secret, in_container=True) == KEY
+
+
+ANY, FILE = Secret.MountType.ANY, Secret.MountType.FILE
+
+
+def own(mount, key="WANDB_API_KEY"):
+    return Secret(group="wandb", key=key, env_var="TEAM_KEY", mount_requirement=mount)
+
+
+def test_a_variable_of_ones_own_may_hold_the_path_of_the_key_where_any_mount_will_do(monkeypatch, tmp_path):
+    (tmp_path / "key").write_text(f"{KEY}\n")
+    monkeypatch.setenv("TEAM_KEY", str(tmp_path / "key"))
+    assert key_of(own(ANY), in_container=True) == KEY
+
+
+@pytest.mark.parametrize("value", ["", "  ", "/nowhere/key"])
+def test_a_variable_of_ones_own_that_leads_nowhere_hides_no_key_that_flyte_has_put_elsewhere(monkeypatch, value):
+    monkeypatch.setenv("TEAM_KEY", value)
+    monkeypatch.setenv("_FSEC_WANDB_WANDB_API_KEY", KEY)
+    assert key_of(own(FILE), in_container=True) == KEY
+
+
+@pytest.mark.parametrize("held", ["the key", "a path that leads nowhere", "a folder"])
+def test_a_key_that_is_not_in_the_file_that_was_asked_for_is_missing_and_is_not_repeated(monkeypatch, tmp_path, held):
+    monkeypatch.delenv("_FSEC_WANDB_WANDB_API_KEY", raising=False)
+    monkeypatch.setenv("TEAM_KEY", {"the key": KEY, "a folder": str(tmp_path)}.get(held, "/nowhere/key"))
+    with pytest.raises(MissingKeyError, match="group='wandb', key='WANDB_API_KEY'") as raised:
+        key_of(own(FILE), in_container=True)
+    assert KEY not in "".join(traceback.format_exception(raised.value))
+    assert key_of(own(FILE), in_container=False) is None
+
+
+def test_a_secret_of_a_whole_group_that_is_mounted_as_a_folder_is_no_key(fresh_context, monkeypatch, tmp_path):
+    (tmp_path / "wandb").mkdir()
+    monkeypatch.setenv("FLYTE_SECRETS_DEFAULT_DIR", str(tmp_path))
+    FlyteContextManager.initialize()
+    with pytest.raises(MissingKeyError, match="group='wandb'"):
+        key_of(Secret(group="wandb"), in_container=True)
 
 
 @pytest.mark.parametrize("secret", [Secret(group="wandb", key="nowhere"), lambda: None, lambda: ""])

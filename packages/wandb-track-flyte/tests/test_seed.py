@@ -45,10 +45,20 @@ def test_pyflyte_run_without_a_login_keeps_the_run_offline_and_says_so_in_one_li
     assert f"wandb sync {run.folder}" in ours[0]
 
 
-@pytest.mark.parametrize("order", ["above", "below"])
-def test_pyflyte_run_writes_to_the_server_with_the_users_own_login(bench, order, standin):
-    """The secret is not there locally: what `wandb login` left, here its variable, serves."""
-    bench.pyflyte_run("seed", WORKFLOWS[order], **standin.env())
+@pytest.mark.parametrize(("order", "kept"), [("above", "variable"), ("below", "netrc"), ("above", "secret")])
+def test_pyflyte_run_writes_to_the_server_with_the_secret_or_else_the_users_own_login(
+    bench, place, order, kept, standin
+):
+    """Where the secret is not there locally, what `wandb login` left serves: its variable, or an entry in netrc."""
+    env = {**standin.env(), "WANDB_API_KEY": None}
+    if kept == "netrc":
+        machine = standin.url.removeprefix("http://")
+        (place / "netrc").write_text(f"machine {machine}\n  login user\n  password {valid_key}\n")
+        env["NETRC"] = str(place / "netrc")
+    else:
+        env[{"variable": "WANDB_API_KEY", "secret": "_FSEC_WANDB_WANDB_API_KEY"}[kept]] = valid_key
+    bench.pyflyte_run("seed", WORKFLOWS[order], **env)
+    (place / "netrc").unlink(missing_ok=True)
     check(standin.run, epochs=5)
     assert standin.run.keys == {valid_key}
     assert len(standin.run.id) == 8

@@ -125,3 +125,11 @@ def test_a_steps_own_decorator_wins_wholly(tracked):
     assert set(mid.made) == {"raw_df", "model_file"}
     assert mid.used == set()
     assert of(tracked, "both", "end").made == {}
+
+
+def test_switched_off_by_the_environment_a_flow_runs_and_leaves_no_file_of_the_client(workplace_of, model):
+    place = workplace_of("off", WANDB_MODE="disabled")
+    done = place.run("seed_step.py", "--model_file_name", model.path)
+    assert done.runs == []
+    assert not (place.folder / "wandb").exists()
+    assert list((place.folder / "home").rglob("*wandb*")) == []

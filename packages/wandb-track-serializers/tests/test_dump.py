@@ -20,6 +20,20 @@ from wandb_track_serializers import (
 )
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        UnsupportedValueError("model", "app.Model", "it holds a lock", "model.hooks[3]"),
+        TooLargeError("model", 7, 5, "Raise max_size."),
+        wts.UntrustedError("it is a pickle", "builtins.pickle", "app.Model"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_error_can_be_sent_to_another_process(error):
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
+
+
 class Holder:
     """Pickles; what it holds may not."""
 

@@ -30,9 +30,10 @@ def merge(identity: TaskIdentity, given: Mapping[str, Any], settings: Any) -> di
     for argument, (setting, variable) in _DERIVED.items():
         if given.get(argument) is None and setting_of(settings, setting) is None and not os.environ.get(variable):
             merged[argument] = getattr(identity, argument)
-    if given.get("id") is None and setting_of(settings, "run_id") is None:
-        merged["id"] = identity.stable_id if resume_of(given, settings) else identity.run_id
     is_resuming = resume_of(given, settings)
+    if given.get("id") is None and setting_of(settings, "run_id") is None:
+        moment = _chosen("resume_from", given, settings)
+        merged["id"] = _run_of(moment) if moment else identity.stable_id if is_resuming else identity.run_id
     if not is_resuming:
         merged["config"] = _config(identity, given.get("config"))
     tags = given.get("tags")
@@ -54,17 +55,17 @@ def with_link(link: str, notes: str | None) -> str:
 
 def resume_of(given: Mapping[str, Any], settings: Any) -> bool:
     """Whether the run is to continue one that may be there already."""
-    return (given.get("resume") or setting_of(settings, "resume")) in _RESUMING
+    return _chosen("resume", given, settings) in _RESUMING or bool(_chosen("resume_from", given, settings))
 
 
 def is_disabled(given: Mapping[str, Any], settings: Any) -> bool:
     """Whether tracking is switched off, found out without the client."""
-    return bool(_mode(given, settings) == "disabled")
+    return bool(_chosen("mode", given, settings) == "disabled")
 
 
 def is_offline(given: Mapping[str, Any], settings: Any) -> bool:
     """Whether no server is to be reached, so that nobody need be asked for a key."""
-    return _mode(given, settings) in ("offline", "dryrun")
+    return _chosen("mode", given, settings) in ("offline", "dryrun")
 
 
 def setting_of(settings: Any, name: str) -> Any:
@@ -74,8 +75,13 @@ def setting_of(settings: Any, name: str) -> Any:
     return getattr(settings, name) if name in getattr(settings, "model_fields_set", ()) else None
 
 
-def _mode(given: Mapping[str, Any], settings: Any) -> Any:
-    return given.get("mode") or setting_of(settings, "mode") or os.environ.get("WANDB_MODE")
+def _chosen(name: str, given: Mapping[str, Any], settings: Any) -> Any:
+    return given.get(name) or setting_of(settings, name) or os.environ.get(f"WANDB_{name.upper()}")
+
+
+def _run_of(moment: Any) -> str:
+    """The id of the run in a moment of it: "id?_step=3", or the client's own form in a settings object."""
+    return str(getattr(moment, "run", None) or str(moment).partition("?")[0])
 
 
 def _config(identity: TaskIdentity, config: Any) -> Any:

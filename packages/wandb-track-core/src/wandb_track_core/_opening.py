@@ -87,6 +87,8 @@ class Opening:
         if is_other_rank or is_disabled(self.given, self.settings):
             return Opened(self._quiet_run())
         identity, given = self.identity, dict(self.given)
+        if callable(given.get("dir")):
+            given["dir"] = given["dir"]()
         if rank is not None and self.policy.ranks == "all":
             identity = of_rank(identity, rank)
             if given.get("id"):

@@ -20,13 +20,15 @@ class Frame:
     Attributes:
         run: The task's run.
         names: What wandb's module-level names (`wandb.log`, `wandb.config`) mean in the task.
+        outer: What was current before.
     """
 
-    __slots__ = ("names", "run")
+    __slots__ = ("names", "outer", "run")
 
     def __init__(self, run: Any, names: Mapping[str, Any]) -> None:
         self.run = run
         self.names = dict(names)
+        self.outer: Frame | None = None
 
 
 _frame: ContextVar[Frame | None] = ContextVar("wandb_track_frame", default=None)
@@ -70,19 +72,20 @@ def current_frame() -> Frame | None:
         return _open_frames[0] if len(_open_frames) == 1 else None
 
 
-def push(frame: Frame) -> Frame | None:
-    """Make a frame current in this context; returns what was current before, for `pop`."""
-    outer = _frame.get()
+def push(frame: Frame) -> None:
+    """Make a frame current in this context."""
+    frame.outer = _frame.get()
     with _lock:
         _open_frames.append(frame)
     _frame.set(frame)
-    return outer
 
 
-def pop(frame: Frame, outer: Frame | None) -> None:
-    """Make the outer frame current again. May be called twice, and from another context than `push` was."""
+def pop(frame: Frame) -> None:
+    """Make the innermost frame around this one current that is still open. Another context than `push` had will do."""
     with _lock:
         if frame in _open_frames:
             _open_frames.remove(frame)
-    if _frame.get() is frame:
-        _frame.set(outer)
+        current = _frame.get()
+        while current is not None and current not in _open_frames:
+            current = current.outer
+    _frame.set(current)

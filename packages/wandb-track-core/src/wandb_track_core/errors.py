@@ -1,8 +1,15 @@
 """The errors of all wandb-track packages: each names what was given and what to do about it."""
 
+import copyreg
+from typing import Any
+
 
 class TrackError(Exception):
     """Base of every error that a wandb-track package raises on its own account."""
+
+    def __reduce__(self) -> Any:
+        # By itself an exception is made again of its message, where those below take the message's parts.
+        return copyreg.__newobj__, (type(self), *self.args), vars(self)  # type: ignore[attr-defined]
 
 
 class ArgumentError(TrackError, ValueError):
@@ -10,7 +17,6 @@ class ArgumentError(TrackError, ValueError):
 
     Attributes:
         argument: The argument's name.
-        value: What was given; None where nothing was.
     """
 
     def __init__(self, argument: str, value: object, remedy: str) -> None:
@@ -25,7 +31,6 @@ class ArgumentError(TrackError, ValueError):
         given = "is missing" if value is None else f"cannot be what was given (of type {kind})"
         super().__init__(f"{argument} {given}: {remedy}")
         self.argument = argument
-        self.value = value
 
 
 class NoCurrentRunError(TrackError, RuntimeError):

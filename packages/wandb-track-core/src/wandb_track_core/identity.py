@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ._names import NAME_LIMIT, SHORT_LIMIT, legal_id, legal_tags, shorten
+from .errors import ArgumentError
+
+_TEXTS = ("orchestrator", "task", "workflow", "execution", "platform_id", "url")
+_LISTS: dict[str, Any] = {"key": str, "indices": int | str, "values": str, "tags": str}
 
 
 class TaskIdentity(NamedTuple):
@@ -56,7 +60,10 @@ class TaskIdentity(NamedTuple):
 
     @property
     def stable_id(self) -> str | None:
-        """The id of a run that all attempts of the task continue. None lets W&B make one."""
+        """The id of a run that all attempts of the task continue. None lets W&B make one.
+
+        It is no attempt's own id, as long as no other key is this one without a number at its end.
+        """
         return legal_id(self.key) if self.key else None
 
     @property
@@ -108,3 +115,28 @@ class TaskIdentity(NamedTuple):
     def link(self) -> str:
         """One line of Markdown that leads back to the orchestrator; empty where there is no page."""
         return f"[Execution URL]({self.url})" if self.url else ""
+
+
+def check_identity(identity: Any) -> TaskIdentity:
+    """Refuse an identity that no run's id could be made of, or that would name another one than is meant.
+
+    Raises:
+        ArgumentError: Naming the field.
+    """
+    if not isinstance(identity, TaskIdentity):
+        raise ArgumentError("identity", identity, "Give a TaskIdentity.")
+    for name in _TEXTS:
+        text = getattr(identity, name)
+        if not isinstance(text, str) or (name == "orchestrator" and not text):
+            raise ArgumentError(f"identity.{name}", text, "Give a text; one that is not known is left out.")
+    for name, kind in _LISTS.items():
+        parts = getattr(identity, name)
+        if not isinstance(parts, tuple | list) or not all(isinstance(part, kind) for part in parts):
+            raise ArgumentError(f"identity.{name}", parts, "Give a tuple of texts; indices may be numbers, too.")
+    for name, number in (("attempt", identity.attempt), ("rank", identity.rank)):
+        is_number = isinstance(number, int) and not isinstance(number, bool) and number >= 0
+        if not (is_number or (name == "rank" and number is None)):
+            raise ArgumentError(f"identity.{name}", number, "Give a number from 0 on.")
+    if not isinstance(identity.details, Mapping | None):
+        raise ArgumentError("identity.details", identity.details, "Give a dictionary.")
+    return identity

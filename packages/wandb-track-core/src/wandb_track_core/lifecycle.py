@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from contextvars import copy_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,7 @@ from ._report import say
 from ._signals import TerminationWatch
 from .current import Frame, pop, push
 from .errors import TrackerFaultError
-from .identity import TaskIdentity
+from .identity import TaskIdentity, check_identity
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -58,7 +60,8 @@ class TrackedRun:
             where that stayed offline and is closed.
         login_optional: What it means that there is neither a key nor a login, nor a terminal to ask for one:
             False, the user's mistake, which raises; True, that the run is to be kept offline.
-        **arguments: Everything else that `wandb.init` takes, such as `project`, `id`, `config` or `mode`.
+        **arguments: Everything else that `wandb.init` takes, such as `project`, `id`, `config` or `mode`. `dir` can
+            also be a function, which is asked where a run is opened, and not otherwise.
 
     Attributes:
         identity: As given.
@@ -83,13 +86,12 @@ class TrackedRun:
         login_optional: bool = False,
         **arguments: Any,
     ) -> None:
-        self.identity = identity
+        self.identity = check_identity(identity)
         self.run: wandb.Run | None = None
         self._policy = check_policy(on_error, init_timeout, finish_timeout, ranks)
         self._opening = Opening(identity, arguments, settings, self._policy, api_key, base_url, login_optional)
         self._store = store
         self._frame: Frame | None = None
-        self._outer: Frame | None = None
         self._guard: _client.Guard | None = None
         self._fault: Exception | None = None
         self._has_no_login = False
@@ -106,7 +108,15 @@ class TrackedRun:
     async def __aenter__(self) -> wandb.Run:
         import asyncio
 
-        return self._enter(await asyncio.to_thread(self._opening.open))
+        opening = asyncio.get_running_loop().run_in_executor(None, copy_context().run, self._opening.open)
+        try:
+            return self._enter(await asyncio.shield(opening))
+        except asyncio.CancelledError as error:
+            # A thread cannot be cancelled: what it opens is closed once it is there.
+            with suppress(Exception):
+                self._enter(await opening)
+                await self.__aexit__(type(error), error, None)
+            raise
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -161,7 +171,7 @@ class TrackedRun:
             self._guard = _client.Guard(run, self._note_fault, goes_on=self._policy.on_error == "offline")
             _watch(self)
         self._frame = Frame(run, _client.names_of(run))
-        self._outer = push(self._frame)
+        push(self._frame)
         return run
 
     def _note_fault(self, fault: Exception) -> None:
@@ -173,8 +183,8 @@ class TrackedRun:
         """Make the outer run current again, first of all: finishing must not touch what `wandb.log` means."""
         run, self.run = self.run, None
         if self._frame is not None:
-            pop(self._frame, self._outer)
-            self._frame = self._outer = None
+            pop(self._frame)
+            self._frame = None
         _unwatch(self)
         return run
 

@@ -34,7 +34,8 @@ ADOPTED = "wandb-track/adopted/"
 def pack(folder: str | Path, target: str | Path | None = None) -> Path:
     """Put an offline run and all that its sync needs into a tar.
 
-    Call it after the run was closed. Files that are gone already are passed over; the sync names them.
+    Call it after the run was closed. Files that are gone already are passed over; the sync names them. The client's
+    logs about itself stay behind: no sync reads them, and with its debug switches they hold the API key.
 
     Args:
         folder: The run's folder, which `wandb sync` takes.
@@ -48,7 +49,7 @@ def pack(folder: str | Path, target: str | Path | None = None) -> Path:
     partial = target.with_name(f"{target.name}.partial")
     with tarfile.open(partial, "w", dereference=True) as tar:
         for path in sorted(folder.rglob("*")):
-            if path.is_file():
+            if path.is_file() and path.parent != folder / "logs":
                 tar.add(path, f"{folder.name}/{path.relative_to(folder).as_posix()}")
         for name, path in _outside(folder, _logged(folder)):
             tar.add(path, f"{folder.name}/{ADOPTED}{name}")

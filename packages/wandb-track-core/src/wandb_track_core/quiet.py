@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 
@@ -13,7 +16,15 @@ class QuietMapping(dict[str, Any]):
         """Take a mapping, like `wandb.config.update`; the client's own options are ignored."""
         kwargs.pop("allow_val_change", None)
         values = args[0] if args else None
-        super().update(values if isinstance(values, Mapping) else vars(values) if values is not None else {}, **kwargs)
+        super().update(values if isinstance(values, Mapping) else getattr(values, "__dict__", {}), **kwargs)
+
+    def setdefaults(self, values: Mapping[str, Any]) -> None:
+        """Take what is not there yet, like `wandb.config.setdefaults`."""
+        self.update({**values, **self})
+
+    def as_dict(self) -> dict[str, Any]:
+        """A plain copy, like `wandb.config.as_dict`."""
+        return dict(self)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name not in self:
@@ -54,14 +65,18 @@ _NOTHING = _Nothing()
 class QuietRun:
     """Stands where a `wandb.Run` would, without a service, a file or an import of wandb.
 
+    Where the client's own disabled run has a text or a number, this has one, too.
+
     Attributes:
-        id: None: there is no run.
+        id: One that nobody else has. It names no run.
         config: What the user put there, so that code which reads its config back goes on working.
         summary: Likewise.
         disabled: True, as a disabled run of the client says of itself.
     """
 
-    id = name = project = entity = group = job_type = notes = url = path = dir = None
+    project = entity = "dummy"
+    group = job_type = ""
+    notes = url = project_url = sweep_id = sweep_url = None
     tags: tuple[str, ...] = ()
     offline = resumed = False
     disabled = True
@@ -70,16 +85,32 @@ class QuietRun:
     def __init__(self, config: Mapping[str, Any] | None = None) -> None:
         self.config = QuietMapping(config or {})
         self.summary = QuietMapping()
+        self.id = os.urandom(4).hex()
+        self.name = f"dummy-{self.id}"
+        self.path = f"{self.entity}/{self.project}/{self.id}"
+        self.start_time = time.time()
+
+    @cached_property
+    def dir(self) -> str:
+        """An empty folder, made when it is asked for, and removed with the run."""
+        import shutil
+        import tempfile
+        import weakref
+
+        folder = tempfile.mkdtemp(prefix="wandb-track-quiet-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return folder
+
+    @property
+    def sync_dir(self) -> str:
+        """The same folder."""
+        return self.dir
 
     def log(self, data: Any = None, *args: Any, **kwargs: Any) -> None:
         """Do nothing, as `wandb.Run.log` would log."""
 
     def finish(self, *args: Any, **kwargs: Any) -> None:
         """Do nothing, as there is nothing to finish."""
-
-    def log_artifact(self, artifact: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """Return the artifact that was to be logged."""
-        return artifact
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

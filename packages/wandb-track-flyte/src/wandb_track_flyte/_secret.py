@@ -31,14 +31,18 @@ def key_of(secret: Secret | Callable[[], str | None], in_container: bool) -> str
 
 
 def _from_flyte(secret: Secret) -> str:
-    if secret.env_var and secret.env_var in os.environ:
-        value = os.environ[secret.env_var]
-        return Path(value).read_text().strip() if secret.mount_requirement is Secret.MountType.FILE else value.strip()
+    mount = secret.mount_requirement
+    value = os.environ.get(secret.env_var or "", "").strip()
     try:
+        # Where any mount will do, Flyte may put the key into a file, and its path into the variable.
+        if mount is not Secret.MountType.ENV_VAR and os.path.isfile(value):  # noqa: PTH113 - false for any text
+            return Path(value).read_text().strip()
+        if value and mount is not Secret.MountType.FILE:
+            return value
         return str(
             current_context().secrets.get(group=secret.group, key=secret.key, group_version=secret.group_version)
         )
-    except ValueError:
+    except (ValueError, OSError):
         return ""
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from flytekit import Secret
 from flytekit.core.base_task import Task
 from flytekit.core.utils import ClassDecorator
-from wandb_track_core import OnError, Ranks, TrackedRun
+from wandb_track_core import ArgumentError, OnError, Ranks, TrackedRun
 
 from . import _binding, _context, _inputs, _secret
 
@@ -98,6 +98,8 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
             "ranks": ranks,
             **init_kwargs,
         }
+        if isinstance(task_function, str):
+            raise ArgumentError("task_function", task_function, "Give project, entity and secret by their names.")
         _inputs.check(arguments)
         super().__init__(task_function, **arguments)
         if task_function is not None:
@@ -142,7 +144,8 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
         identity = _context.identity_of(function)
         in_container = _context.is_in_container()
         if "dir" in given:
-            given["dir"] = _inputs.folder(given["dir"], _inputs.named(function, args, kwargs))
+            place = given["dir"]
+            given["dir"] = lambda: _inputs.folder(place, _inputs.named(function, args, kwargs))
         return TrackedRun(
             identity,
             api_key=lambda: _secret.key_of(secret, in_container),

@@ -69,6 +69,13 @@ def dynamic_below(n: int) -> list[int]:
 
 
 @track()
+@dynamic
+def dynamic_map(n: int) -> list[int]:
+    wandb.log({"children": n})
+    return map_task(above)(x=list(range(n)))
+
+
+@track()
 @eager
 async def eager_above(n: int) -> int:
     wandb.log({"before": n})

@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import sys
 import types
+from functools import partial
 from typing import Any
 
 from wandb_track_core.current import current_frame
@@ -30,7 +31,14 @@ MODULE_NAMES = ("run", "config", "summary", *_FUNCTIONS)
 
 def names_of(run: Any) -> dict[str, Any]:
     """What the names of the `wandb` module mean while `run` is current."""
-    return {"run": run, **{name: getattr(run, name) for name in MODULE_NAMES[1:]}}
+    names = {"run": run, **{name: getattr(run, name) for name in MODULE_NAMES[1:]}}
+    return {**names, "init": partial(_same, run)} if run.disabled else names
+
+
+def _same(run: Any, *args: Any, config: Any = None, **kwargs: Any) -> Any:
+    """What `wandb.init` gives in a task that is not tracked, as it gives the run of one that is."""
+    run.config.update(config)
+    return run
 
 
 def follow_context_once_imported() -> None:
@@ -50,6 +58,21 @@ def follow_context(module: types.ModuleType) -> None:
     """Let the module's names mean the current run from now on."""
     if module.__class__ is not _ContextModule:
         module.__class__ = _ContextModule
+        _let_init_follow_context()
+
+
+def _let_init_follow_context() -> None:
+    """Let a plain `wandb.init()` inside a tracked task give that task's run, rather than the one opened last."""
+    from wandb.sdk.wandb_setup import _WandbSetup
+
+    opened_last: Any = _WandbSetup.most_recent_active_run
+
+    def current_or_opened_last(setup: Any) -> Any:
+        frame = current_frame()
+        run = None if frame is None else frame.run
+        return run if run in setup._active_runs else opened_last.fget(setup)
+
+    _WandbSetup.most_recent_active_run = property(current_or_opened_last)  # type: ignore[method-assign, assignment]
 
 
 class _ContextModule(types.ModuleType):
@@ -65,22 +88,23 @@ class _ContextModule(types.ModuleType):
 
 
 def _name(name: str) -> property:
-    def read(module: types.ModuleType) -> Any:
+    def names(module: types.ModuleType) -> dict[str, Any]:
         frame = current_frame()
-        names = module.__dict__ if frame is None else frame.names
+        return module.__dict__ if frame is None or name not in frame.names else frame.names
+
+    def read(module: types.ModuleType) -> Any:
         try:
-            return names[name]
+            return names(module)[name]
         except KeyError:
             raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}") from None
 
     def write(module: types.ModuleType, value: Any) -> None:
-        frame = current_frame()
-        (module.__dict__ if frame is None else frame.names)[name] = value
+        names(module)[name] = value
 
     return property(read, write)
 
 
-for _module_name in MODULE_NAMES:
+for _module_name in (*MODULE_NAMES, "init"):
     setattr(_ContextModule, _module_name, _name(_module_name))
 
 

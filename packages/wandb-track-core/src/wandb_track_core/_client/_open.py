@@ -73,6 +73,7 @@ def open_run(arguments: Mapping[str, Any], settings: Any, overrides: Mapping[str
         The open run. It is not yet what `wandb.log` means: see `names_of`.
     """
     import wandb
+    from wandb.sdk.wandb_init import init
 
     own = _copy(settings)
     if "x_transaction_log_flush_interval" not in own.model_fields_set:
@@ -81,7 +82,7 @@ def open_run(arguments: Mapping[str, Any], settings: Any, overrides: Mapping[str
         if value is not None and name in type(own).model_fields:
             setattr(own, name, value)
     with session_credentials_kept(is_keyed=own.api_key is not None):
-        run = wandb.init(**{**arguments, "reinit": "create_new", "settings": own})
+        run = init(**{**arguments, "reinit": "create_new", "settings": own})
     follow_context(wandb)
     return run
 
