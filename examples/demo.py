@@ -17,7 +17,12 @@ from wandb_track_testing.offline import OfflineRun, find_runs
 
 HERE = Path(__file__).parent
 COMMANDS = {
-    "flyte": [str(Path(sys.executable).with_name("pyflyte")), "run", str(HERE / "flyte_train" / "workflow.py"), "training_workflow"],
+    "flyte": [
+        str(Path(sys.executable).with_name("pyflyte")),
+        "run",
+        str(HERE / "flyte_train" / "workflow.py"),
+        "training_workflow",
+    ],
     "metaflow": [sys.executable, str(HERE / "metaflow_select" / "flow.py"), "run"],
 }
 

@@ -197,6 +197,27 @@ def test_two_syncs_at_once_do_it_once(written, online, server, tmp_path):
     assert not [*runs.glob("offline-run-*")]
 
 
+def test_contents_that_the_server_has_of_another_run_are_there(server, tmp_path):
+    """The server gives a version to whoever logged it first, so that the second run seems to have made nothing."""
+    code = """
+from wandb_track_core import TaskIdentity, TrackedRun, artifact_folder, log_artifact
+import sys, wandb
+for number in range(2):
+    with TrackedRun(TaskIdentity("chain", "t", key=(f"e{number}", "n0")), project="p") as run:
+        folder = artifact_folder(run, "same")
+        (folder / "same.txt").write_text("the same")
+        artifact = wandb.Artifact("same", "dataset")
+        artifact.add_file(str(folder / "same.txt"), skip_cache=True, policy="immutable")
+        log_artifact(run, artifact, (), folder)
+"""
+    run_python(code, isolated_env(tmp_path))
+    done = sync(server, tmp_path, tmp_path / "wandb")
+    assert "2 synced, 0 there already, 0 not synced" in done.stderr
+    assert "2 there already" in sync(server, tmp_path, tmp_path / "wandb").stderr
+    (version,) = server.collections["acme", "p", "same"].versions
+    assert version.missing == []
+
+
 def test_an_offline_attempt_continues_the_run_of_an_online_one(server, tmp_path):
     """As it would have been online: steps go on, earlier rows stay, each row is there once, even if synced twice."""
     run_python(PROGRAM, isolated_env(tmp_path, **server.env()), "resume(0)")

@@ -21,6 +21,8 @@ from ._rewrite import Continuation, Remote
 if TYPE_CHECKING:
     import wandb
 
+    from wandb_track_core._artifacts import Artifact
+
 TIMEOUT = 30
 """Seconds that a question to the server may take."""
 OLDEST = (0, 30)
@@ -130,12 +132,22 @@ class Server:
             there[artifact.name.rpartition(":")[0], artifact.digest] = artifact.state
         for fragment in unit.fragments:
             for made in fragment.artifacts:
-                state = there.get((made.name, made.digest), "missing")
+                state = there.get((made.name, made.digest)) or self._state_of(unit, made)
                 if state != "COMMITTED":
                     yield f"artifact {made.name} is {state.lower()} on the server"
         if how.after is not None and "_step" not in run.summary and run.lastHistoryStep >= 0:
             # All rows were there: the client, which was given none, does not know it.
             run.summary.update({"_step": run.lastHistoryStep})
+
+    def _state_of(self, unit: Unit, made: Artifact) -> str:
+        """Of a version that is none of the run's: the server gives equal contents to the run that logged them first."""
+        versions = self._api.artifacts(made.type, f"{unit.entity}/{unit.project}/{made.name}")
+        try:
+            return next((str(one.state) for one in versions if one.digest == made.digest), "missing")
+        except Exception as error:
+            if _NOT_THERE.search(str(error)):
+                return "missing"
+            raise
 
     def add_inputs(self, unit: Unit) -> tuple[list[tuple[Name, str]], list[str]]:
         """Tell the server what a run used.
