@@ -59,7 +59,7 @@ def show(run: OfflineRun) -> None:
         print(f"    {label:<9} {shorten(json.dumps(shown, default=str))}")
     for edge in read_lineage(folder):
         arrow = "made" if edge["edge"] == "output" else "used"
-        version = edge.get("alias") or edge.get("digest")
+        version = edge.get("alias") or next((alias for alias in edge["aliases"] if alias != "latest"), edge["digest"])
         print(f"    {arrow:<9} {edge['name']} ({edge.get('type', 'artifact')}) {version}")
     print(f"    lies in   {folder}")
     print(f"    look      wandb leet {folder}")
