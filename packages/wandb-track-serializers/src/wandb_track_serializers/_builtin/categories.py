@@ -63,7 +63,9 @@ def restored(how: dict[str, Any], check: Callable[[int], None]) -> pd.Index[Any]
     stream = base64.b64decode(how["values"])
     messages = list(pa.ipc.MessageReader.open_stream(stream))
     if any(message.type == "dictionary" or _is_compressed(message) for message in messages[1:]):
-        raise IntegrityError("the recipe in the Parquet file has `values` that are compressed, which this package never writes")
+        raise IntegrityError(
+            "the recipe in the Parquet file has `values` that are compressed, which this package never writes"
+        )
     table = pa.ipc.open_stream(stream).read_all()
     table.validate(full=True)
     check(8 * table.num_rows)
