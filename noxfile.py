@@ -265,7 +265,10 @@ def table(session: nox.Session, without: str) -> None:
     install(session, "serializers")
     if without != "nothing":
         session.run("uv", "pip", "uninstall", "--quiet", *without.split(","), external=True)
-    session.run("python", "packages/wandb-track-serializers/tests/show_table.py")
+    tests = PACKAGES["serializers"].folder / "tests"
+    session.run("python", str(tests / "show_table.py"))
+    if without == "nothing":
+        session.run("pytest", str(tests / "test_frames.py"), "-k", "wide", env={"WIDE_COLUMNS": "100000"})
 
 
 @nox.session
