@@ -255,37 +255,38 @@ def _read_ledger(run: Run, text: str) -> None:
                 run.faults.append(f"line {number} of {LEDGER} cannot be read")
 
 
+def _up_to_damage(run: Run, messages: Iterable[bytes]) -> Iterator[bytes]:
+    try:
+        yield from messages
+    except _log.DamagedError as error:
+        run.faults.append(f"its log is damaged at {error}")
+
+
 def _read_records(run: Run, messages: Iterable[bytes]) -> None:
     # The client writes a change of the summary for each row of the history: only the last of each item is read.
     summary: dict[bytes, bytes] = {}
-    try:
-        for message in messages:
-            kind, contents = _log.kind_of(message)
-            if kind == _log.SUMMARY:
-                if not _log.latest(contents, summary):
-                    _log.apply(_log.read_latest(summary), run.summary)
-                    summary.clear()
-                    _log.apply(_log.items(contents), run.summary)
-            elif kind == _log.CONFIG:
-                _log.apply(_log.items(contents), run.config)
-            elif kind == _log.RUN:
-                _read_run(run, contents)
-            elif kind == _log.EXIT:
-                values = {part.number: part.value for part in _log.fields(contents)}
-                run.exit_code, run.runtime = values.get(1, 0), values.get(2, 0)
-            elif kind == _log.ARTIFACT:
-                artifact = read_artifact(contents)
-                if artifact is not None:
-                    run.artifacts.append(artifact)
-            elif kind == _log.FILES:
-                for part in _log.fields(contents):
-                    run.files += [
-                        item.text for item in _log.fields(part.value) if part.number == 1 and item.number == 1
-                    ]
-            elif kind == _log.PREEMPTING:
-                run.preempting = True
-    except _log.DamagedError as error:
-        run.faults.append(f"its log is damaged at {error}")
+    for kind, contents in map(_log.kind_of, _up_to_damage(run, messages)):
+        if kind == _log.SUMMARY:
+            if not _log.latest(contents, summary):
+                _log.apply(_log.read_latest(summary), run.summary)
+                summary.clear()
+                _log.apply(_log.items(contents), run.summary)
+        elif kind == _log.CONFIG:
+            _log.apply(_log.items(contents), run.config)
+        elif kind == _log.RUN:
+            _read_run(run, contents)
+        elif kind == _log.EXIT:
+            values = {part.number: part.value for part in _log.fields(contents)}
+            run.exit_code, run.runtime = values.get(1, 0), values.get(2, 0)
+        elif kind == _log.ARTIFACT:
+            artifact = read_artifact(contents)
+            if artifact is not None:
+                run.artifacts.append(artifact)
+        elif kind == _log.FILES:
+            for part in _log.fields(contents):
+                run.files += [item.text for item in _log.fields(part.value) if part.number == 1 and item.number == 1]
+        elif kind == _log.PREEMPTING:
+            run.preempting = True
     _log.apply(_log.read_latest(summary), run.summary)
     # Of a process that was killed before the client wrote anything, no more than this is known.
     run.id = run.id or run.log.removeprefix("run-").removesuffix(".wandb")
