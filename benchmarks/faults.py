@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -50,6 +51,7 @@ with TrackedRun(identity, project="p", entity="acme", **ARGUMENTS) as run:
         with artifact.new_file("data.txt") as file:
             file.write("important")
         run.log_artifact(artifact)
+    time.sleep(PAUSE)
     HURT
     run.log({"loss": 0.2})
     reach("before the end")
@@ -67,6 +69,7 @@ class Row(NamedTuple):
         begin: Makes it begin; it is given the server and the task's process.
         url: The server's address, where it is not the stand-in's.
         hurt: What the task does to itself.
+        pause: Seconds that it sleeps before; they are not counted as added.
         uploads: Whether the task logs an artifact.
         arguments: Of the tracked run.
         raises: Whether the user's code is meant not to succeed.
@@ -78,6 +81,7 @@ class Row(NamedTuple):
     begin: Callable[[StandIn, subprocess.Popen[str]], object] = lambda server, process: None
     url: Callable[[], contextlib.AbstractContextManager[str]] | None = None
     hurt: str = "pass"
+    pause: float = 0.0
     uploads: bool = False
     arguments: str = "{}"
     raises: bool = False
@@ -94,7 +98,8 @@ class Outcome(NamedTuple):
     seconds: float
 
 
-PLACES = {"opening": "start", "mid-run": "opened", "upload": "opened", "finish": "before the end"}
+PLACES = {"opening": "start", "mid-run": "start", "upload": "opened", "finish": "before the end"}
+"""Where a fault begins. The client's first message of a run's rows is sent within a second, the next after 15 s."""
 STATUS = {
     401: "401",
     403: "403",
@@ -127,6 +132,7 @@ def server_rows() -> Iterator[Row]:
                 f"{name}, at {phase}",
                 place,
                 lambda server, process, phase=phase, kind=kind: server.fault(phase, kind),
+                pause=2 if phase == "mid-run" else 0,
                 uploads=phase == "upload",
                 raises=phase == "opening" and kind in (401, 403, 404),
             )
@@ -135,6 +141,7 @@ def server_rows() -> Iterator[Row]:
             f"answers after 30 s, at {phase}",
             place,
             lambda server, process, phase=phase: server.fault(phase, None, delay=30),
+            pause=2 if phase == "mid-run" else 0,
             uploads=phase == "upload",
         )
     yield Row("Server", "gone, in mid-run", "opened", lambda server, process: server.stop())
@@ -148,22 +155,26 @@ def process_rows() -> Iterator[Row]:
     yield Row("Process", "sys.exit(0)", hurt="sys.exit(0)", raises=True)
     yield Row("Process", "sys.exit(3)", hurt="sys.exit(3)", raises=True)
     yield Row("Process", "KeyboardInterrupt", hurt="raise KeyboardInterrupt", raises=True)
-    yield Row("Process", "SIGTERM", "before the end", _send(signal.SIGTERM), raises=True)
-    yield Row("Process", "SIGKILL, as when out of memory", "before the end", _send(signal.SIGKILL), raises=True)
-    yield Row("Process", "os._exit(5)", hurt="time.sleep(1); os._exit(5)", raises=True)
+    yield Row("Process", "SIGTERM", "before the end", _send(signal.SIGTERM), pause=1, raises=True)
+    yield Row(
+        "Process", "SIGKILL, as when out of memory", "before the end", _send(signal.SIGKILL), pause=1, raises=True
+    )
+    yield Row("Process", "os._exit(5)", hurt="os._exit(5)", pause=1, raises=True)
     yield Row("Process", "MemoryError", hurt="raise MemoryError", raises=True)
-    kill = "time.sleep(1); os.kill(service(), signal.SIGKILL); time.sleep(0.3)"
-    yield Row("Process", "service killed in mid-run", hurt=kill)
-    yield Row("Process", "service killed in mid-run, offline", hurt=kill, arguments="{'mode': 'offline'}")
-    yield Row("Process", 'service killed in mid-run, on_error="warn"', hurt=kill, arguments="{'on_error': 'warn'}")
-    yield Row("Process", "service killed in mid-upload", hurt=kill, uploads=True)
-    yield Row("Process", "service hangs at the end", hurt="time.sleep(1); os.kill(service(), signal.SIGSTOP)")
+    kill = "os.kill(service(), signal.SIGKILL); time.sleep(0.3)"
+    yield Row("Process", "service killed in mid-run", hurt=kill, pause=1)
+    yield Row("Process", "service killed in mid-run, offline", hurt=kill, pause=1, arguments="{'mode': 'offline'}")
+    yield Row(
+        "Process", 'service killed in mid-run, on_error="warn"', hurt=kill, pause=1, arguments="{'on_error': 'warn'}"
+    )
+    yield Row("Process", "service killed in mid-upload", hurt=kill, pause=1, uploads=True)
+    yield Row("Process", "service hangs at the end", hurt="os.kill(service(), signal.SIGSTOP)", pause=1)
     yield Row("Process", "the user's code finishes the run", hurt="run.finish(); run.log = lambda *args: None")
 
 
 def disk_rows() -> Iterator[Row]:
     """The folder of the runs fails."""
-    remove = "import shutil; shutil.rmtree(os.path.dirname(run.dir))"
+    remove = "os.system(f'rm -rf {os.path.dirname(run.dir)}')"
     offline = "{'mode': 'offline'}"
     yield Row("Disk", "run folder removed in mid-run", hurt=remove, arguments=offline)
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))"
@@ -183,9 +194,14 @@ def perform(row: Row) -> Outcome:
         row.url() if row.url else contextlib.nullcontext(server.url) as url,
     ):
         script = Path(folder, "task.py")
-        code = TASK.replace("ARGUMENTS", row.arguments).replace("UPLOAD", str(row.uploads))
+        code = (
+            TASK.replace("ARGUMENTS", row.arguments)
+            .replace("UPLOAD", str(row.uploads))
+            .replace("PAUSE", str(row.pause))
+        )
         script.write_text(code.replace("HURT", row.hurt))
-        env = isolated_env(Path(folder), WANDB_MODE="online", WANDB_BASE_URL=url, WANDB_API_KEY=valid_key)
+        own = {"WANDB_BASE_URL": url, "WANDB_API_KEY": valid_key, "TMPDIR": folder, "WANDB_SILENT": None}
+        env = isolated_env(Path(folder), WANDB_MODE="online", **own)
         start = time.monotonic()
         process = subprocess.Popen(
             [sys.executable, str(script)],
@@ -215,10 +231,16 @@ def perform(row: Row) -> Outcome:
             "42" if "result 42" in lines else "as the user's code ended" if row.raises else "LOST",
             str(code_of_process),
             *_kept(Path(folder), server),
-            " ".join(line.removeprefix("wandb-track: ") for line in errors if line.startswith("wandb-track:"))
-            or next((line.strip() for line in reversed(errors) if "rror" in line), ""),
-            seconds,
+            _said(errors).replace(folder, "…"),
+            seconds - row.pause,
         )
+
+
+def _said(errors: list[str]) -> str:
+    """Our lines; where there are none, the client's warning, or the last line of a traceback."""
+    ours = [line.removeprefix("wandb-track: ").strip() for line in errors if line.startswith("wandb-track:")]
+    warnings = [line.partition("WARNING ")[2].strip() for line in errors if "WARNING " in line]
+    return " ".join(ours or warnings[-1:] or [line.strip() for line in errors if re.match(r"[\w.]*Error\b", line)][-1:])
 
 
 def _kept(folder: Path, server: StandIn) -> tuple[str, str]:
@@ -247,11 +269,7 @@ def _blink(server: StandIn) -> None:
 
 
 def _send(number: signal.Signals) -> Callable[[StandIn, subprocess.Popen[str]], None]:
-    def send(server: StandIn, process: subprocess.Popen[str]) -> None:
-        time.sleep(1)
-        os.kill(process.pid, number)
-
-    return send
+    return lambda server, process: os.kill(process.pid, number)
 
 
 def table(rows: list[tuple[Row, Outcome]], unhurt: float) -> Iterator[str]:
@@ -263,8 +281,7 @@ def table(rows: list[tuple[Row, Outcome]], unhurt: float) -> Iterator[str]:
             yield f"\n## {group}\n"
             yield "| fault | user's result | process ends with | run's exit code | kept | said | seconds added |"
             yield "|---|---|---|---|---|---|---|"
-        said = outcome.said.replace("|", "/").replace(tempfile.gettempdir(), "…")
-        said = said if len(said) <= 200 else said[:199] + "…"
+        said = outcome.said.replace("|", "/")
         cells = (row.fault, outcome.result, outcome.exit_code, outcome.run_exit_code, outcome.kept, said)
         yield f"| {' | '.join(cells)} | {max(0.0, outcome.seconds - unhurt):.1f} |"
 

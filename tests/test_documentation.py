@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 from wandb_track_testing.offline import find_runs
-from wandb_track_testing.plugin import isolated_env
+from wandb_track_testing.plugin import command_line, isolated_env
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")), *sorted(ROOT.glob("packages/*/README.md"))]
@@ -77,15 +77,7 @@ def needed(page):
 
 
 def run(command, folder):
-    env = isolated_env(
-        folder,
-        USERNAME="tester",
-        METAFLOW_DEFAULT_DATASTORE="local",
-        METAFLOW_DEFAULT_METADATA="local",
-        METAFLOW_DATASTORE_SYSROOT_LOCAL=str(folder),
-        METAFLOW_HOME=str(folder / "home" / "metaflow"),
-        PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-    )
+    env = isolated_env(folder, PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     done = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
 
@@ -155,8 +147,7 @@ COMMANDS = [(path, line) for path in PAGES for line in Page.of(path).commands if
 
 
 def help_of(command):
-    code = "import sys; from wandb_track_core.cli import main; sys.exit(main())"
-    arguments = [sys.executable, "-c", code, *command, "--help"]
+    arguments = [sys.executable, "-c", command_line, *command, "--help"]
     return subprocess.run(arguments, capture_output=True, text=True, check=False).stdout
 
 

@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 from wandb_track_core import read_lineage
 from wandb_track_testing.offline import find_runs
-from wandb_track_testing.plugin import isolated_env, run_python, valid_key
+from wandb_track_testing.plugin import command_line, isolated_env, run_python, valid_key
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
-COMMAND_LINE = "import sys; from wandb_track_core.cli import main; sys.exit(main())"
 
 
 def needs(*modules):
@@ -23,21 +22,9 @@ def needs(*modules):
     return pytest.mark.skipif(bool(missing), reason=f"{', '.join(missing)} is not installed")
 
 
-def env_of(folder, **extra):
-    return isolated_env(
-        folder,
-        USERNAME="tester",
-        METAFLOW_DEFAULT_DATASTORE="local",
-        METAFLOW_DEFAULT_METADATA="local",
-        METAFLOW_DATASTORE_SYSROOT_LOCAL=str(folder),
-        METAFLOW_HOME=str(folder / "home" / "metaflow"),
-        **extra,
-    )
-
-
 def pyflyte(folder, *args):
     command = [Path(sys.executable).with_name("pyflyte"), "run", *args]
-    done = subprocess.run(command, env=env_of(folder), cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=isolated_env(folder), cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return find_runs(folder)
 
@@ -66,7 +53,7 @@ def demo(tmp_path_factory):
     """What the main job left: its folder, and what it printed."""
     folder = tmp_path_factory.mktemp("demo")
     present = [name for name, module in (("flyte", "flytekit"), ("metaflow", "metaflow")) if find_spec(module)]
-    done = run_python(EXAMPLES / "demo.py", {**env_of(folder), "WANDB_MODE": ""}, *present, timeout=900)
+    done = run_python(EXAMPLES / "demo.py", {**isolated_env(folder), "WANDB_MODE": ""}, *present, timeout=900)
     return folder, done.stdout
 
 
@@ -129,7 +116,7 @@ def test_metaflow_selects_a_model_and_ties_it_to_its_data(demo):
 
 @needs("metaflow", "torch", "sklearn")
 def test_torch_keeps_the_network_and_the_next_step_uses_it(tmp_path):
-    run_python(EXAMPLES / "torch_digits" / "flow.py", env_of(tmp_path), "run", "--epochs", "2", timeout=900)
+    run_python(EXAMPLES / "torch_digits" / "flow.py", isolated_env(tmp_path), "run", "--epochs", "2", timeout=900)
     runs = find_runs(tmp_path)
     check_tied(runs)
     (trained,), (evaluated,) = of_task(runs, "train"), of_task(runs, "end")
@@ -144,7 +131,7 @@ def test_offline_runs_reach_the_server_with_their_lineage(tmp_path):
     env = isolated_env(tmp_path)
     run_python(EXAMPLES / "offline_sync" / "pipeline.py", env)
     check_tied(find_runs(tmp_path))
-    tree = run_python(COMMAND_LINE, env, "lineage", str(tmp_path)).stdout
+    tree = run_python(command_line, env, "lineage", str(tmp_path)).stdout
     assert tree.index("prepare") < tree.index("diabetes:") < tree.index("train") < tree.index("forest:")
     server = subprocess.Popen(
         [sys.executable, "-m", "wandb_track_testing.standin"], stdout=subprocess.PIPE, text=True, env=env
@@ -152,8 +139,8 @@ def test_offline_runs_reach_the_server_with_their_lineage(tmp_path):
     try:
         url = server.stdout.readline().strip()
         online = isolated_env(tmp_path, WANDB_MODE=None, WANDB_BASE_URL=url, WANDB_API_KEY=valid_key)
-        first = run_python(COMMAND_LINE, online, "sync", str(tmp_path))
-        second = run_python(COMMAND_LINE, online, "sync", str(tmp_path))
+        first = run_python(command_line, online, "sync", str(tmp_path))
+        second = run_python(command_line, online, "sync", str(tmp_path))
     finally:
         server.send_signal(signal.SIGTERM)
         state = json.loads(server.communicate()[0])
@@ -187,7 +174,7 @@ def test_an_installed_plugin_writes_sparse_matrices(tmp_path):
 @needs("luigi", "sklearn")
 def test_a_third_orchestrator_has_runs_groups_and_lineage(tmp_path):
     (tmp_path / "targets").mkdir()
-    run_python(EXAMPLES / "luigi_select" / "pipeline.py", env_of(tmp_path), str(tmp_path / "targets"))
+    run_python(EXAMPLES / "luigi_select" / "pipeline.py", isolated_env(tmp_path), str(tmp_path / "targets"))
     runs = find_runs(tmp_path)
     check_tied(runs)
     assert len({run.group for run in runs}) == 1

@@ -6,7 +6,6 @@ stand-in honest: it needs WANDB_API_KEY, WANDB_ENTITY and WANDB_PROJECT, and WAN
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -15,13 +14,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from wandb_track_testing.plugin import isolated_env, run_python
+from wandb_track_testing.plugin import command_line, isolated_env, run_python
 
 pytest.importorskip("wandb", minversion="0.30", reason="older clients sync less than they wrote")
 
 FLOWS = Path(__file__).parent / "flows"
 LIVE = ("WANDB_API_KEY", "WANDB_ENTITY", "WANDB_PROJECT")
-SYNC = "import sys; from wandb_track_core.cli import main; sys.exit(main(sys.argv[1:]))"
 
 READ = """
 import json, sys
@@ -69,16 +67,8 @@ def server(request):
 
 def environment(folder, server, **more):
     folder.mkdir(exist_ok=True)
-    own = {
-        "LIVE_PROJECT": server["WANDB_PROJECT"],
-        "LIVE_ENTITY": server["WANDB_ENTITY"],
-        "USERNAME": "tester",
-        "METAFLOW_DEFAULT_DATASTORE": "local",
-        "METAFLOW_DEFAULT_METADATA": "local",
-        "METAFLOW_DATASTORE_SYSROOT_LOCAL": str(folder),
-        "METAFLOW_HOME": str(folder / "home" / "metaflow"),
-    }
-    return isolated_env(folder, **{**server, **own, **more})
+    place = {"LIVE_PROJECT": server["WANDB_PROJECT"], "LIVE_ENTITY": server["WANDB_ENTITY"]}
+    return isolated_env(folder, **{**server, **place, **more})
 
 
 def read(folder, server, filters, keys):
@@ -88,20 +78,11 @@ def read(folder, server, filters, keys):
     return json.loads(done.stdout)
 
 
-def run_flow(folder, server, **more):
-    """Run the flow; return Metaflow's id of the run."""
-    command = [sys.executable, str(FLOWS / "offline_flow.py"), "--no-pylint", "run", "--max-workers", "2"]
-    env = environment(folder, server, **more)
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return re.search(r"run-id (\d+)", done.stdout)[1]
-
-
 @pytest.fixture(scope="module")
-def online(server, tmp_path_factory):
+def online(offline_flow, server, tmp_path_factory):
     pytest.importorskip("metaflow")
     folder = tmp_path_factory.mktemp("online")
-    return run_flow(folder, server), folder
+    return offline_flow(folder, environment(folder, server))[0], folder
 
 
 @pytest.fixture(scope="module")
@@ -111,11 +92,11 @@ def elsewhere(server):
 
 
 @pytest.fixture(scope="module")
-def synced(elsewhere, tmp_path_factory):
+def synced(offline_flow, elsewhere, tmp_path_factory):
     pytest.importorskip("metaflow")
     folder = tmp_path_factory.mktemp("offline")
-    run = run_flow(folder, elsewhere, WANDB_MODE="offline")
-    run_python(SYNC, environment(folder, elsewhere), "sync", str(folder))
+    run, _ = offline_flow(folder, environment(folder, elsewhere, WANDB_MODE="offline"))
+    run_python(command_line, environment(folder, elsewhere), "sync", str(folder))
     return run, folder
 
 

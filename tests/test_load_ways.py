@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from wandb_track_testing.plugin import isolated_env, run_python
+from wandb_track_testing.plugin import command_line, isolated_env, run_python
 from wandb_track_testing.standin import StandIn
 
 pytest.importorskip("flytekit")
@@ -16,7 +16,6 @@ pytest.importorskip("wandb", minversion="0.30", reason="older clients sync less 
 
 FLOWS = Path(__file__).parent / "flows"
 EXECUTION = "f0kinds"
-SYNC = "import sys; from wandb_track_core.cli import main; sys.exit(main(sys.argv[1:]))"
 LOAD = """
 import json, sys
 from wandb_track_flyte import load
@@ -115,7 +114,7 @@ def offline(tmp_path_factory):
 def synced(offline):
     with StandIn() as server:
         env = isolated_env(offline, **{**server.env(), "WANDB_MODE": None})
-        run_python(SYNC, env, "sync", str(offline / "raw"))
+        run_python(command_line, env, "sync", str(offline / "raw"))
         yield server
 
 

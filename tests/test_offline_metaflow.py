@@ -3,20 +3,17 @@
 import json
 import re
 import shutil
-import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from wandb_track_testing.plugin import isolated_env, run_python
+from wandb_track_testing.plugin import command_line, isolated_env, run_python
 from wandb_track_testing.standin import StandIn
 
 pytest.importorskip("metaflow")
 pytest.importorskip("wandb", minversion="0.30", reason="older clients sync less than they wrote")
 
 FLOW = Path(__file__).parent / "flows" / "offline_flow.py"
-SYNC = "import sys; from wandb_track_core.cli import main; sys.exit(main(sys.argv[1:]))"
 LOAD = """
 import json, sys
 from pathlib import Path
@@ -49,28 +46,6 @@ if sys.argv[3] == "torch":
 """
 
 
-def environment(folder, **more):
-    return isolated_env(
-        folder,
-        USERNAME="tester",
-        METAFLOW_DEFAULT_DATASTORE="local",
-        METAFLOW_DEFAULT_METADATA="local",
-        METAFLOW_DATASTORE_SYSROOT_LOCAL=str(folder),
-        METAFLOW_HOME=str(folder / "home" / "metaflow"),
-        **more,
-    )
-
-
-def run_flow(folder, **more):
-    folder.mkdir(exist_ok=True)
-    command = [sys.executable, str(FLOW), "--no-pylint", "run", "--max-workers", "2"]
-    done = subprocess.run(
-        command, cwd=folder, env=environment(folder, **more), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return re.search(r"run-id (\d+)", done.stdout)[1], done.stdout
-
-
 def state_of(server, run, folder):
     """What the server holds; aside from Metaflow's ids, that of the run and those of contents that it pickled."""
     names = {run: "RUN", str(folder): "FOLDER"}
@@ -81,18 +56,18 @@ def state_of(server, run, folder):
 
 
 @pytest.fixture(scope="module")
-def online(tmp_path_factory):
+def online(offline_flow, tmp_path_factory):
     folder = tmp_path_factory.mktemp("online")
     with StandIn() as server:
-        run, _ = run_flow(folder, **server.env())
+        run, _ = offline_flow(folder, isolated_env(folder, **server.env()))
         yield server, run, folder
 
 
 @pytest.fixture(scope="module")
-def offline(tmp_path_factory):
+def offline(offline_flow, tmp_path_factory):
     """The flow's run id, and its datastore: nothing else is left of the machine on which it ran."""
     folder = tmp_path_factory.mktemp("offline")
-    run, said = run_flow(folder, WANDB_TRACK_STORE="always")
+    run, said = offline_flow(folder, isolated_env(folder, WANDB_TRACK_STORE="always"))
     kept = {path.name for path in (folder / "wandb").glob("offline-run-*")}
     assert {path.stem.partition(".")[2] for path in (folder / ".metaflow").rglob("*.tar")} == kept, said
     shutil.rmtree(folder / "wandb")
@@ -105,7 +80,7 @@ def synced(offline):
     folder, _ = offline
     with StandIn() as server:
         env = isolated_env(folder, **{**server.env(), "WANDB_MODE": None})
-        done = run_python(SYNC, env, "sync", str(folder / ".metaflow"))
+        done = run_python(command_line, env, "sync", str(folder / ".metaflow"))
         assert "7 synced, 0 there already, 0 not synced" in done.stderr
         yield server
 
@@ -123,7 +98,7 @@ def test_metaflow_knows_where_each_run_was_stored(offline):
         "import json, sys; from metaflow import Step, namespace; namespace(None); "
         "print(json.dumps([task.metadata_dict['wandb-run-stored'] for task in Step(sys.argv[1])]))"
     )
-    stored = json.loads(run_python(code, environment(folder), f"OfflineFlow/{run}/train").stdout)
+    stored = json.loads(run_python(code, isolated_env(folder), f"OfflineFlow/{run}/train").stdout)
     assert len(stored) == 2
     assert all(Path(path).is_file() and path.endswith(".tar") for path in stored)
 

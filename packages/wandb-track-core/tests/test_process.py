@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 import pytest
 from wandb_track_testing.offline import find_runs
-from wandb_track_testing.plugin import isolated_env, run_python
+from wandb_track_testing.plugin import isolated_env, run_python, wait_until
 
 needs_flushing = pytest.mark.skipif(
     tuple(map(int, version("wandb").split(".")[:2])) < (0, 31),
@@ -43,9 +43,16 @@ def start(code, folder, **extra):
     return process
 
 
+def has_service(process):
+    """Whether a service of the client's, which names the process that started it, still runs."""
+    shown = subprocess.run(["ps", "-ef"], capture_output=True, text=True, check=True).stdout
+    return any("wandb-core" in line and line.endswith(f"--pid {process.pid}") for line in shown.splitlines())
+
+
 def end(process, folder):
     """What the process printed, and its runs, once everything that it started is gone."""
     out, err = process.communicate(timeout=300)
+    wait_until(lambda: not has_service(process))  # it writes the end of a log a moment after
     return out, err, {run.id: run for run in find_runs(folder)}
 
 
@@ -299,4 +306,6 @@ print("result")
 """
     done = run_python(PRELUDE + code, isolated_env(tmp_path))
     assert done.stdout.endswith("result\n")
+    assert "the run is lost, because the tracker failed" in done.stderr
     assert "was removed" in done.stderr
+    assert "sync" not in done.stderr.partition("wandb-track: ")[2]

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from wandb_track_testing.offline import find_runs
-from wandb_track_testing.plugin import isolated_env, run_python
+from wandb_track_testing.plugin import command_line, isolated_env, run_python
 from wandb_track_testing.standin import StandIn
 
 pytest.importorskip("wandb", minversion="0.31", reason="older clients write what a run says every 15 seconds only")
@@ -32,7 +32,7 @@ def artifact(name):
         file.write(f"important {name}")
     return made
 """
-COMMAND = [sys.executable, "-c", "import sys; from wandb_track_core.cli import main; sys.exit(main())"]
+COMMAND = [sys.executable, "-c", command_line]
 
 
 @pytest.fixture

@@ -13,13 +13,13 @@ from wandb_track_core.cli._order import group
 from wandb_track_core.cli._rewrite import Continuation, Remote, continuation
 from wandb_track_core.offline import find
 from wandb_track_core.packing import store
-from wandb_track_testing.plugin import isolated_env, run_python
+from wandb_track_testing.plugin import command_line, isolated_env, run_python
 from wandb_track_testing.standin import StandIn
 
 pytest.importorskip("wandb", minversion="0.30", reason="older clients sync less than they wrote")
 
 PROGRAM = Path(__file__).with_name("sync_program.py")
-COMMAND = [sys.executable, "-c", "import sys; from wandb_track_core.cli import main; sys.exit(main())"]
+COMMAND = [sys.executable, "-c", command_line]
 
 
 def state_of(server):

@@ -10,13 +10,12 @@ import pytest
 from wandb_track_core.cli import main
 from wandb_track_core.offline import LEDGER, find
 from wandb_track_core.packing import pack
-from wandb_track_testing.plugin import isolated_env, run_python
+from wandb_track_testing.plugin import command_line, isolated_env, run_python
 from wandb_track_testing.standin import StandIn
 
 pytest.importorskip("wandb", minversion="0.30", reason="older clients sync less than they wrote")
 
 PROGRAM = Path(__file__).with_name("sync_program.py")
-COMMAND = "import sys; from wandb_track_core.cli import main; sys.exit(main())"
 PRODUCER, CONSUMER = ("acme", "p", "e1-produce-0"), ("acme", "p", "e1-consume-0")
 
 
@@ -42,7 +41,7 @@ def server():
 
 def sync(server, home, *arguments, check=True):
     env = isolated_env(home, **{**server.env(), "WANDB_MODE": None, "WANDB_SILENT": None})
-    return run_python(COMMAND, env, "sync", *map(str, arguments), check=check)
+    return run_python(command_line, env, "sync", *map(str, arguments), check=check)
 
 
 def edit(path, change):

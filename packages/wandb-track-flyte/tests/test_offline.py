@@ -1,17 +1,13 @@
 """An offline run of a container outlives it: it lies under the task's raw-output prefix."""
 
 import shutil
-import subprocess
-import sys
 
 import pytest
 from wandb_track_flyte import load as load_value
 from wandb_track_serializers import LoadError, load_artifact
-from wandb_track_testing.plugin import isolated_env
+from wandb_track_testing.plugin import command_line, isolated_env, run_python
 
 pytest.importorskip("wandb", minversion="0.30", reason="older clients sync less than they wrote")
-
-SYNC = [sys.executable, "-c", "import sys; from wandb_track_core.cli import main; sys.exit(main(sys.argv[1:]))", "sync"]
 
 
 @pytest.fixture
@@ -40,8 +36,7 @@ def test_a_containers_offline_run_is_stored_synced_and_its_value_loaded(raw, sta
             load_artifact(reference, run=run, offline=raw)
 
     env = isolated_env(tmp_path, **{**standin.env(), "WANDB_MODE": None})
-    done = subprocess.run([*SYNC, str(raw)], env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    run_python(command_line, env, "sync", str(raw))
     run = standin.runs["acme", "stored", "f0stored-n0-0"]
     assert (run.state, run.values("length")) == ("finished", [5])
     assert [artifact.name for artifact in run.logged] == ["notes:v0"]

@@ -66,11 +66,6 @@ class Workplace:
         self.folder = folder
         self.env = isolated_env(
             folder,
-            USERNAME="tester",
-            METAFLOW_DEFAULT_DATASTORE="local",
-            METAFLOW_DEFAULT_METADATA="local",
-            METAFLOW_DATASTORE_SYSROOT_LOCAL=str(folder),
-            METAFLOW_HOME=str(folder / "home" / "metaflow"),
             # The nodes of a num_parallel step are started as plain "python".
             PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             **env,

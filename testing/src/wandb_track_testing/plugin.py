@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 valid_key = "0123456789abcdef0123456789abcdef01234567"
 """An API key of the form that the client demands; the stand-in accepts it unless told otherwise."""
 
+command_line = "import sys; from wandb_track_core.cli import main; sys.exit(main())"
+"""The program `wandb-track`, as code for this Python: its script lies wherever the package was installed."""
+
 _FOREIGN = ("WANDB_", "METAFLOW_", "FLYTE_", "_FSEC_")
 
 
@@ -36,7 +39,8 @@ def isolated_env(folder: Path, **extra: str | None) -> dict[str, str]:
         extra: Further variables; None removes one that would be set.
 
     Returns:
-        The environment. wandb is offline and quiet in it unless ``extra`` says otherwise.
+        The environment. wandb is offline and quiet in it unless ``extra`` says otherwise; Metaflow keeps its
+        datastore and metadata in the folder.
     """
     env = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
     home = folder / "home"
@@ -46,6 +50,8 @@ def isolated_env(folder: Path, **extra: str | None) -> dict[str, str]:
         "WANDB_DATA_DIR": home / "data",
         "WANDB_CACHE_DIR": home / "cache",
         "WANDB_CONFIG_DIR": home / "config",
+        "METAFLOW_DATASTORE_SYSROOT_LOCAL": folder,
+        "METAFLOW_HOME": home / "metaflow",
     }
     for name, place in places.items():
         place.mkdir(parents=True, exist_ok=True)
@@ -55,6 +61,9 @@ def isolated_env(folder: Path, **extra: str | None) -> dict[str, str]:
         "WANDB_ERROR_REPORTING": "false",
         "WANDB_MODE": "offline",
         "WANDB_SILENT": "true",
+        "METAFLOW_DEFAULT_DATASTORE": "local",
+        "METAFLOW_DEFAULT_METADATA": "local",
+        "USERNAME": "tester",
     }
     for name, value in extra.items():
         if value is None:

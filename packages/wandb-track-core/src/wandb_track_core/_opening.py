@@ -118,6 +118,7 @@ class Opening:
             if self.login_optional and _client.is_missing_login(error):
                 return Opened(self._open_with_own_id({**arguments, "mode": "offline"}), error, has_no_login=True)
             if _client.is_mistake_of_the_user(error):
+                _client.name_what_was_refused(error, arguments)
                 raise
             fault = error
         if self.policy.on_error == "raise":

@@ -229,6 +229,9 @@ class TrackedRun:
             return f"this task was not tracked, because {reason}"
         if addresses:
             return f"the run was kept offline, because {reason}. {_how_to_sync(addresses)}"
+        if not any(map(os.path.exists, folders)):
+            lost = "the run is lost" if run.offline else "what the server does not have of the run is lost"
+            return f"{lost}, because {reason}"
         command = "wandb sync" if run.offline else "wandb sync --include-online"
         if len(folders) > 1:
             command = "wandb-track sync"

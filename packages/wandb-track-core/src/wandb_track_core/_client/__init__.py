@@ -19,7 +19,15 @@ What has no public API, and why it is needed:
 from ._guard import Guard, settle
 from ._module import MODULE_NAMES, follow_context_once_imported, names_of
 from ._open import folder_of, is_finished, load, loss_of, open_run, timed_out
-from ._service import is_missing_login, is_mistake_of_the_user, is_service_fault, is_taken, release, renew_service
+from ._service import (
+    is_missing_login,
+    is_mistake_of_the_user,
+    is_service_fault,
+    is_taken,
+    name_what_was_refused,
+    release,
+    renew_service,
+)
 
 __all__ = [
     "MODULE_NAMES",
@@ -33,6 +41,7 @@ __all__ = [
     "is_taken",
     "load",
     "loss_of",
+    "name_what_was_refused",
     "names_of",
     "open_run",
     "release",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 _forgetting = threading.Lock()
@@ -21,6 +22,18 @@ def is_mistake_of_the_user(error: BaseException) -> bool:
     if isinstance(error, CommError):
         return "timed out" not in str(error).lower()
     return isinstance(error, UsageError | TypeError | ValueError)
+
+
+def name_what_was_refused(error: BaseException, arguments: Mapping[str, Any]) -> None:
+    """Say in an error where a run was not let in: the client hands on the server's word alone, such as "Forbidden"."""
+    from wandb.errors import CommError
+
+    if type(error) is CommError:
+        place = " of ".join(f"{name} {arguments[name]!r}" for name in ("project", "entity") if arguments.get(name))
+        error.args = (
+            f"{error} (said the server when it was asked for a run in {place or 'your default project'}): check project"
+            " and entity, and that the account whose key is used (WANDB_API_KEY) may write there",
+        )
 
 
 def is_missing_login(error: BaseException) -> bool:
