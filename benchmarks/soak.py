@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import json
 import os
 import subprocess
 import sys
@@ -33,7 +34,8 @@ FAULTS = {
 }
 WARM_UP = 100
 MONITOR = "wandb_symon-"
-"""A socket that the client's own monitor of the machine leaves behind, now and then, when a run is short."""
+"""A socket that the client's own monitor of the machine leaves behind, now and then, when a run is short: it is removed
+when the process ends."""
 CHILD = """
 import os, sys
 from wandb_track_core import TaskIdentity, TrackedRun
@@ -109,7 +111,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", type=int, default=1000)
     parser.add_argument("--processes", type=int, default=1000)
+    parser.add_argument("--within", action="store_true", help="run the tasks in this process, and nothing else")
     options = parser.parse_args()
+    if options.within:
+        print(json.dumps(tasks(options.tasks)))
+        return 0
     problems = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -119,17 +125,19 @@ def main() -> int:
         os.environ.clear()
         os.environ.update(env)
         tempfile.tempdir = str(temporary)
-        os.chdir(folder)
 
         start = time.monotonic()
-        grown = tasks(options.tasks)
-        print(f"{options.tasks} tasks in one process: {time.monotonic() - start:.0f} s; grown by {dict(grown)}")
+        command = [sys.executable, __file__, "--within", "--tasks", str(options.tasks)]
+        grown = json.loads(subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, check=True).stdout)
+        print(f"{options.tasks} tasks in one process: {time.monotonic() - start:.0f} s; grown by {grown}")
+        problems += [f"{path.name} is left of the process" for path in temporary.iterdir()]
         problems += [
             f"{name} grew by {grown[name]}" for name in ("threads", "descriptors", "temporary_files") if grown[name] > 0
         ]
         if grown["memory_mib"] > 50:
             problems.append(f"memory grew by {grown['memory_mib']} MiB")
 
+        os.chdir(folder)
         import wandb
 
         service = wandb.setup()

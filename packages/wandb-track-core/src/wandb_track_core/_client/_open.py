@@ -13,6 +13,7 @@ from wandb_track_core.errors import TrackError
 
 from ._credentials import session_credentials_kept
 from ._module import follow_context
+from ._service import note_service
 from ._speed import speed_up
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def open_run(arguments: Mapping[str, Any], settings: Any, overrides: Mapping[str
     with session_credentials_kept(is_keyed=own.api_key is not None):
         run = init(**{**arguments, "reinit": "create_new", "settings": own})
     follow_context(wandb)
+    note_service()
     return run
 
 

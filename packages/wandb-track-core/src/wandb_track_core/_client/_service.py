@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import tempfile
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+_services: set[tuple[int, int]] = set()
 _forgetting = threading.Lock()
 _SERVICE_MODULES = ("wandb.sdk.mailbox", "wandb.sdk.lib.service")
 
@@ -52,6 +56,28 @@ def is_taken(error: BaseException) -> bool:
 def is_service_fault(error: BaseException) -> bool:
     """Whether the service process, rather than the server or a disk, is what failed: it died, or does not answer."""
     return isinstance(error, ConnectionError | TimeoutError) or type(error).__module__.startswith(_SERVICE_MODULES)
+
+
+def note_service() -> None:
+    """Note this process's service, so that nothing of it is left when this process ends.
+
+    Where a run is shorter than the start of the client's monitor of the machine (milliseconds), the monitor is killed
+    before it would remove its socket. The socket's name begins with the service's id.
+    """
+    from wandb.sdk import wandb_setup
+
+    process = getattr(getattr(wandb_setup.singleton()._connection, "_proc", None), "_process", None)
+    if process is not None and (os.getpid(), process.pid) not in _services:
+        if not _services:
+            atexit.register(_remove_sockets)
+        _services.add((os.getpid(), process.pid))
+
+
+def _remove_sockets() -> None:
+    for process, service in _services:
+        if process == os.getpid():  # and not one from which this one was forked
+            for socket in Path(tempfile.gettempdir()).glob(f"wandb_symon-{service}-*"):
+                socket.unlink(missing_ok=True)
 
 
 def release(run_id: str) -> None:
