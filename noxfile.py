@@ -338,6 +338,13 @@ def release(session: nox.Session) -> None:
     session.log("fit for release: " + ", ".join(archives))
 
 
+@nox.session
+def planted(session: nox.Session) -> None:
+    """Plant a mistake for each kind of session in a clone, and show that the session finds it."""
+    session.install("nox[uv]")
+    session.run("python", "tests/planted.py", *session.posargs)
+
+
 @nox.session(venv_backend="none", default=False)
 def summary(session: nox.Session) -> None:
     """The table of what the sessions above found: package and versions x Python. They end with it by themselves."""
