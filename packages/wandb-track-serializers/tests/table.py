@@ -111,7 +111,7 @@ def arrow_table() -> Any:
 def arrow_batch() -> Any:
     import pyarrow as pa
 
-    return pa.record_batch({"a": [1, 2, None]})
+    return pa.RecordBatch.from_pydict({"a": [1, 2, None]})
 
 
 def same_arrow(old: Any, new: Any) -> bool:

@@ -233,8 +233,17 @@ def test_what_parquet_would_change_is_pickled(case, tmp_path, caplog):
 def test_a_label_like_that_of_a_stored_index(tmp_path):
     """A column that has the name under which Arrow stores an index is not mixed up with it."""
     frame = pd.DataFrame({"__index_level_0__": [1, 2]}, index=["a", "b"])
-    assert dump(frame, tmp_path / "x").serializer == "pandas.parquet"
-    assert_same(frame, load(tmp_path / "x"))
+    try:
+        frame.to_parquet(tmp_path / "plain.parquet")
+        is_kept_apart = pd.read_parquet(tmp_path / "plain.parquet").columns.equals(frame.columns)
+    except ValueError:
+        is_kept_apart = False
+    manifest = dump(frame, tmp_path / "x")
+    assert_same(frame, load(tmp_path / "x", trusted=True))
+    if is_kept_apart:
+        assert manifest.serializer == "pandas.parquet"
+    else:  # pandas 2.0 and Arrow mix them up themselves
+        assert "column" in manifest.notes[0]
 
 
 def test_missing_values_of_several_kinds_come_back_as_none(tmp_path):
@@ -403,9 +412,9 @@ COLUMNS = [
     hpd.column("s", elements=st.text(st.characters(exclude_categories=["Cs"])) | st.none(), dtype=object),
     hpd.column("o", elements=st.integers(-(2**63), 2**63 - 1) | st.none(), dtype=object),
     hpd.column("d", elements=st.dates() | st.none(), dtype=object),
-    hpd.column("l", elements=st.lists(st.integers(-5, 5)) | st.none(), dtype=object),
     hpd.column("m", elements=st.none() | st.booleans() | st.text(max_size=3) | st.integers(-9, 9), dtype=object),
 ]
+LISTS = st.lists(st.integers(-5, 5)) | st.none()
 INDEXES = st.one_of(
     hpd.range_indexes(min_size=0),
     hpd.indexes(dtype="int64"),
@@ -420,6 +429,10 @@ def test_any_frame_comes_back(tmp_path_factory, data):
     """Whatever columns a frame is made of, it comes back equal, and a column that is not mixed as Parquet."""
     columns = data.draw(st.lists(st.sampled_from(COLUMNS), unique_by=lambda column: column.name))
     frame = data.draw(hpd.data_frames(columns, index=INDEXES))
+    if data.draw(st.booleans()):
+        # Of a column of lists, older versions of hypothesis and pandas together make one of arrays.
+        cells = data.draw(st.lists(LISTS, min_size=len(frame), max_size=len(frame)))
+        frame["l"] = pd.Series(cells, index=frame.index, dtype=object)
     for name in data.draw(st.sets(st.sampled_from(["i", "u", "b", "s"]))) & set(frame.columns):
         frame[name] = frame[name].astype("category")
     root = tmp_path_factory.mktemp("frame")
