@@ -382,6 +382,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def width(session: nox.Session) -> None:
+    """What tracking costs for each of many tasks, branches, artifacts and values: tables in benchmarks/RESULTS.md."""
+    install(session, "flyte", "metaflow")
+    session.run("python", "benchmarks/width.py", "--write", "benchmarks/RESULTS.md", *session.posargs)
+
+
+@nox.session
 def capture(session: nox.Session) -> None:
     """What capturing 1 GiB of each kind of value costs, beside the library's own call and today's integration."""
     install(session, "serializers", more=("metaflow", "fastcore"))
