@@ -389,6 +389,13 @@ def width(session: nox.Session) -> None:
 
 
 @nox.session
+def profile(session: nox.Session) -> None:
+    """Where the time of a small Metaflow flow goes, by way of tracking."""
+    install(session, "metaflow", more=("fastcore",))
+    session.run("python", "benchmarks/profile_case.py", *session.posargs)
+
+
+@nox.session
 def capture(session: nox.Session) -> None:
     """What capturing 1 GiB of each kind of value costs, beside the library's own call and today's integration."""
     install(session, "serializers", more=("metaflow", "fastcore"))
