@@ -43,3 +43,27 @@ launch.manage_config_file("inputs.json")
 def test_launch_inputs_are_looked_for_where_some_can_have_been_staged(tmp_path, first, imported):
     done = run_python(CODE.format(first=first), isolated_env(tmp_path))
     assert done.stdout.split()[-1] == str(imported)
+
+
+MODELS = """
+from wandb_track_core._client._speed import docstrings_unread
+with docstrings_unread():
+    import wandb
+    from pydantic import BaseModel, ConfigDict
+    class Model(BaseModel):
+        model_config = ConfigDict(use_attribute_docstrings=True)
+        loss: float
+        "What is minimized."
+class Later(BaseModel):
+    model_config = ConfigDict(use_attribute_docstrings=True)
+    loss: float
+    "What was minimized."
+print([each.model_fields["loss"].description for each in (Model, Later)])
+print(wandb.Settings.model_fields["project"].description)
+"""
+
+
+def test_only_the_clients_own_models_go_without_the_docstrings_of_their_fields(tmp_path):
+    (tmp_path / "models.py").write_text(MODELS)
+    done = run_python(tmp_path / "models.py", isolated_env(tmp_path))
+    assert done.stdout.splitlines() == ["['What is minimized.', 'What was minimized.']", "None"]

@@ -14,7 +14,7 @@ from wandb_track_core.errors import TrackError
 from ._credentials import session_credentials_kept
 from ._module import follow_context
 from ._service import note_service
-from ._speed import speed_up
+from ._speed import docstrings_unread, speed_up
 
 if TYPE_CHECKING:
     import wandb
@@ -46,7 +46,8 @@ def load() -> None:
         TrackError: The client is not installed.
     """
     try:
-        from wandb.sdk import wandb_setup
+        with docstrings_unread():
+            from wandb.sdk import wandb_setup
     except ModuleNotFoundError as error:
         if error.name != "wandb":
             raise
