@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -166,6 +165,8 @@ class Opening:
     def _open_offline(self, arguments: dict[str, Any], fault: Exception) -> Any:
         arguments = {**arguments, "mode": "offline"}
         if isinstance(fault, OSError) and not _client.is_service_fault(fault):
+            import tempfile
+
             arguments["dir"] = tempfile.gettempdir()
         if _client.is_service_fault(fault):
             _client.renew_service()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -112,6 +111,8 @@ def loss_of(run: wandb.Run) -> str:
     for complaint, meaning in _COMPLAINTS.items():
         if complaint in logged:
             return f"{meaning} (see {log})"
+    import shutil
+
     if shutil.disk_usage(folder_of(run)).free < LEAST_FREE:
         return f"the disk of {folder_of(run)} is full"
     return ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import tempfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -74,6 +73,8 @@ def note_service() -> None:
 
 
 def _remove_sockets() -> None:
+    import tempfile
+
     for process, service in _services:
         if process == os.getpid():  # and not one from which this one was forked
             for socket in Path(tempfile.gettempdir()).glob(f"wandb_symon-{service}-*"):

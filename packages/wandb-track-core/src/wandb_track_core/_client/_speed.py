@@ -7,8 +7,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from importlib.metadata import Distribution, distributions
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 _STAGED_INPUTS = "wandb.sdk.launch.inputs.internal"
 POLL_SECONDS = 0.005
@@ -66,6 +68,8 @@ def _sleep_shortly(seconds: float) -> None:
 
 def _installed() -> Iterator[Any]:
     """The installed distributions, for the run's requirements: from the first lines of their metadata alone."""
+    from importlib.metadata import distributions
+
     from wandb.util import InstalledDistribution
 
     for distribution in distributions():
