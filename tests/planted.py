@@ -59,7 +59,7 @@ MISTAKES = (
         r'"wandb>=0.29"',
         '"wandb>=0.20"',
         "lowest(core)",
-        r"FAILED .*test_lifecycle",
+        r"(FAILED|ERROR) .*test_lifecycle",
         ("-k", "test_lifecycle"),
     ),
     Mistake(

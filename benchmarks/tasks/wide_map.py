@@ -9,7 +9,7 @@ from flytekit import map_task, task, workflow
 if os.environ["VARIANT"] == "wandb-track":
     from wandb_track_flyte import wandb_init
 
-    tracked = wandb_init(project="benchmark", entity="acme")
+    tracked = wandb_init(project="benchmark", entity="acme", secret=lambda: "k" * 40)
 else:
 
     def tracked(function):
