@@ -25,6 +25,9 @@ VARIANTS = ("untracked", "wandb-track")
 GROWTH = 1.5
 """How much more an item may cost at the largest width than at the middle one: above what repeated runs differ by."""
 
+NOISE = 1.0
+"""Seconds by which repeated runs of a flow differ: what lies below is not told from nothing."""
+
 JOIN = """
 from metaflow import Flow, namespace
 namespace(None)
@@ -114,7 +117,7 @@ def lines(case: Case) -> Iterator[str]:
             each = f"{costs[-1] * 1000:.1f} ms"
         yield f"| {width} | {untracked:.2f} s | {tracked:.2f} s | {overhead:.2f} s | {each} |"
     before, last = costs[-2:]
-    grown = last > max(before, 0.001) * GROWTH
+    grown = last > max(before, NOISE / case.widths[-2]) * GROWTH
     yield f"\nFor each, {'MORE' if grown else 'not more'} at {case.widths[-1]} than at {case.widths[-2]}."
 
 

@@ -39,9 +39,9 @@ class ManyFlow(FlowSpec):
 
     @step
     def start(self):
-        """Set them: numbers go into the summary, lists become artifacts."""
+        """Set them: numbers go into the summary, bytes become artifacts."""
         for number in range(WIDTH):
-            setattr(self, f"value_{number}", number if KIND == "summary" else [number])
+            setattr(self, f"value_{number}", number if KIND == "summary" else number.to_bytes(4, "big"))
         self.next(self.end)
 
     @step
