@@ -287,13 +287,16 @@ def test_runs_that_are_not_closed_in_the_order_of_their_opening_never_leave_a_cl
         current_run()
 
 
-def test_a_task_that_is_cancelled_while_its_run_opens_ends_that_run_as_failed(wandb_env):
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_task_that_is_cancelled_while_its_run_opens_ends_that_run_as_failed(wandb_env, times):
     async def main():
         task = asyncio.create_task(enter())
-        await asyncio.sleep(0)
-        task.cancel()
+        for _ in range(times):
+            await asyncio.sleep(0)
+            task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
         with pytest.raises(NoCurrentRunError):
             current_run()
 

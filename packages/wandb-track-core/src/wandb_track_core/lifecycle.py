@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import copy_context
 from pathlib import Path
@@ -112,11 +112,16 @@ class TrackedRun:
         try:
             return self._enter(await asyncio.shield(opening))
         except asyncio.CancelledError as error:
-            # A thread cannot be cancelled: what it opens is closed once it is there.
-            with suppress(Exception):
-                self._enter(await opening)
-                await self.__aexit__(type(error), error, None)
+            # A thread cannot be cancelled: what it opens is closed once it is there, by a task that is shielded from
+            # a second cancellation.
+            with suppress(asyncio.CancelledError):
+                await asyncio.shield(self._close_once_open(opening, error))
             raise
+
+    async def _close_once_open(self, opening: Awaitable[Opened], error: BaseException) -> None:
+        with suppress(Exception):
+            self._enter(await opening)
+            await self.__aexit__(type(error), error, None)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
