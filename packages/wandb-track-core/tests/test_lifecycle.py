@@ -274,7 +274,7 @@ def test_32_threads_each_log_to_their_own_run(wandb_env):
     assert all(set(run.values("number")) == {int(run.id.split("-")[1][1:])} for run in kept)
 
 
-@pytest.mark.parametrize("order", itertools.permutations("abc"), ids="".join)
+@pytest.mark.parametrize("order", list(itertools.permutations("abc")), ids="".join)
 def test_runs_that_are_not_closed_in_the_order_of_their_opening_never_leave_a_closed_one_current(order):
     halves = {name: TrackedRun(IDENTITY, mode="disabled") for name in "abc"}
     runs = {name: half.open() for name, half in halves.items()}
