@@ -32,6 +32,8 @@ PREFIX = "wandb-track-"
 NAMES = ("core", "serializers", "flyte", "metaflow")
 IMPORTED_AS = {"scikit-learn": "sklearn"}
 """What the requirements are imported as whose names differ by more than their hyphens."""
+BROUGHT_BY = {"pydantic": "wandb"}
+"""What is imported only to adapt a requirement that itself requires it, and lacks nothing where that is not there."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,7 @@ def undeclared(project: Project) -> Iterator[str]:
     always = {_module(each) for each in project.requirements}
     sometimes = {_module(each) for extra in project.extras.values() for each in extra}
     for where, name, at_module_level in imported(project.folder / "src"):
+        name = BROUGHT_BY.get(name, name)
         if name not in always | sometimes:
             yield f"{where} imports {name}, which {project.distribution} does not declare"
         elif name not in always and at_module_level:
