@@ -30,7 +30,9 @@ def dists():
 @pytest.fixture
 def project(dists, tmp_path):
     """Give each of a copy's packages by name; what is planted in the copy is nobody else's."""
-    shutil.copytree(ROOT / "packages", tmp_path / "packages", ignore=shutil.ignore_patterns("__pycache__", "data"))
+    shutil.copytree(
+        ROOT / "packages", tmp_path / "packages", ignore=shutil.ignore_patterns("__pycache__", ".*", "data")
+    )
     return lambda name: dists.Project(tmp_path, name)
 
 
