@@ -5,16 +5,10 @@ import signal
 import subprocess
 import sys
 import time
-from importlib.metadata import version
 
 import pytest
 from wandb_track_testing.offline import find_runs
-from wandb_track_testing.plugin import isolated_env, run_python, wait_until
-
-needs_flushing = pytest.mark.skipif(
-    tuple(map(int, version("wandb").split(".")[:2])) < (0, 31),
-    reason="older clients write what a run says every 15 seconds only",
-)
+from wandb_track_testing.plugin import isolated_env, needs_flushing, run_python, wait_until
 
 PRELUDE = """
 import os, signal, subprocess, sys, threading, time
