@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
-CORE, METAFLOW = "packages/wandb-track-core", "packages/wandb-track-metaflow"
+CORE, FLYTE, METAFLOW = (f"packages/wandb-track-{name}" for name in ("core", "flyte", "metaflow"))
 
 
 class Mistake(NamedTuple):
@@ -55,12 +55,12 @@ MISTAKES = (
     ),
     Mistake(
         "a lower bound that is too low",
-        f"{CORE}/pyproject.toml",
-        r'"wandb>=0.29"',
-        '"wandb>=0.20"',
-        "lowest(core)",
-        r"(FAILED|ERROR) .*test_lifecycle",
-        ("-k", "test_lifecycle"),
+        f"{FLYTE}/pyproject.toml",
+        r'"flytekit>=[\d.]+"',
+        '"flytekit>=1.10"',
+        "lowest(flyte)",
+        r"(FAILED|ERROR) packages/wandb-track-flyte/tests",
+        ("-k", "test_seed or test_kinds"),
     ),
     Mistake(
         "a file that the sdist lacks",

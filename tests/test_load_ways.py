@@ -12,7 +12,7 @@ from wandb_track_testing.plugin import command_line, isolated_env, run_python
 from wandb_track_testing.standin import StandIn
 
 pytest.importorskip("flytekit")
-pytest.importorskip("wandb", minversion="0.30", reason="older clients sync less than they wrote")
+pytest.importorskip("wandb", minversion="0.31", reason="older clients sync otherwise than they wrote")
 
 FLOWS = Path(__file__).parent / "flows"
 EXECUTION = "f0kinds"

@@ -11,7 +11,7 @@ from wandb_track_testing.plugin import command_line, isolated_env, run_python
 from wandb_track_testing.standin import StandIn
 
 pytest.importorskip("metaflow")
-pytest.importorskip("wandb", minversion="0.30", reason="older clients sync less than they wrote")
+pytest.importorskip("wandb", minversion="0.31", reason="older clients sync otherwise than they wrote")
 
 FLOW = Path(__file__).parent / "flows" / "offline_flow.py"
 LOAD = """

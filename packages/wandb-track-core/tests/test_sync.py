@@ -16,7 +16,7 @@ from wandb_track_core.packing import store
 from wandb_track_testing.plugin import command_line, isolated_env, run_python
 from wandb_track_testing.standin import StandIn
 
-pytest.importorskip("wandb", minversion="0.30", reason="older clients sync less than they wrote")
+pytest.importorskip("wandb", minversion="0.31", reason="older clients sync otherwise than they wrote")
 
 PROGRAM = Path(__file__).with_name("sync_program.py")
 COMMAND = [sys.executable, "-c", command_line]

@@ -13,7 +13,7 @@ from wandb_track_core.packing import pack
 from wandb_track_testing.plugin import command_line, isolated_env, needs_flushing, run_python
 from wandb_track_testing.standin import StandIn
 
-pytest.importorskip("wandb", minversion="0.30", reason="older clients sync less than they wrote")
+pytest.importorskip("wandb", minversion="0.31", reason="older clients sync otherwise than they wrote")
 
 PROGRAM = Path(__file__).with_name("sync_program.py")
 PRODUCER, CONSUMER = ("acme", "p", "e1-produce-0"), ("acme", "p", "e1-consume-0")

@@ -7,7 +7,7 @@ from wandb_track_flyte import load as load_value
 from wandb_track_serializers import LoadError, load_artifact
 from wandb_track_testing.plugin import command_line, isolated_env, run_python
 
-pytest.importorskip("wandb", minversion="0.30", reason="older clients sync less than they wrote")
+pytest.importorskip("wandb", minversion="0.31", reason="older clients sync otherwise than they wrote")
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 TIMEOUT = 30
 """Seconds that a question to the server may take."""
-OLDEST = (0, 30)
+OLDEST = (0, 31)
 """The first client whose `wandb sync` brings all of a run to the server; older ones may have written the run."""
 GREETING = 8
 """Seconds in which the server has to answer the first one."""
@@ -54,7 +54,10 @@ class Server:
         import wandb
 
         if tuple(int(part) for part in wandb.__version__.split(".")[:2]) < OLDEST:
-            raise ServerError(f"wandb {wandb.__version__} forgets how runs ended when it syncs: install 0.30 or later")
+            raise ServerError(
+                f"wandb {wandb.__version__} forgets how runs ended, or counts the steps of a continued run anew, when it"
+                " syncs: install 0.31 or later"
+            )
         self._local = threading.local()
         self._versions: dict[str, Any] = {}
         try:
