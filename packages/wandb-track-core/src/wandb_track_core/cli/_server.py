@@ -55,8 +55,8 @@ class Server:
 
         if tuple(int(part) for part in wandb.__version__.split(".")[:2]) < OLDEST:
             raise ServerError(
-                f"wandb {wandb.__version__} forgets how runs ended, or counts the steps of a continued run anew, when it"
-                " syncs: install 0.31 or later"
+                f"wandb {wandb.__version__} forgets how runs ended, or counts the steps of a continued run anew, when"
+                " it syncs: install 0.31 or later"
             )
         self._local = threading.local()
         self._versions: dict[str, Any] = {}
