@@ -59,8 +59,7 @@ MISTAKES = (
         r'"flytekit>=[\d.]+"',
         '"flytekit>=1.10"',
         "lowest(flyte)",
-        r"(FAILED|ERROR) packages/wandb-track-flyte/tests",
-        ("-k", "test_seed or test_kinds"),
+        "cannot import name 'ClassDecorator' from 'flytekit.core.utils'",
     ),
     Mistake(
         "a file that the sdist lacks",
