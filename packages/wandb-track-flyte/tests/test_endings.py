@@ -2,6 +2,7 @@
 
 import pytest
 from wandb_track_testing.offline import find_runs
+from wandb_track_testing.plugin import needs_flushing
 
 
 @pytest.fixture
@@ -24,8 +25,8 @@ def execute(bench):
         ("exit 0", 0, 0),
         ("exit 3", 3, 3),
         ("interrupt", 1, 130),  # click ends it with 1
-        ("_exit", 5, None),
-        ("kill", -9, None),
+        pytest.param("_exit", 5, None, marks=needs_flushing),
+        pytest.param("kill", -9, None, marks=needs_flushing),
     ],
 )
 def test_a_process_that_is_ended_ends_as_it_would_and_its_run_says_how(execute, how, ends_with, run_ends_with):
@@ -50,6 +51,7 @@ def test_a_forked_child_does_not_end_the_run(execute):
     assert run.values("loss") == [1.0, 0.5]
 
 
+@needs_flushing
 def test_a_service_that_is_killed_changes_no_result_and_loses_no_row(execute):
     code, outcome, runs = execute("service")
     assert (code, outcome.outputs) == (0, {"o0": 42})

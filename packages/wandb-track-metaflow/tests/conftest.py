@@ -42,7 +42,8 @@ class Execution:
 
     def of(self, step: str) -> list[OfflineRun]:
         """The tracked runs of a step's tasks, by task and attempt."""
-        found = [run for run in self.runs if run.config["metaflow"]["task"] == step]
+        # Of a process that was killed, a client before 0.31 may have written nothing.
+        found = [run for run in self.runs if run.config and run.config["metaflow"]["task"] == step]
         return sorted(found, key=lambda run: (run.config["metaflow"]["task_id"], run.config["metaflow"]["attempt"]))
 
     def only(self, step: str) -> OfflineRun:

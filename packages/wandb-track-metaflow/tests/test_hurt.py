@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from wandb_track_testing.plugin import needs_flushing
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +19,14 @@ def attempts(workplace_of):
 
 
 @pytest.mark.parametrize(
-    ("how", "ends_with"), [("exit 3", 3), ("interrupt", 130), ("memory", 1), ("_exit", None), ("own handler", 1)]
+    ("how", "ends_with"),
+    [
+        ("exit 3", 3),
+        ("interrupt", 130),
+        ("memory", 1),
+        pytest.param("_exit", None, marks=needs_flushing),
+        ("own handler", 1),
+    ],
 )
 def test_an_attempt_that_is_ended_says_how_and_the_next_one_is_a_run_of_its_own(attempts, how, ends_with):
     (first,), (second,) = attempts[how][0], attempts[how][1]
@@ -31,6 +39,7 @@ def test_a_forked_child_does_not_end_the_run(attempts):
     assert (run.exit_code, run.values("loss")) == (0, [1.0, 0.5])
 
 
+@needs_flushing
 def test_a_service_that_is_killed_changes_no_result_and_loses_no_row(attempts):
     (runs,) = attempts["service"].values()
     assert [value for run in runs for value in run.values("loss")] == [1.0, 0.5]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from wandb_track_testing.plugin import valid_key
+from wandb_track_testing.plugin import needs_flushing, valid_key
 
 
 @pytest.fixture(scope="module")
@@ -17,6 +17,7 @@ def test_a_step_that_is_terminated_ends_its_run_as_preempted_with_143(execution)
     assert (second.exit_code, second.preempting, second.values("attempt")) == (0, False, [1])
 
 
+@needs_flushing
 def test_a_step_that_is_killed_leaves_what_it_logged_in_a_run_without_an_end(execution):
     first, second = execution.of("killed")
     assert (first.exit_code, first.values("attempt")) == (None, [0])
