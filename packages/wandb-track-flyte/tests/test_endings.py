@@ -1,8 +1,10 @@
 """How a container's process can end, or be hurt, in mid-task: each under `pyflyte-execute`."""
 
+import subprocess
+
 import pytest
 from wandb_track_testing.offline import find_runs
-from wandb_track_testing.plugin import needs_flushing
+from wandb_track_testing.plugin import needs_flushing, wait_until
 
 
 @pytest.fixture
@@ -13,6 +15,8 @@ def execute(bench):
         container = bench.container("hurt", "hurt", {"how": how})
         with bench.start(container, **env) as process:
             said, _ = process.communicate(timeout=120)
+        # The client's service, which names the process that started it, writes the end of a log a moment after.
+        wait_until(lambda: f"--pid {process.pid}\n" not in subprocess.check_output(["ps", "-ef"], text=True))
         runs = [found for found in find_runs(bench.folder) if found.path not in bench.seen]
         return process.returncode, container.outcome(said), runs
 
