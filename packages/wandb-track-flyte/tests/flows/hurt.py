@@ -16,6 +16,12 @@ def service():
     return wandb_setup.singleton()._connection._proc._process.pid
 
 
+def kill_service():
+    """Kill it; what is said before its death is noticed would be lost with it."""
+    os.kill(service(), signal.SIGKILL)
+    time.sleep(0.5)
+
+
 def fork():
     """Leave a child that ends in its own way."""
     pid = os.fork()
@@ -50,7 +56,7 @@ HOW = {
     "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "fork": fork,
     "own handler": handled,
-    "service": lambda: os.kill(service(), signal.SIGKILL),
+    "service": kill_service,
     "nothing": lambda: None,
 }
 

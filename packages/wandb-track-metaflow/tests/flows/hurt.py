@@ -16,6 +16,12 @@ def service():
     return wandb_setup.singleton()._connection._proc._process.pid
 
 
+def kill_service():
+    """Kill it; what is said before its death is noticed would be lost with it."""
+    os.kill(service(), signal.SIGKILL)
+    time.sleep(0.5)
+
+
 def fork():
     """Leave a child that ends in its own way."""
     pid = os.fork()
@@ -48,7 +54,7 @@ HOW = {
     "_exit": lambda: os._exit(5),
     "fork": fork,
     "own handler": handled,
-    "service": lambda: os.kill(service(), signal.SIGKILL),
+    "service": kill_service,
 }
 
 
