@@ -72,11 +72,7 @@ class Case(NamedTuple):
 def timed(command: list[str], variant: str, **extra: str) -> float:
     """Run a command in an empty folder of its own; returns its seconds."""
     with tempfile.TemporaryDirectory() as folder:
-        env = isolated_env(
-            Path(folder),
-            VARIANT=variant,
-            **extra,
-        )
+        env = isolated_env(Path(folder), VARIANT=variant, **extra)
         start = time.perf_counter()
         subprocess.run(command, env=env, cwd=folder, check=True, capture_output=True)
         return time.perf_counter() - start

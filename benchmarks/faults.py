@@ -33,12 +33,10 @@ AT_ONCE = 3
 TASK = """
 import os, signal, sys, time
 from wandb_track_core import TaskIdentity, TrackedRun
+from wandb_track_testing.hurt import service
 def reach(place):
     print(place, flush=True)
     sys.stdin.readline()
-def service():
-    from wandb.sdk import wandb_setup
-    return wandb_setup.singleton()._connection._proc._process.pid
 identity = TaskIdentity("chain", "train", key=("e1", "n0"), workflow="wf", execution="e1")
 reach("start")
 with TrackedRun(identity, project="p", entity="acme", **ARGUMENTS) as run:
@@ -161,14 +159,14 @@ def process_rows() -> Iterator[Row]:
     )
     yield Row("Process", "os._exit(5)", hurt="os._exit(5)", pause=1, raises=True)
     yield Row("Process", "MemoryError", hurt="raise MemoryError", raises=True)
-    kill = "os.kill(service(), signal.SIGKILL); time.sleep(0.3)"
+    kill = "os.kill(service().pid, signal.SIGKILL); time.sleep(0.3)"
     yield Row("Process", "service killed in mid-run", hurt=kill, pause=1)
     yield Row("Process", "service killed in mid-run, offline", hurt=kill, pause=1, arguments="{'mode': 'offline'}")
     yield Row(
         "Process", 'service killed in mid-run, on_error="warn"', hurt=kill, pause=1, arguments="{'on_error': 'warn'}"
     )
     yield Row("Process", "service killed in mid-upload", hurt=kill, pause=1, uploads=True)
-    yield Row("Process", "service hangs at the end", hurt="os.kill(service(), signal.SIGSTOP)", pause=1)
+    yield Row("Process", "service hangs at the end", hurt="os.kill(service().pid, signal.SIGSTOP)", pause=1)
     yield Row("Process", "the user's code finishes the run", hurt="run.finish(); run.log = lambda *args: None")
 
 
@@ -179,9 +177,8 @@ def disk_rows() -> Iterator[Row]:
     yield Row("Disk", "run folder removed in mid-run", hurt=remove, arguments=offline)
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))"
     fill = f"{limit}; [run.log({{'text': 'x' * 1000}}) for _ in range(100)]; time.sleep(1)"
-    full = (
-        f"signal.signal(signal.SIGXFSZ, signal.SIG_IGN); os.system(f'prlimit --pid {{service()}} --fsize=8192'); {fill}"
-    )
+    ignore = "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)"
+    full = f"{ignore}; os.system(f'prlimit --pid {{service().pid}} --fsize=8192'); {fill}"
     yield Row("Disk", "full in mid-run (file size limit)", hurt=full, arguments=offline)
     yield Row("Disk", "run folder is no folder", arguments="{'dir': __file__, 'mode': 'offline'}")
 

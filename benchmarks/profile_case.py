@@ -28,7 +28,6 @@ NAMES = {
     ("wandb_init.py", "init"): "wandb.init",
     ("wandb_run.py", "finish"): "run.finish",
     ("wandb_setup.py", "_teardown"): "the service's end",
-    ("atexit", ""): "the service's end",
 }
 def what(frame):
     imported, doing = "", ""

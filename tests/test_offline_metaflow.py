@@ -13,7 +13,6 @@ from wandb_track_testing.standin import StandIn
 pytest.importorskip("metaflow")
 pytest.importorskip("wandb", minversion="0.31", reason="older clients sync otherwise than they wrote")
 
-FLOW = Path(__file__).parent / "flows" / "offline_flow.py"
 LOAD = """
 import json, sys
 from pathlib import Path

@@ -8,18 +8,15 @@ import time
 
 import pytest
 from wandb_track_testing.offline import find_runs
-from wandb_track_testing.plugin import isolated_env, needs_flushing, run_python, wait_until
+from wandb_track_testing.plugin import isolated_env, needs_flushing, run_python, services_of, wait_until
 
 PRELUDE = """
 import os, signal, subprocess, sys, threading, time
 from wandb_track_core import TaskIdentity, TrackedRun, current_run
+from wandb_track_testing.hurt import service
 IDENTITY = TaskIdentity("chain", "train", key=("e1", "n0"), workflow="wf", execution="e1")
 def tracked(number=0, **arguments):
     return TrackedRun(IDENTITY._replace(key=("e1", f"n{number}")), **{"project": "p", **arguments})
-def service():
-    import wandb
-    from wandb.sdk import wandb_setup
-    return wandb_setup.singleton()._connection._proc._process.pid
 """
 
 
@@ -37,16 +34,10 @@ def start(code, folder, **extra):
     return process
 
 
-def has_service(process):
-    """Whether a service of the client's, which names the process that started it, still runs."""
-    shown = subprocess.run(["ps", "-ef"], capture_output=True, text=True, check=True).stdout
-    return any("wandb-core" in line and line.endswith(f"--pid {process.pid}") for line in shown.splitlines())
-
-
 def end(process, folder):
     """What the process printed, and its runs, once everything that it started is gone."""
     out, err = process.communicate(timeout=300)
-    wait_until(lambda: not has_service(process))  # it writes the end of a log a moment after
+    wait_until(lambda: not services_of(process.pid))  # it writes the end of a log a moment after
     return out, err, {run.id: run for run in find_runs(folder)}
 
 
@@ -139,7 +130,7 @@ def test_sigkill_loses_at_most_about_a_second_of_what_was_logged_and_the_service
     code = """
 with tracked() as run:
     print("ready")
-    print(service())
+    print(service().pid)
     for step in range(10_000):
         run.log({"step_": step, "at": time.time()})
         time.sleep(0.05)
@@ -232,7 +223,7 @@ def test_a_service_that_hangs_does_not_keep_the_finished_process_alive(tmp_path)
 with tracked(finish_timeout=1) as run:
     run.log({"loss": 1.0})
     time.sleep(1)
-    os.kill(service(), signal.SIGSTOP)
+    os.kill(service().pid, signal.SIGSTOP)
 print("result")
 """
     done = run_python(PRELUDE + code, isolated_env(tmp_path), timeout=300)
@@ -311,9 +302,9 @@ def test_a_socket_that_the_clients_monitor_left_goes_with_the_process(tmp_path):
 import tempfile
 from pathlib import Path
 with tracked():
-    for number in (service(), service() + 1):
+    for number in (service().pid, service().pid + 1):
         Path(tempfile.gettempdir(), f"wandb_symon-{number}-7-7.sock").touch()
-    print(service() + 1)
+    print(service().pid + 1)
 """
     done = run_python(PRELUDE + code, isolated_env(tmp_path, TMPDIR=str(tmp_path)))
     assert [path.name for path in tmp_path.glob("wandb_symon-*")] == [f"wandb_symon-{done.stdout.strip()}-7-7.sock"]

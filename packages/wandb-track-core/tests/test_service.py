@@ -14,14 +14,12 @@ pytest.importorskip("wandb", minversion="0.31", reason="older clients write what
 PRELUDE = """
 import multiprocessing, os, shutil, signal, sys, threading, time
 import wandb
-from wandb.sdk import wandb_setup
 from wandb_track_core import TaskIdentity, TrackedRun, TrackerFaultError, current_run
 from wandb_track_core.lineage import artifact_folder, log_artifact
+from wandb_track_testing.hurt import service
 IDENTITY = TaskIdentity("chain", "train", key=("e1", "n0"), workflow="wf", execution="e1")
 def tracked(number=0, **arguments):
     return TrackedRun(IDENTITY._replace(key=("e1", f"n{number}")), **{"project": "p", **arguments})
-def service():
-    return wandb_setup.singleton()._connection._proc._process
 def kill():
     time.sleep(1.2)
     service().kill()

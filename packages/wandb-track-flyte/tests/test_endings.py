@@ -1,10 +1,8 @@
 """How a container's process can end, or be hurt, in mid-task: each under `pyflyte-execute`."""
 
-import subprocess
-
 import pytest
 from wandb_track_testing.offline import find_runs
-from wandb_track_testing.plugin import needs_flushing, wait_until
+from wandb_track_testing.plugin import needs_flushing, services_of, wait_until
 
 
 @pytest.fixture
@@ -15,8 +13,7 @@ def execute(bench):
         container = bench.container("hurt", "hurt", {"how": how})
         with bench.start(container, **env) as process:
             said, _ = process.communicate(timeout=120)
-        # The client's service, which names the process that started it, writes the end of a log a moment after.
-        wait_until(lambda: f"--pid {process.pid}\n" not in subprocess.check_output(["ps", "-ef"], text=True))
+        wait_until(lambda: not services_of(process.pid))  # it writes the end of a log a moment after
         runs = [found for found in find_runs(bench.folder) if found.path not in bench.seen]
         return process.returncode, container.outcome(said), runs
 

@@ -239,10 +239,11 @@ def test_a_label_like_that_of_a_stored_index(tmp_path):
     except ValueError:
         is_kept_apart = False
     manifest = dump(frame, tmp_path / "x")
-    assert_same(frame, load(tmp_path / "x", trusted=True))
     if is_kept_apart:
+        assert_same(frame, load(tmp_path / "x"))
         assert manifest.serializer == "pandas.parquet"
     else:  # pandas 2.0 and Arrow mix them up themselves
+        assert_same(frame, load(tmp_path / "x", trusted=True))
         assert "column" in manifest.notes[0]
 
 

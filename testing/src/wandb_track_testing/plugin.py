@@ -135,6 +135,20 @@ def wait_until(condition: Callable[[], object], timeout: float = 20) -> None:
         time.sleep(0.02)
 
 
+def services_of(pid: int) -> list[int]:
+    """The client's service processes that still run.
+
+    Args:
+        pid: The process that started them, which they name in their command line.
+
+    Returns:
+        Their process ids.
+    """
+    shown = subprocess.run(["ps", "-Ao", "pid=,args="], capture_output=True, text=True, check=True).stdout
+    lines = [line.split() for line in shown.splitlines() if "wandb-core" in line]
+    return [int(line[0]) for line in lines if line[-2:] == ["--pid", str(pid)]]
+
+
 @contextlib.contextmanager
 def _fresh_standin() -> Iterator[StandIn]:
     from wandb_track_testing.standin import StandIn
@@ -166,11 +180,9 @@ def _end_wandb_session(patience: float = 15) -> None:
     teardown.start()
     teardown.join(patience)
     if teardown.is_alive():
-        for status in Path("/proc").glob("[0-9]*/status"):
-            with contextlib.suppress(OSError):
-                lines = dict(line.split(":\t", 1) for line in status.read_text().splitlines() if ":\t" in line)
-                if lines["Name"] == "wandb-core" and int(lines["PPid"]) == os.getpid():
-                    os.kill(int(lines["Pid"]), signal.SIGKILL)
+        for pid in services_of(os.getpid()):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         teardown.join(patience)
     # A run that a test left open is dead now, but the client keeps it as the current one.
     importlib.import_module("wandb.sdk.lib.module").unset_globals()
