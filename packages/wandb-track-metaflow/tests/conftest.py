@@ -124,8 +124,11 @@ def _edges(run: OfflineRun, kind: str) -> set[tuple[str, str]]:
     return {(name, alias) for name, alias in found if alias != "latest" or kind == "input"}
 
 
-class Bucket(http.server.BaseHTTPRequestHandler):
-    """As much of S3 as an upload of the code package needs: there is no other way to a deployment without a cloud."""
+class Cloud(http.server.BaseHTTPRequestHandler):
+    """As much of S3 as an upload of the code package needs, and a cluster without any deployment.
+
+    There is no other way to a deployment without a cloud. Older Metaflow asks the cluster what is deployed already.
+    """
 
     protocol_version = "HTTP/1.1"
     objects: ClassVar[dict[str, bytes]] = {}
@@ -136,6 +139,9 @@ class Bucket(http.server.BaseHTTPRequestHandler):
 
     def do_HEAD(self):
         self._answer(200 if self.path in self.objects else 404)
+
+    def do_GET(self):
+        self._answer(404)
 
     def _answer(self, status):
         self.send_response(status)
@@ -148,17 +154,22 @@ class Bucket(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def bucket() -> Iterator[dict[str, str]]:
-    """Variables that lead Metaflow to a bucket of its own."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Bucket)
+def cloud(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Variables that lead Metaflow to a bucket and a cluster of its own."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Cloud)
     threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    named = {"cluster": {"server": url}, "user": {}, "context": {"cluster": "it", "user": "it"}}
+    settings = {f"{kind}s": [{"name": "it", kind: value}] for kind, value in named.items()}
+    (tmp_path / "kubeconfig").write_text(json.dumps({"current-context": "it", **settings}))
     try:
         yield {
             "AWS_ACCESS_KEY_ID": "id",
             "AWS_SECRET_ACCESS_KEY": "secret",
             "AWS_DEFAULT_REGION": "us-east-1",
-            "METAFLOW_S3_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}",
+            "METAFLOW_S3_ENDPOINT_URL": url,
             "METAFLOW_DATASTORE_SYSROOT_S3": "s3://bucket/metaflow",
+            "KUBECONFIG": str(tmp_path / "kubeconfig"),
         }
     finally:
         server.shutdown()

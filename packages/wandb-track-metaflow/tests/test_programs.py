@@ -60,10 +60,10 @@ print(shell.user_ns["run"].data.answer)
     assert (start.tags, end.tags) == ([], ["last"])
 
 
-def test_a_deployment_to_kubernetes_tracks_each_of_its_tasks(workplace, bucket):
+def test_a_deployment_to_kubernetes_tracks_each_of_its_tasks(workplace, cloud):
     """As far as a deployment goes without a cluster: each task's command carries the decorator and its arguments."""
     pytest.importorskip("kubernetes")
-    workplace.env.update(bucket)
+    workplace.env.update(cloud)
     options = ["--no-pylint", "--datastore=s3", "--with", "wandb_log:models=true,project=x,secret=TEAM_KEY"]
     deployed = workplace.call("plain.py", *options, "argo-workflows", "create", "--only-json").output
     template, _ = json.JSONDecoder().raw_decode(deployed[deployed.index("{") :])
