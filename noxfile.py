@@ -39,13 +39,12 @@ EDGES = [(name, sibling) for name, project in PACKAGES.items() for sibling in pr
 
 # The oldest is the lower bound in pyproject, the newest what the index has: only what lies between is stated.
 MIDDLE = {"flytekit": "1.16.16", "metaflow": "2.19.10", "wandb": "0.30.0"}
-AGES = ("oldest", "middle", "newest")
+BOUNDS = {name: dists.bounds(project, MIDDLE) for name, project in PACKAGES.items()}
 TRIED = [
     (name, library, age)
-    for name in PACKAGES
-    for library, floor in dists.bounds(PACKAGES[name], MIDDLE).items()
-    for age in AGES
-    if age != "middle" or dists.Version(MIDDLE[library]) > dists.Version(floor)
+    for name, floors in BOUNDS.items()
+    for library, age in [*((each, age) for each in floors for age in ("oldest", "middle")), ("all", "newest")]
+    if age != "middle" or dists.Version(MIDDLE[library]) > dists.Version(floors[library])
 ]
 
 WHEELS = tempfile.TemporaryDirectory(prefix="wandb-track-wheels-")  # of this call of nox alone
@@ -240,10 +239,13 @@ def latest(session: nox.Session, package: str) -> None:
 @nox.parametrize("package,library,age", TRIED, ids=["-".join(each) for each in TRIED])
 def orchestrators(session: nox.Session, package: str, library: str, age: str) -> None:
     """Each package's tests with the oldest, a middle and the newest flytekit, Metaflow and wandb."""
-    floor = dists.bounds(PACKAGES[package], MIDDLE)[library]
-    wanted = {"oldest": f"=={floor}", "middle": f"=={MIDDLE[library]}", "newest": f">={floor}"}[age]
+    floors = BOUNDS[package]
+    if age == "newest":
+        more = [f"--upgrade-package={each}" for each in floors]
+    else:
+        more = [f"{library}=={(floors if age == 'oldest' else MIDDLE)[library]}"]
     with row(session, package, f"{library} {age}"):
-        install(session, package, more=(f"{library}{wanted}", f"--upgrade-package={library}"))
+        install(session, package, more=more)
         run_tests(session, PACKAGES[package])
 
 
