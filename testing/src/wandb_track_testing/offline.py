@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import json
 import struct
+import time
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -133,9 +134,20 @@ class OfflineRun:
         return found[0]
 
 
-def find_runs(folder: str | Path) -> list[OfflineRun]:
-    """Every run below a folder, the earliest start first."""
-    runs = [read_run(path) for path in sorted(Path(folder).rglob("run-*.wandb"))]
+def find_runs(folder: str | Path, patience: float = 0.5) -> list[OfflineRun]:
+    """Every run below a folder, the earliest start first.
+
+    Args:
+        folder: The folder.
+        patience: Seconds after which a run without an end is taken to have none: the client's service writes a run to
+            its file a moment after it has said that the run is closed.
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        runs = [read_run(path) for path in sorted(Path(folder).rglob("run-*.wandb"))]
+        if all(run.exit_code is not None for run in runs) or time.monotonic() > deadline:
+            break
+        time.sleep(0.02)
     never = datetime.max.replace(tzinfo=timezone.utc)
     return sorted(runs, key=lambda run: run.start or never)
 
