@@ -38,7 +38,7 @@ MATRIX = [(python, name) for name in PACKAGES for python in PYTHONS[name]]
 EDGES = [(name, sibling) for name, project in PACKAGES.items() for sibling in project.siblings]
 
 # The oldest is the lower bound in pyproject, the newest what the index has: only what lies between is stated.
-MIDDLE = {"flytekit": "1.16.10", "metaflow": "2.19.10", "wandb": "0.30.0"}
+MIDDLE = {"flytekit": "1.16.12", "metaflow": "2.19.10", "wandb": "0.30.0"}
 BOUNDS = {name: dists.bounds(project, MIDDLE) for name, project in PACKAGES.items()}
 TRIED = [
     (name, library, age)
