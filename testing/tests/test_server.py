@@ -9,6 +9,7 @@ import wandb
 from wandb_track_testing.offline import find_runs, read_run
 from wandb_track_testing.plugin import isolated_env, run_python, valid_key
 from wandb_track_testing.standin import StandIn
+from wandb_track_testing.standin._model import Artifact, Collection
 
 OTHER_KEY = "f" * 40
 
@@ -253,6 +254,15 @@ def test_public_api_artifacts(lineage):
     )
     latest.delete(delete_aliases=True)
     assert [version.index for version in lineage.collections["acme", "p", "data"].versions] == [0]
+
+
+def test_versions_are_in_the_order_in_which_they_were_committed():
+    """Not in that in which they were created, which is another where two runs log at once."""
+    collection = Collection("acme", "p", "data", "dataset", number=0)
+    for number, index in enumerate([1, 0, None]):
+        state = "PENDING" if index is None else "COMMITTED"
+        collection.artifacts.append(Artifact(str(number), collection, digest=str(number), index=index, state=state))
+    assert [version.id for version in collection.versions] == ["1", "0"]
 
 
 def test_public_api_runs(lineage):

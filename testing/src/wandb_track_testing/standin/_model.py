@@ -284,7 +284,8 @@ class Collection:
     @property
     def versions(self) -> list[Artifact]:
         """What was committed and not deleted, v0 first."""
-        return [artifact for artifact in self.artifacts if artifact.state == "COMMITTED"]
+        committed = [artifact for artifact in self.artifacts if artifact.state == "COMMITTED"]
+        return sorted(committed, key=lambda artifact: artifact.index or 0)
 
     @property
     def latest(self) -> Artifact | None:
