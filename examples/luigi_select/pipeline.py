@@ -33,7 +33,7 @@ class Data(luigi.Task):
         frame = load_iris(as_frame=True).frame
         current_run().summary["rows"] = len(frame)
         with self.output().open("w") as file:
-            frame.to_csv(file, index=False)
+            file.write(frame.to_csv(index=False))
 
 
 @tracked(project=PROJECT, tags=["tree"])
