@@ -29,7 +29,7 @@ import sys
 from wandb_track_core import TaskIdentity, TrackedRun
 {first}
 with TrackedRun(TaskIdentity("chain", "train", key=("e1",)), project="p") as run:
-    print(run.config.get("lr"), "wandb.sdk.launch.inputs.internal" in sys.modules)
+    print(run.config.get("lr"), "wandb.sdk.launch" in sys.modules)
 """
 STAGE = """
 import json, wandb

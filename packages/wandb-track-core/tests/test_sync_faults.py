@@ -10,7 +10,7 @@ import pytest
 from wandb_track_core.cli import main
 from wandb_track_core.offline import LEDGER, find
 from wandb_track_core.packing import pack
-from wandb_track_testing.plugin import command_line, isolated_env, needs_flushing, run_python
+from wandb_track_testing.plugin import command_line, isolated_env, run_python
 from wandb_track_testing.standin import StandIn
 
 pytest.importorskip("wandb", minversion="0.31", reason="older clients sync otherwise than they wrote")
@@ -48,7 +48,6 @@ def edit(path, change):
     path.write_bytes(change(path.read_bytes()))
 
 
-@needs_flushing
 def test_a_run_that_still_writes_is_synced_as_far_as_it_is_and_again_when_it_is_over(server, tmp_path):
     """It is not deleted before, and all of it arrives once."""
     program = subprocess.Popen([sys.executable, PROGRAM, "live()"], env=isolated_env(tmp_path))

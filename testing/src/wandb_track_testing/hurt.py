@@ -14,9 +14,10 @@ def service() -> subprocess.Popen[bytes]:
     """The client's service process."""
     from wandb.sdk import wandb_setup
 
-    started = wandb_setup.singleton()._connection._proc  # type: ignore[union-attr]
-    assert started is not None
-    return started._process
+    connection = wandb_setup.singleton()._connection
+    assert connection is not None
+    assert connection._proc is not None
+    return connection._proc._process
 
 
 def _kill_service() -> None:

@@ -6,7 +6,7 @@ pytest loads this module in every session, so it imports neither wandb nor the s
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
+import importlib
 import os
 import signal
 import subprocess
@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,15 +29,9 @@ valid_key = "0123456789abcdef0123456789abcdef01234567"
 command_line = "import sys; from wandb_track_core.cli import main; sys.exit(main())"
 """The program `wandb-track`, as code for this Python: its script lies wherever the package was installed."""
 
-
-def _is_older(name: str, *least: int) -> bool:
-    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-        return tuple(map(int, importlib.metadata.version(name).split(".")[:2])) < least
-    return False
-
-
 needs_flushing = pytest.mark.skipif(
-    _is_older("wandb", 0, 31), reason="older clients write what a run says every 15 seconds, or when it is much"
+    tuple(map(int, version("wandb").split(".")[:2])) < (0, 31),
+    reason="older clients write what a run says every 15 seconds, or when it is much",
 )
 """Marks a test that reads what a run said while the run goes on, or after its process was killed."""
 
