@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wandb_track_core import _log
 from wandb_track_core.cli import main
-from wandb_track_core.offline import find
-from wandb_track_core.packing import pack
+from wandb_track_core.offline import _log
+from wandb_track_core.offline._fragments import find_fragments as find
+from wandb_track_core.offline._pack import pack
 from wandb_track_testing.offline import read_records, read_run
 from wandb_track_testing.plugin import isolated_env, run_python
 

@@ -2,9 +2,9 @@ import json
 import stat
 import threading
 
-from wandb_track_core import _log
-from wandb_track_core.offline import find
-from wandb_track_core.packing import store
+from wandb_track_core.offline import _log
+from wandb_track_core.offline._fragments import find_fragments as find
+from wandb_track_core.offline._pack import store
 from wandb_track_testing.plugin import isolated_env, run_python, valid_key
 
 STORED = """

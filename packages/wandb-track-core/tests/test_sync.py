@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
-from wandb_track_core.cli._order import group
-from wandb_track_core.cli._rewrite import Continuation, Remote, continuation
-from wandb_track_core.offline import find
-from wandb_track_core.packing import store
+from wandb_track_core.offline._fragments import find_fragments as find
+from wandb_track_core.offline._pack import store
+from wandb_track_core.offline._runs import group
+from wandb_track_core.offline._sync._rewrite import Continuation, Remote, continuation
 from wandb_track_testing.plugin import command_line, isolated_env, run_python
 from wandb_track_testing.standin import StandIn
 

@@ -214,7 +214,7 @@ class TrackedRun:
         """Where a run was brought that would otherwise be gone with this machine."""
         if run.disabled or not run.offline:
             return []
-        from .packing import keep_saved, store
+        from .offline._pack import keep_saved, store
 
         if self._store is None:
             for folder in folders:

@@ -17,7 +17,7 @@ from .errors import LoadError
 
 if TYPE_CHECKING:
     import wandb
-    from wandb_track_core.offline import Run
+    from wandb_track_core.offline._fragments import Fragment as Run
 
 _VERSION = re.compile(r"v(\d+)")
 
@@ -171,7 +171,7 @@ def _load_offline(
     directory: str | os.PathLike[str] | None,
     max_size: int | None,
 ) -> Any:
-    from wandb_track_core.offline import find
+    from wandb_track_core.offline._fragments import find_fragments as find
 
     if not root.exists():
         raise FileNotFoundError(f"offline is {str(root)!r}, which does not exist: give a folder with offline runs")

@@ -75,7 +75,7 @@ class Guard:
         try:
             self._attempt(lambda: self._send(record, nowait=nowait))
             if record.HasField("artifact"):
-                from wandb_track_core.packing import adopt
+                from wandb_track_core.offline._pack import adopt
 
                 # Of an offline run; the client keeps the files at a place of this machine alone.
                 adopt(folder_of(self._run), record.artifact.SerializeToString())

@@ -13,7 +13,7 @@ from ._service import forget, is_service_fault
 if TYPE_CHECKING:
     import wandb
 
-    from wandb_track_core import offline
+    from wandb_track_core.offline import _fragments as offline
 
 ANSWER_SECONDS = 10.0
 """How long the new service may take to accept a run. It takes milliseconds."""
@@ -26,7 +26,7 @@ class Successor(NamedTuple):
 
     interface: Any
     settings: wandb.Settings
-    left: offline.Run
+    left: offline.Fragment
 
 
 def succeed(run: Any, summary: Iterable[Any]) -> Successor:
@@ -83,7 +83,7 @@ def _claim_folder(run: Any) -> wandb.Settings:
     return settings
 
 
-def _declare(interface: Any, run: Any, left: offline.Run, known: Iterable[Any]) -> None:
+def _declare(interface: Any, run: Any, left: offline.Fragment, known: Iterable[Any]) -> None:
     from wandb.proto import wandb_internal_pb2
 
     messages: Any = wandb_internal_pb2
@@ -109,15 +109,15 @@ def _declare(interface: Any, run: Any, left: offline.Run, known: Iterable[Any]) 
     interface._publish_summary(summary)
 
 
-def read_folder_of(run: Any) -> offline.Run:
+def read_folder_of(run: Any) -> offline.Fragment:
     """What the service of a run has left on the disk."""
-    from wandb_track_core import offline
+    from wandb_track_core.offline import _fragments as offline
 
     log = Path(run._settings.sync_file)
     try:
         return offline.read_folder(log.parent, log.name, whole=log.stat().st_size <= WHOLE_UP_TO)
     except OSError:
-        return offline.Run(log.parent, log.name)
+        return offline.Fragment(log.parent, log.name)
 
 
 def steps_counted(run: Any) -> int:

@@ -1,4 +1,4 @@
-"""The command line `wandb-track`: looks at offline runs and brings them to the server.
+"""The command line `wandb-track`: lists, draws and syncs the runs on this disk.
 
 It needs the extra `cli`; nothing else in this package imports it.
 """

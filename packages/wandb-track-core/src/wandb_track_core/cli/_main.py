@@ -13,14 +13,22 @@ from wandb_track_core._report import say
 from wandb_track_core.errors import TrackError
 
 if TYPE_CHECKING:
-    from ._order import Unit
-    from ._sync import Report
+    from wandb_track_core.offline._runs import OfflineRun
+    from wandb_track_core.offline._sync import SyncReport
 
 _NAMED = 10
 """How many runs of each outcome the summary names."""
 
 GOOD, FAILED, MISUSED = 0, 1, 2
 """Exit status: all is well; something is not on the server, or not to be found; the command cannot be understood."""
+
+_FIRST = """\
+what people do first:
+  wandb-track runs                   list the runs below this folder
+  wandb-track report --open          draw them all as one page, and show it
+  wandb-track sync                   bring them to the W&B server
+  wandb-track doctor                 check versions, login, server, and what waits to be synced
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,7 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
     """
-    given = _parser().parse_args(arguments)
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if given.command is None:
+        parser.print_help()
+        return GOOD
     lacking = [name for name in ("rich", "wandb") if find_spec(name) is None]
     if lacking:
         say(f"this command needs {' and '.join(lacking)}: pip install 'wandb-track-core[cli]'")
@@ -44,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     paths = [Path(path) for path in given.paths]
     absent = [str(path) for path in paths if not path.exists()]
     if absent:
-        say(f"there is no {', '.join(absent)}")
+        say(f"{', '.join(absent)} does not exist")
         return MISUSED
     if given.command == "sync":
         return _sync(given, paths)
@@ -58,8 +70,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("wandb-track", description="Look at offline W&B runs, and sync them with lineage.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    parser = argparse.ArgumentParser(
+        "wandb-track",
+        description="Look at W&B runs on the disk, and sync them with their lineage.",
+        epilog=_FIRST,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     runs = commands.add_parser("runs", help="list the offline runs below folders")
     show = commands.add_parser("show", help="show one run, whole, with its lineage")
     show.add_argument("run", help="a run's id, or its folder or tar")
@@ -82,23 +99,25 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _sync(given: argparse.Namespace, paths: list[Path]) -> int:
-    from ._plan import plan
-    from ._server import Server
+    from wandb_track_core.offline._fragments import find_fragments
+    from wandb_track_core.offline._sync._plan import plan
+    from wandb_track_core.offline._sync._server import Server
 
     try:
         server = None if given.dry_run else Server()
     except TrackError as error:
         say(str(error))
         return FAILED
-    todo = plan(paths, entity=given.entity, project=given.project, url=None if server is None else server.url)
-    for unit, lines in todo.incomplete:
-        _say_of(unit, "is not whole:", lines)
+    url = None if server is None else server.url
+    todo = plan(find_fragments(paths), entity=given.entity, project=given.project, url=url)
+    for run, lines in todo.incomplete:
+        _say_of(run, "is not whole:", lines)
     for place, reason in todo.unreadable:
         say(f"{place} cannot be synced: {reason}")
     if server is None:
         for number, level in enumerate(todo.levels, 1):
-            for unit in level:
-                sys.stdout.write(f"{number}  {unit.path}\n")
+            for run in level:
+                sys.stdout.write(f"{number}  {run.path}\n")
         return FAILED if todo.incomplete or todo.unreadable else GOOD
     if todo.incomplete and not given.partial:
         say("nothing was synced. Bring back what is missing or damaged, or sync the other runs with --partial")
@@ -106,7 +125,7 @@ def _sync(given: argparse.Namespace, paths: list[Path]) -> int:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from ._sync import Sync
+    from wandb_track_core.offline._sync._sync import Sync
 
     console = Console(stderr=True)
     count = sum(map(len, todo.levels)) - len(todo.incomplete)
@@ -121,24 +140,24 @@ def _sync(given: argparse.Namespace, paths: list[Path]) -> int:
     return GOOD if sync.report.is_good else FAILED
 
 
-def _say_all(report: Report) -> None:
-    from ._files import unwritten
+def _say_all(report: SyncReport) -> None:
+    from wandb_track_core.offline._sync._files import unwritten
 
-    for unit in report.synced:
-        if not unit.is_closed:
-            say(f"{unit.path} was never closed: its process was killed; or it still runs, and is to be synced again")
-        if lost := unwritten(unit):
-            _say_of(unit, "lost artifacts, because a process was killed before they were in the log:", lost)
-    for unit, names in report.unlinked:
-        _say_of(unit, "used what the server does not know, as its task was not tracked, or is not synced yet:", names)
-    for unit, reasons in report.failed:
-        _say_of(unit, "is not on the server as it should be:", reasons)
-    for unit, reason in report.kept:
-        say(f"{unit.path} was not deleted: {reason}")
-    not_synced = [unit.path for unit, _ in (*report.failed, *report.incomplete)]
+    for run in report.synced:
+        if not run.is_closed:
+            say(f"{run.path} was never closed: its process was killed; or it still runs, and is to be synced again")
+        if lost := unwritten(run):
+            _say_of(run, "lost artifacts, because a process was killed before they were in the log:", lost)
+    for run, names in report.unlinked:
+        _say_of(run, "used what the server does not know, as its task was not tracked, or is not synced yet:", names)
+    for run, reasons in report.failed:
+        _say_of(run, "is not on the server as it should be:", reasons)
+    for run, reason in report.kept:
+        say(f"{run.path} was not deleted: {reason}")
+    not_synced = [run.path for run, _ in (*report.failed, *report.incomplete)]
     outcomes = {
-        "synced": [unit.path for unit in report.synced],
-        "there already": [unit.path for unit in report.already],
+        "synced": [run.path for run in report.synced],
+        "there already": [run.path for run in report.already],
         "not synced": not_synced + [str(place) for place, _ in report.unreadable],
     }
     for outcome, names in outcomes.items():
@@ -148,5 +167,5 @@ def _say_all(report: Report) -> None:
     say(", ".join(f"{len(names)} {outcome}" for outcome, names in outcomes.items()))
 
 
-def _say_of(unit: Unit, what: str, lines: list[str]) -> None:
-    say("\n    ".join([f"{unit.path} {what}", *lines]))
+def _say_of(run: OfflineRun, what: str, lines: list[str]) -> None:
+    say("\n    ".join([f"{run.path} {what}", *lines]))

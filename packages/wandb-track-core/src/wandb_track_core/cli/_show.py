@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
-from collections import defaultdict
 from collections.abc import Iterable
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from wandb_track_core._report import say
-from wandb_track_core.offline import find
-
-from ._order import Name, Unit, group
-from ._plan import is_synced
+from wandb_track_core.offline._fragments import find_fragments
+from wandb_track_core.offline._graph import Graph
+from wandb_track_core.offline._runs import OfflineRun, group
+from wandb_track_core.offline._sync._plan import is_synced
 
 _SHOWN_METRICS = 4
 _TITLES = ("id", "project", "group", "state", "metrics", "artifacts", "size", "synced")
@@ -22,42 +21,44 @@ _NUMBERS = ("artifacts", "size")
 
 
 def runs(paths: list[Path], *, as_json: bool) -> int:
-    """Print what lies below the paths; returns the exit status."""
-    units = group(find(paths, whole=False))
+    """Print what is below the paths; returns the exit status."""
+    found = group(find_fragments(paths, whole=False))
     if as_json:
-        _print_json([_facts(unit) for unit in units])
+        _print_json([_facts(run) for run in found])
         return 0
-    rows = [_TITLES, *map(_row, units)] if units else [("no offline runs here",)]
+    if not found:
+        sys.stdout.write(f"no offline runs found in {', '.join(map(str, paths))}\n")
+        return 0
+    rows = [_TITLES, *map(_row, found)]
     widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
     # Not by rich, which takes longer over a thousand rows than it takes to read the runs.
     for row in rows:
-        cells = zip(_TITLES, row, widths)  # noqa: B905
+        cells = zip(_TITLES, row, widths, strict=True)
         line = (f"{cell:{'>' if title in _NUMBERS else '<'}{width}}" for title, cell, width in cells)
         sys.stdout.write("  ".join(line).rstrip() + "\n")
     return 0
 
 
-def _row(unit: Unit) -> tuple[str, ...]:
-    last = unit.fragments[-1]
+def _row(run: OfflineRun) -> tuple[str, ...]:
     return (
-        unit.id,
-        "/".join(part for part in (unit.entity, unit.project) if part),
-        last.group,
-        last.state,
-        _metrics(unit),
-        str(sum(len(run.artifacts) for run in unit.fragments)),
-        _bytes(sum(run.size for run in unit.fragments)),
-        "yes" if is_synced(unit) else "by wandb" if _is_synced_by_client(unit) else "no",
+        run.id,
+        "/".join(part for part in (run.entity, run.project) if part),
+        run.group,
+        f"failed ({run.exit_code})" if run.state == "failed" else run.state,
+        _metrics(run),
+        str(len(run.artifacts)),
+        _bytes(run.size),
+        "yes" if is_synced(run) else "by wandb" if _is_synced_by_client(run) else "no",
     )
 
 
 def show(name: str, paths: list[Path], *, as_json: bool) -> int:
     """Print one run, by id, folder or tar; returns the exit status."""
     is_place = Path(name).exists()
-    units = group(find([name] if is_place else paths))
-    found = [unit for unit in units if is_place or unit.id == name]
+    among = group(find_fragments([name] if is_place else paths))
+    found = [run for run in among if is_place or run.id == name]
     if len(found) != 1:
-        say(f"{len(found) or 'no'} runs are meant by {name!r} among {len(units)}: give the folder of one")
+        say(f"{len(found) or 'no'} runs are meant by {name!r} among {len(among)}: give the folder of one")
         return 1
     if as_json:
         _print_json(_facts(found[0], whole=True))
@@ -69,105 +70,84 @@ def show(name: str, paths: list[Path], *, as_json: bool) -> int:
     table.add_column(overflow="fold")
     for key, value in _facts(found[0], whole=True).items():
         for number, line in enumerate(_lines(value)):
-            table.add_row("" if number else key.replace("_", " "), line)
+            table.add_row("" if number else key.replace("_", " "), _escape(line))
     _print(table)
     return 0
 
 
 def lineage(paths: list[Path], *, as_mermaid: bool) -> int:
     """Print the graph of runs and artifacts; returns the exit status."""
-    graph = _Graph(group(find(paths)))
+    graph = Graph(group(find_fragments(paths)))
     if as_mermaid:
-        sys.stdout.write(graph.mermaid())
+        sys.stdout.write(_mermaid(graph))
         return 0
-    _print(graph.tree() if graph.made or graph.used else "no lineage here")
+    _print(_tree(graph) if graph.made or graph.used else "no lineage found")
     return 0
 
 
-class _Graph:
-    """Which run made and which used which version of an artifact; runs stand by number, versions by label."""
+def _tree(graph: Graph) -> Any:
+    """As a tree for the terminal: what is reached on several ways is spelled out on the first."""
+    from rich.tree import Tree
 
-    def __init__(self, units: list[Unit]) -> None:
-        self.units = units
-        self.made: dict[int, list[str]] = defaultdict(list)
-        self.used: dict[str, list[int]] = defaultdict(list)
-        versions: dict[tuple[Name, str], str] = {}
-        for number, unit in enumerate(units):
-            for run in unit.fragments:
-                for artifact in run.artifacts:
-                    own = [alias for alias in artifact.aliases if alias != "latest"] or [artifact.digest[:8]]
-                    label = f"{artifact.name}:{own[0]}"
-                    self.made[number].append(label)
-                    for alias in (*artifact.aliases, artifact.digest):
-                        versions[(unit.entity, unit.project, artifact.name), alias] = label
-        for number, unit in enumerate(units):
-            for name, alias in unit.used():
-                self.used[versions.get((name, alias), f"{name[2]}:{alias}")].append(number)
+    seen: set[int] = set()
 
-    def tree(self) -> Any:
-        """As a tree for the terminal: what is reached on several ways is spelled out on the first."""
-        from rich.tree import Tree
-
-        root = Tree("runs and artifacts", hide_root=True)
-        made = {label for labels in self.made.values() for label in labels}
-        seen: set[int] = set()
-        consumers = {number for label in made for number in self.used.get(label, [])}
-        for label in self.used.keys() - made:
-            self._add_artifact(root, label, seen)
-        for number in range(len(self.units)):
-            if number not in consumers and (self.made.get(number) or number not in seen):
-                self._add_run(root, number, seen)
-        return root
-
-    def _add_run(self, parent: Any, number: int, seen: set[int]) -> None:
-        unit = self.units[number]
-        is_repeated = number in seen and self.made.get(number)
+    def add_run(parent: Any, number: int) -> None:
+        is_repeated = number in seen and graph.made.get(number)
         seen.add(number)
-        branch = parent.add(f"{_escape(_title(unit))}{' …' if is_repeated else ''}")
+        branch = parent.add(f"{_escape(graph.runs[number].name)}{' …' if is_repeated else ''}")
         if not is_repeated:
-            for label in self.made.get(number, []):
-                self._add_artifact(branch, label, seen)
+            for label in graph.made.get(number, []):
+                add_artifact(branch, label)
 
-    def _add_artifact(self, parent: Any, label: str, seen: set[int]) -> None:
+    def add_artifact(parent: Any, label: str) -> None:
         branch = parent.add(f"[bold]{_escape(label)}[/bold]")
-        for number in self.used.get(label, []):
-            self._add_run(branch, number, seen)
+        for number in graph.used.get(label, []):
+            add_run(branch, number)
 
-    def mermaid(self) -> str:
-        """As a Mermaid flowchart."""
-        lines = ["flowchart LR"]
-        labels = dict.fromkeys([label for made in self.made.values() for label in made] + list(self.used))
-        names = {label: f"a{number}" for number, label in enumerate(labels)}
-        lines += [f'    r{number}["{_quoted(_title(unit))}"]' for number, unit in enumerate(self.units)]
-        lines += [f'    {name}(["{_quoted(label)}"])' for label, name in names.items()]
-        lines += [f"    r{number} --> {names[label]}" for number, made in self.made.items() for label in made]
-        lines += [f"    {names[label]} --> r{number}" for label, used in self.used.items() for number in used]
-        return "\n".join(lines) + "\n"
+    root = Tree("runs and artifacts", hide_root=True)
+    made = {label for labels in graph.made.values() for label in labels}
+    consumers = {number for label in made for number in graph.used.get(label, [])}
+    for label in graph.used.keys() - made:
+        add_artifact(root, label)
+    for number in range(len(graph.runs)):
+        if number not in consumers and (graph.made.get(number) or number not in seen):
+            add_run(root, number)
+    return root
 
 
-def _facts(unit: Unit, *, whole: bool = False) -> dict[str, Any]:
-    last = unit.fragments[-1]
-    config = {key: value for run in unit.fragments for key, value in run.config.items() if not key.startswith("_")}
-    metrics = {key: value for run in unit.fragments for key, value in run.metrics.items()}
+def _mermaid(graph: Graph) -> str:
+    lines = ["flowchart LR"]
+    labels = dict.fromkeys([label for made in graph.made.values() for label in made] + list(graph.used))
+    names = {label: f"a{number}" for number, label in enumerate(labels)}
+    lines += [f'    r{number}["{_quoted(run.name)}"]' for number, run in enumerate(graph.runs)]
+    lines += [f'    {name}(["{_quoted(label)}"])' for label, name in names.items()]
+    lines += [f"    r{number} --> {names[label]}" for number, made in graph.made.items() for label in made]
+    lines += [f"    {names[label]} --> r{number}" for label, used in graph.used.items() for number in used]
+    return "\n".join(lines) + "\n"
+
+
+def _facts(run: OfflineRun, *, whole: bool = False) -> dict[str, Any]:
     facts: dict[str, Any] = {
-        "id": unit.id,
-        "entity": unit.entity,
-        "project": unit.project,
-        "name": last.name,
-        "group": last.group,
-        "job_type": last.job_type,
-        "state": last.state,
-        "exit_code": last.exit_code,
-        "started": datetime.fromtimestamp(unit.started, timezone.utc).isoformat(timespec="seconds"),
-        "metrics": metrics,
-        "artifacts": sum(len(run.artifacts) for run in unit.fragments),
-        "size": sum(run.size for run in unit.fragments),
-        "synced": is_synced(unit),
-        "synced_by_wandb": _is_synced_by_client(unit),
-        "places": [str(run.place) for run in unit.fragments],
+        "id": run.id,
+        "entity": run.entity,
+        "project": run.project,
+        "name": run.name,
+        "group": run.group,
+        "job_type": run.job_type,
+        "state": run.state,
+        "exit_code": run.exit_code,
+        "started": run.started.isoformat(timespec="seconds") if run.started else None,
+        "duration": run.duration,
+        "metrics": run.summary,
+        "artifacts": len(run.artifacts),
+        "size": run.size,
+        "synced": is_synced(run),
+        "synced_by_wandb": _is_synced_by_client(run),
+        "places": [str(part.place) for part in run.fragments],
+        "faults": run.faults,
     }
     if whole:
-        facts["tags"], facts["notes"], facts["config"] = last.tags, last.notes, config
+        facts["tags"], facts["notes"], facts["config"] = run.tags, run.notes, run.config
         facts["artifacts"] = [
             {
                 "name": made.name,
@@ -177,27 +157,19 @@ def _facts(unit: Unit, *, whole: bool = False) -> dict[str, Any]:
                 "files": len(made.entries),
                 "size": made.size,
             }
-            for run in unit.fragments
             for made in run.artifacts
         ]
-        facts["inputs"] = [
-            {"name": edge["name"], "alias": edge["alias"]} for run in unit.fragments for edge in run.inputs
-        ]
+        facts["inputs"] = [{"name": used.name, "alias": used.alias} for used in run.inputs]
     return facts
 
 
-def _is_synced_by_client(unit: Unit) -> bool:
-    return all(not run.is_packed and (run.place / f"{run.log}.synced").exists() for run in unit.fragments)
+def _is_synced_by_client(run: OfflineRun) -> bool:
+    return all(not part.is_packed and (part.place / f"{part.log}.synced").exists() for part in run.fragments)
 
 
-def _title(unit: Unit) -> str:
-    return unit.fragments[-1].name or unit.id
-
-
-def _metrics(unit: Unit) -> str:
-    found = {key: value for run in unit.fragments for key, value in run.metrics.items()}
-    shown = [f"{key}={_short(value)}" for key, value in sorted(found.items())[:_SHOWN_METRICS]]
-    more = len(found) - _SHOWN_METRICS
+def _metrics(run: OfflineRun) -> str:
+    shown = [f"{key}={_short(value)}" for key, value in sorted(run.summary.items())[:_SHOWN_METRICS]]
+    more = len(run.summary) - _SHOWN_METRICS
     return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
 
 
@@ -234,7 +206,16 @@ def _print(what: Any) -> None:
 
 
 def _print_json(what: Any) -> None:
-    sys.stdout.write(json.dumps(what, indent=1, default=str) + "\n")
+    sys.stdout.write(json.dumps(_as_json(what), indent=1, allow_nan=False) + "\n")
+
+
+def _as_json(value: Any) -> Any:
+    """NaN and infinity are null, as the server has them: JSON knows neither."""
+    if isinstance(value, dict):
+        return {key: _as_json(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_as_json(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _escape(text: str) -> str:

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from wandb_track_core import _client
 from wandb_track_core.errors import TrackError
+from wandb_track_core.offline._artifacts import Artifact
+from wandb_track_core.offline._graph import Name, consumed
+from wandb_track_core.offline._runs import OfflineRun
 
-from ._order import Name, Unit
 from ._rewrite import Continuation, Remote
 
 if TYPE_CHECKING:
     import wandb
-
-    from wandb_track_core._artifacts import Artifact
 
 TIMEOUT = 30
 """Seconds that a question to the server may take."""
@@ -77,20 +77,20 @@ class Server:
         api: wandb.Api = self._local.api
         return api
 
-    def run(self, unit: Unit) -> Any:
+    def find(self, run: OfflineRun) -> Any:
         """The run as the server has it now; None where there is none."""
         self._api.flush()  # type: ignore[no-untyped-call]
         try:
-            return self._api.run(f"{unit.entity}/{unit.project}/{unit.id}")
+            return self._api.run(f"{run.entity}/{run.project}/{run.id}")
         except Exception as error:
             if "could not find" in str(error).lower():
                 return None
             raise ServerError(f"cannot ask the server for the run: {error}") from error
 
-    def remote(self, unit: Unit) -> Remote | None:
+    def remote(self, run: OfflineRun) -> Remote | None:
         """What the server has of a run before it is synced."""
-        run = self.run(unit)
-        return None if run is None else Remote(_time_of_row(run, 0), _time_of_row(run, run.lastHistoryStep))
+        there = self.find(run)
+        return None if there is None else Remote(_time_of_row(there, 0), _time_of_row(there, there.lastHistoryStep))
 
     def upload(self, folders: list[Path], keep_open: list[int], progress: Callable[[int], None]) -> str:
         """Let the client sync folders that hold a log each.
@@ -124,27 +124,27 @@ class Server:
                 raise
         return log.read_text(errors="replace")[-_TAIL:]
 
-    def check(self, unit: Unit, how: Continuation) -> Iterator[str]:
+    def check(self, run: OfflineRun, how: Continuation) -> Iterator[str]:
         """What of a run did not reach the server, a line each."""
-        run = self.run(unit)
-        if run is None:
+        there = self.find(run)
+        if there is None:
             yield "the run is not on the server"
             return
-        there = {}
-        for artifact in run.logged_artifacts():
-            there[artifact.name.rpartition(":")[0], artifact.digest] = artifact.state
-        for fragment in unit.fragments:
-            for made in fragment.artifacts:
-                state = there.get((made.name, made.digest)) or self._state_of(unit, made)
+        states = {}
+        for artifact in there.logged_artifacts():
+            states[artifact.name.rpartition(":")[0], artifact.digest] = artifact.state
+        for part in run.fragments:
+            for made in part.artifacts:
+                state = states.get((made.name, made.digest)) or self._state_of(run, made)
                 if state != "COMMITTED":
                     yield f"artifact {made.name} is {state.lower()} on the server"
-        if how.after is not None and "_step" not in run.summary and run.lastHistoryStep >= 0:
+        if how.after is not None and "_step" not in there.summary and there.lastHistoryStep >= 0:
             # All rows were there: the client, which was given none, does not know it.
-            run.summary.update({"_step": run.lastHistoryStep})
+            there.summary.update({"_step": there.lastHistoryStep})
 
-    def _state_of(self, unit: Unit, made: Artifact) -> str:
+    def _state_of(self, run: OfflineRun, made: Artifact) -> str:
         """Of a version that is none of the run's: the server gives equal contents to the run that logged them first."""
-        versions = self._api.artifacts(made.type, f"{unit.entity}/{unit.project}/{made.name}")
+        versions = self._api.artifacts(made.type, f"{run.entity}/{run.project}/{made.name}")
         try:
             return next((str(one.state) for one in versions if one.digest == made.digest), "missing")
         except Exception as error:
@@ -152,7 +152,7 @@ class Server:
                 return "missing"
             raise
 
-    def add_inputs(self, unit: Unit) -> tuple[list[tuple[Name, str]], list[str]]:
+    def add_inputs(self, run: OfflineRun) -> tuple[list[tuple[Name, str]], list[str]]:
         """Tell the server what a run used.
 
         Returns:
@@ -161,17 +161,17 @@ class Server:
         """
         unknown: list[tuple[Name, str]] = []
         failed: list[str] = []
-        wanted = unit.used()
+        wanted = consumed(run)
         if not wanted:
             return unknown, failed
-        run = self.run(unit)
-        there = {artifact.id for artifact in run.used_artifacts()}
+        found = self.find(run)
+        there = {artifact.id for artifact in found.used_artifacts()}
         for name, alias in wanted:
             reference = f"{'/'.join(name)}:{alias}"
             try:
                 artifact = self._version(reference)
                 if artifact.id not in there:
-                    run.use_artifact(artifact)
+                    found.use_artifact(artifact)
                     there.add(artifact.id)
             except Exception as error:
                 if _NOT_THERE.search(str(error)):

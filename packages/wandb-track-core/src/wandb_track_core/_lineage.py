@@ -1,52 +1,40 @@
-"""Which artifacts a run made and which it used: told to the client, and kept beside the run.
+"""Records which artifacts a run produced and consumed, on the server and next to the run's files.
 
-Beside the run lies what a sync needs even when the run's folder was moved: `wandb-track/artifacts/`, the files of
-the artifacts that we logged; `wandb-track/adopted/`, files of others that an offline run of ours logged, each named
-by the MD5 of its contents; and
-`wandb-track/lineage.jsonl`, one JSON object a line, each with
-
-- `format`: 1. It is raised when a reader of the older form would misread a line; further keys do not raise it;
-- `edge`: "output" for an artifact that the run made, "input" for one that it used;
-- `name`, `type`, `aliases`, `digest`: of the artifact; an input names by `alias` the version that it means.
-  It holds `entity` and `project` where they are not the run's own;
-- `folder`, for an output: where its files lie below the run's folder; `metadata` and `description`, as logged.
+A run that does nothing (tracking is switched off) records nothing, and no folder is written for it.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import _ledger
 from ._client import folder_of
 
 if TYPE_CHECKING:
     import wandb
-
-FORMAT = 1
-_FOLDER = "wandb-track"
 
 
 def run_folder(run: wandb.Run) -> Path:
     """The folder of a run: its transaction log, its files, its lineage. It can be packed once the run is closed.
 
     Args:
-        run: An open run.
+        run: An open run. One that does nothing gives a temporary folder.
     """
-    return Path(folder_of(run))
+    return Path(run.dir) if run.disabled else Path(folder_of(run))
 
 
 def artifact_folder(run: wandb.Run, name: str) -> Path:
     """A new empty folder within the run's own, for the files of an artifact that is to be logged.
 
-    What lies there is moved and synced with the run, so the client need not copy it to its own staging area.
+    What is in it is moved and synced with the run, so the wandb client need not copy it to its own staging area.
 
     Args:
         run: The run that is to log the artifact.
         name: The artifact's name.
     """
-    parent = Path(folder_of(run), _FOLDER, "artifacts")
+    parent = run_folder(run) / _ledger.ARTIFACTS
     parent.mkdir(parents=True, exist_ok=True)
     number = 0
     while True:
@@ -64,15 +52,17 @@ def log_artifact(
     """Log an artifact as an output of the run.
 
     Args:
-        run: The run that made it.
+        run: The run that produced it.
         artifact: A draft artifact.
         aliases: Aliases beside "latest".
-        folder: What `artifact_folder` gave, if the artifact's files lie there.
+        folder: What `artifact_folder` gave, if the artifact's files are there.
     """
+    if run.disabled:
+        return
     run.log_artifact(artifact, aliases=["latest", *aliases])
-    # The files may lie in the folder that the run had before its service died.
+    # The files may be in the folder that the run had before its service died.
     home = run_folder(run) if folder is None else folder.parents[2]
-    _keep(
+    _ledger.append(
         home,
         edge="output",
         name=artifact.name,
@@ -95,28 +85,24 @@ def use_artifact(run: wandb.Run, name: str, alias: str, type: str | None = None)
         type: The artifact's type, where it is known.
 
     Returns:
-        The artifact; None where the run is offline: the edge is then kept beside the run.
+        The artifact; None where the run is offline (the edge is then kept beside the run) or does nothing.
 
     Raises:
-        Exception: What the client raises, such as where there is no such version.
+        Exception: What the wandb client raises, such as where there is no such version.
     """
+    if run.disabled:
+        return None
     # Kept first: where the server does not answer, a later sync tells it.
-    _keep(run_folder(run), edge="input", name=name, alias=alias, type=type)
+    _ledger.append(run_folder(run), edge="input", name=name, alias=alias, type=type)
     return None if run.offline else run.use_artifact(f"{name}:{alias}")
 
 
 def read_lineage(folder: str | Path) -> list[dict[str, Any]]:
-    """The edges that are kept in a run's folder, in the order in which they were made.
+    """The edges that are kept in a run's folder, in the order in which they were recorded.
+
+    A line that cannot be read, as a killed process leaves it, is passed over.
 
     Args:
         folder: The run's folder, which `wandb sync` takes.
     """
-    path = Path(folder, _FOLDER, "lineage.jsonl")
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-
-def _keep(home: Path, **edge: Any) -> None:
-    path = home / _FOLDER / "lineage.jsonl"
-    path.parent.mkdir(exist_ok=True)
-    with path.open("a") as file:
-        file.write(json.dumps({"format": FORMAT, **{key: value for key, value in edge.items() if value}}) + "\n")
+    return _ledger.read(Path(folder))[0]

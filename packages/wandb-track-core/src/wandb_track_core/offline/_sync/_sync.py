@@ -9,10 +9,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wandb_track_core.offline import Run
+from wandb_track_core.offline._fragments import Fragment
+from wandb_track_core.offline._runs import OfflineRun
 
 from ._locks import lock, working_folder
-from ._order import Unit
 from ._plan import Plan, is_synced, is_uploaded, write_mark
 from ._rewrite import FROM_THE_BEGINNING, Continuation, Remote, continuation, rewrite
 from ._server import Server, says_synced
@@ -26,7 +26,7 @@ Progress = Callable[[str, int], None]
 
 
 @dataclass
-class Report:
+class SyncReport:
     """What became of each run.
 
     Attributes:
@@ -39,13 +39,13 @@ class Report:
         unlinked: Runs that used what the server does not know, with the names. They are looked at again next time.
     """
 
-    synced: list[Unit] = field(default_factory=list)
-    already: list[Unit] = field(default_factory=list)
-    failed: list[tuple[Unit, list[str]]] = field(default_factory=list)
-    incomplete: list[tuple[Unit, list[str]]] = field(default_factory=list)
+    synced: list[OfflineRun] = field(default_factory=list)
+    already: list[OfflineRun] = field(default_factory=list)
+    failed: list[tuple[OfflineRun, list[str]]] = field(default_factory=list)
+    incomplete: list[tuple[OfflineRun, list[str]]] = field(default_factory=list)
     unreadable: list[tuple[Path, str]] = field(default_factory=list)
-    kept: list[tuple[Unit, str]] = field(default_factory=list)
-    unlinked: list[tuple[Unit, list[str]]] = field(default_factory=list)
+    kept: list[tuple[OfflineRun, str]] = field(default_factory=list)
+    unlinked: list[tuple[OfflineRun, list[str]]] = field(default_factory=list)
 
     @property
     def is_good(self) -> bool:
@@ -66,7 +66,7 @@ class Upload:
         is_checked: Whether it was seen on the server.
     """
 
-    unit: Unit
+    run: OfflineRun
     reasons: list[str] = field(default_factory=list)
     before: Remote | None = None
     how: Continuation = field(default=FROM_THE_BEGINNING)
@@ -91,19 +91,19 @@ class Sync:
         self._plan = plan
         self._server = server
         self._progress = progress
-        self.report = Report(already=list(plan.already), incomplete=plan.incomplete, unreadable=plan.unreadable)
+        self.report = SyncReport(already=list(plan.already), incomplete=plan.incomplete, unreadable=plan.unreadable)
         for level in plan.levels:
-            for unit in level:
-                unit.entity = unit.entity or server.entity
+            for run in level:
+                run.entity = run.entity or server.entity
         self._expected = plan.makes()
 
     def run(self) -> None:
         """Sync all runs whose files are there, producers before consumers."""
-        lacking = {id(unit) for unit, _ in self.report.incomplete}
+        lacking = {id(run) for run, _ in self.report.incomplete}
         for level in self._plan.levels:
-            units = [unit for unit in level if id(unit) not in lacking]
-            for at in range(0, len(units), AT_ONCE):
-                self._sync_some(units[at : at + AT_ONCE])
+            runs = [run for run in level if id(run) not in lacking]
+            for at in range(0, len(runs), AT_ONCE):
+                self._sync_some(runs[at : at + AT_ONCE])
 
     def clean(self, *, killed: bool) -> None:
         """Delete what is safely on the server.
@@ -111,73 +111,73 @@ class Sync:
         Args:
             killed: Also runs that were never closed, which may still be written to.
         """
-        for unit in (*self.report.synced, *self.report.already):
+        for run in (*self.report.synced, *self.report.already):
             try:
                 with ExitStack() as locks:
-                    lock(unit, locks, wait=True)
-                    if not (unit.is_closed or killed):
-                        self.report.kept.append((unit, "it was never closed, so it may still be written to"))
-                    elif any(_has_grown(run) for run in unit.fragments):
-                        self.report.kept.append((unit, "it was written to during the sync"))
+                    lock(run, locks, wait=True)
+                    if not (run.is_closed or killed):
+                        self.report.kept.append((run, "it was never closed, so it may still be written to"))
+                    elif any(_has_grown(part) for part in run.fragments):
+                        self.report.kept.append((run, "it was written to during the sync"))
                     else:
-                        for run in unit.fragments:
-                            _delete(run)
+                        for part in run.fragments:
+                            _delete(part)
             except FileNotFoundError:
                 continue  # Another sync was faster.
             except OSError as error:
-                self.report.kept.append((unit, str(error)))
+                self.report.kept.append((run, str(error)))
 
-    def _sync_some(self, units: list[Unit]) -> None:
+    def _sync_some(self, runs: list[OfflineRun]) -> None:
         busy = []
         with ExitStack() as locks:
             mine, held = [], []
-            for unit in units:
+            for run in runs:
                 try:
-                    held += lock(unit, locks, wait=False)
-                    mine.append(unit)
+                    held += lock(run, locks, wait=False)
+                    mine.append(run)
                 except BlockingIOError:
-                    busy.append(unit)
+                    busy.append(run)
                 except OSError as error:
-                    self._note_unlocked(unit, error)
+                    self._note_unlocked(run, error)
             self._sync_locked(mine, held)
-        for unit in busy:
+        for run in busy:
             # Another sync is at it; while waiting, no lock is held for which that one could wait.
             with ExitStack() as locks:
                 try:
-                    held = lock(unit, locks, wait=True)
+                    held = lock(run, locks, wait=True)
                 except OSError as error:
-                    self._note_unlocked(unit, error)
+                    self._note_unlocked(run, error)
                     continue
-                self._sync_locked([unit], held)
+                self._sync_locked([run], held)
 
-    def _note_unlocked(self, unit: Unit, error: OSError) -> None:
-        if any(run.place.exists() for run in unit.fragments):
+    def _note_unlocked(self, run: OfflineRun, error: OSError) -> None:
+        if any(part.place.exists() for part in run.fragments):
             reasons = [f"its folder cannot be written to: {error}"]
         else:
             # Another sync may have brought the run to the server, and deleted it here.
-            reasons = _attempt(lambda: [*self._server.check(unit, FROM_THE_BEGINNING)])
+            reasons = _attempt(lambda: [*self._server.check(run, FROM_THE_BEGINNING)])
         if reasons:
-            self.report.failed.append((unit, reasons))
+            self.report.failed.append((run, reasons))
         else:
-            self.report.already.append(unit)
+            self.report.already.append(run)
 
-    def _sync_locked(self, units: list[Unit], held: list[int]) -> None:
+    def _sync_locked(self, runs: list[OfflineRun], held: list[int]) -> None:
         url = self._server.url
-        uploads = [Upload(unit) for unit in units if not is_uploaded(unit, url)]
-        self._progress("uploaded", len(units) - len(uploads))
-        before = {id(unit) for unit in units if is_synced(unit, url)}
+        uploads = [Upload(run) for run in runs if not is_uploaded(run, url)]
+        self._progress("uploaded", len(runs) - len(uploads))
+        before = {id(run) for run in runs if is_synced(run, url)}
         with ThreadPoolExecutor(_WORKERS) as pool:
             self._upload(uploads, held, pool)
-            failed = {id(upload.unit): upload.reasons for upload in uploads if upload.reasons}
-            results = pool.map(lambda unit: failed.get(id(unit)) or _attempt(lambda: self._settle(unit)), units)
-            for unit, reasons in zip(units, results, strict=True):
+            failed = {id(upload.run): upload.reasons for upload in uploads if upload.reasons}
+            results = pool.map(lambda run: failed.get(id(run)) or _attempt(lambda: self._settle(run)), runs)
+            for run, reasons in zip(runs, results, strict=True):
                 self._progress("checked", 1)
                 if reasons:
-                    self.report.failed.append((unit, reasons))
-                elif id(unit) in before:
-                    self.report.already.append(unit)
+                    self.report.failed.append((run, reasons))
+                elif id(run) in before:
+                    self.report.already.append(run)
                 else:
-                    self.report.synced.append(unit)
+                    self.report.synced.append(run)
 
     def _upload(self, uploads: list[Upload], held: list[int], pool: ThreadPoolExecutor) -> None:
         """Upload runs and check that they arrived."""
@@ -207,37 +207,37 @@ class Sync:
         self._upload(again, held, pool)
 
     def _prepare(self, upload: Upload) -> list[str]:
-        upload.before = self._server.remote(upload.unit)
-        upload.how = continuation(upload.unit, None if upload.is_second else upload.before)
-        upload.folder = rewrite(upload.unit, upload.folder, upload.how)
+        upload.before = self._server.remote(upload.run)
+        upload.how = continuation(upload.run, None if upload.is_second else upload.before)
+        upload.folder = rewrite(upload.run, upload.folder, upload.how)
         return []
 
     def _check(self, upload: Upload, said: str) -> list[str]:
-        unit, how = upload.unit, upload.how
+        run, how = upload.run, upload.how
         if not says_synced(upload.folder):
-            return [f"the client did not finish its sync: {_words_about(unit, said)}", *self._server.check(unit, how)]
+            return [f"the client did not finish its sync: {_words_about(run, said)}", *self._server.check(run, how)]
         if how.after is not None and not how.is_resumed:
-            after = self._server.remote(unit)
+            after = self._server.remote(run)
             if upload.before is None or after is None or after.first_row != upload.before.first_row:
                 # This server drops the rows of a run that is opened anew: it has to get all of them.
                 upload.is_second = True
                 return []
         upload.is_checked = True
-        lines = list(self._server.check(unit, how))
+        lines = list(self._server.check(run, how))
         if not lines:
-            write_mark(unit, self._server.url, complete=False)
+            write_mark(run, self._server.url, complete=False)
         return lines
 
-    def _settle(self, unit: Unit) -> list[str]:
+    def _settle(self, run: OfflineRun) -> list[str]:
         """Add the edges of a run that is on the server."""
-        unknown, reasons = self._server.add_inputs(unit)
+        unknown, reasons = self._server.add_inputs(run)
         late = [version for version in unknown if version in self._expected]
         reasons += [f"its input {_named(version)} is not on the server" for version in late]
         unlinked = [_named(version) for version in unknown if version not in self._expected]
         if not reasons:
-            write_mark(unit, self._server.url, complete=True, unlinked=unlinked)
+            write_mark(run, self._server.url, complete=True, unlinked=unlinked)
         if unlinked:
-            self.report.unlinked.append((unit, unlinked))
+            self.report.unlinked.append((run, unlinked))
         return reasons
 
 
@@ -261,20 +261,20 @@ def _named(version: tuple[tuple[str, str, str], str]) -> str:
     return f"{'/'.join(name)}:{alias}"
 
 
-def _words_about(unit: Unit, said: str) -> str:
-    lines = [line for line in said.splitlines() if unit.id in line] or said.splitlines()
+def _words_about(run: OfflineRun, said: str) -> str:
+    lines = [line for line in said.splitlines() if run.id in line] or said.splitlines()
     return lines[-1] if lines else "it said nothing"
 
 
-def _delete(run: Run) -> None:
-    if run.is_packed:
-        for path in (run.place, run.marker, run.lock):
+def _delete(part: Fragment) -> None:
+    if part.is_packed:
+        for path in (part.place, part.marker, part.lock):
             path.unlink(missing_ok=True)
     else:
         # At once, so that no other sync finds half of it.
-        gone = run.place.rename(run.place.with_name(f"{run.place.name}.deleted"))
+        gone = part.place.rename(part.place.with_name(f"{part.place.name}.deleted"))
         shutil.rmtree(gone, ignore_errors=True)
 
 
-def _has_grown(run: Run) -> bool:
-    return not run.is_packed and (run.place / run.log).stat().st_size != run.log_size
+def _has_grown(part: Fragment) -> bool:
+    return not part.is_packed and (part.place / part.log).stat().st_size != part.log_size

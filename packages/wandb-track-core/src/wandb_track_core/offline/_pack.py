@@ -7,8 +7,6 @@ does not outlive the run, a container, say, the run is packed when it is closed 
 
 from __future__ import annotations
 
-import gzip
-import json
 import os
 import shutil
 import stat
@@ -19,16 +17,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from . import _log
-from ._artifacts import Entry, read_artifact
+from wandb_track_core._ledger import ADOPTED
+
+from . import _log, _schema
+from ._artifacts import artifact_of, read_listing
 
 END_SECONDS = 5.0
 """How long a closed run may take to have its last record on disk. It takes milliseconds."""
 _END = 64 * 1024
-OURS = "wandb-track/artifacts/"
-"""Within a run's folder: the files of artifacts that we logged."""
-ADOPTED = "wandb-track/adopted/"
-"""Within a run's folder or tar: files of artifacts that the user logged, each named by the MD5 of its contents."""
 
 
 def pack(folder: str | Path, target: str | Path | None = None) -> Path:
@@ -137,7 +133,7 @@ def _logged(folder: Path) -> Iterator[bytes]:
 def _outside(folder: Path, records: Iterable[bytes]) -> Iterator[tuple[str, Path]]:
     """What artifacts consist of and lies outside the run's folder: the name that it gets, and where it lies."""
     found: dict[str, Path] = {}
-    for artifact in filter(None, map(read_artifact, records)):
+    for artifact in filter(None, map(artifact_of, map(_schema.Artifact.FromString, records))):
         entries = artifact.entries
         listing = Path(artifact.manifest_file or folder)
         if listing.is_file():
@@ -147,12 +143,3 @@ def _outside(folder: Path, records: Iterable[bytes]) -> Iterator[tuple[str, Path
     for name, path in found.items():
         if path.is_file() and not path.is_relative_to(folder) and not (folder / ADOPTED / name).exists():
             yield name, path
-
-
-def read_listing(path: Path) -> Iterator[Entry]:
-    """The entries of a very large artifact, which the client keeps in a file of their own."""
-    with gzip.open(path, "rt") as lines:
-        for item in map(json.loads, lines):
-            yield Entry(
-                item["path"], item["digest"], item.get("size", 0), item.get("local_path", ""), item.get("ref", "")
-            )

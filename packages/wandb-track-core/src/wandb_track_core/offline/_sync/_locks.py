@@ -1,4 +1,8 @@
-"""Keeps syncs that run at the same time apart."""
+"""Keeps syncs that run at the same time apart.
+
+With `flock`, whose lock is handed to the process that uploads: it is held until that ends, even if this process is
+killed. That is also why a sync needs Linux or macOS.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +14,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from ._order import Unit
+from wandb_track_core.offline._runs import OfflineRun
 
 _PREFIX = "wandb-track-sync-"
 _SETTLED = 60.0
 """Seconds after which a working folder that nobody holds was left behind, rather than just made."""
 
 
-def lock(unit: Unit, locks: ExitStack, *, wait: bool) -> list[int]:
+def lock(run: OfflineRun, locks: ExitStack, *, wait: bool) -> list[int]:
     """Lock all of a run's folders, or none; the locks end with the processes that hold them, however they end.
 
     Returns:
@@ -30,12 +34,12 @@ def lock(unit: Unit, locks: ExitStack, *, wait: bool) -> list[int]:
     """
     with ExitStack() as own:
         files = []
-        for run in unit.fragments:
-            run.lock.parent.mkdir(exist_ok=True)
-            files.append(own.enter_context(_locked(run.lock, wait=wait)))
-            if not run.place.exists():
-                run.lock.unlink(missing_ok=True)
-                raise FileNotFoundError(run.place)
+        for part in run.fragments:
+            part.lock.parent.mkdir(exist_ok=True)
+            files.append(own.enter_context(_locked(part.lock, wait=wait)))
+            if not part.place.exists():
+                part.lock.unlink(missing_ok=True)
+                raise FileNotFoundError(part.place)
         locks.push(own.pop_all())
         return files
 

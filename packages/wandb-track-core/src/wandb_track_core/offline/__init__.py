@@ -1,0 +1,11 @@
+"""Runs on the disk: find and read them, draw them, pack them, bring them to a server.
+
+It needs protobuf, which comes with wandb, and `sync` needs wandb itself: `pip install 'wandb-track-core[cli]'`.
+"""
+
+from ._artifacts import Artifact, Input
+from ._pack import pack
+from ._runs import OfflineRun, find_runs
+from ._sync import SyncReport, sync
+
+__all__ = ["Artifact", "Input", "OfflineRun", "SyncReport", "find_runs", "pack", "sync"]

@@ -1,0 +1,357 @@
+"""Finds and reads what the processes of runs wrote: folders with a transaction log, or the tars of these."""
+
+from __future__ import annotations
+
+import glob
+import os
+import tarfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from google.protobuf.message import DecodeError
+
+from wandb_track_core import _ledger
+
+from . import _log, _schema
+from ._artifacts import Artifact, artifact_of
+
+_WHOLE_UP_TO = 1 << 18
+_ENDS = 1 << 16
+_UNREADABLE = (DecodeError, ValueError, IndexError, RecursionError)
+"""What reading a record raises that is whole, but no record of the client's."""
+
+
+@dataclass
+class Fragment:
+    """What one process wrote of a run.
+
+    Attributes:
+        place: The run's folder, or the tar with it.
+        log: The name of the transaction log in it.
+        started: Seconds since 1970; 0 where the log does not say.
+        runtime: Whole seconds that it ran; None where it was never closed.
+        exit_code: None where it was never closed.
+        resume: Whether it was to go on with an earlier run of the same id.
+        starting_step: The first step that it can have: more than 0 where it goes on within the same process.
+        files: Patterns, relative to the folder `files`, of what is to be uploaded.
+        edges: What the ledger says.
+        size: Bytes of everything in the folder.
+        members: Offset and size by path of what is in a tar; None for a folder.
+        log_size: Bytes of the log when it was read.
+        is_begun: Whether there is anything of a run: not where the process was killed before the client wrote to disk.
+        faults: Why it cannot be read, or not as it was written.
+    """
+
+    place: Path
+    log: str
+    id: str = ""
+    entity: str = ""
+    project: str = ""
+    name: str = ""
+    group: str = ""
+    job_type: str = ""
+    notes: str = ""
+    tags: list[str] = field(default_factory=list)
+    config: dict[str, Any] = field(default_factory=dict)
+    summary: dict[str, Any] = field(default_factory=dict)
+    started: float = 0.0
+    runtime: int | None = None
+    exit_code: int | None = None
+    resume: bool = False
+    starting_step: int = 0
+    preempting: bool = False
+    artifacts: list[Artifact] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    edges: list[dict[str, Any]] = field(default_factory=list)
+    size: int = 0
+    members: dict[str, tuple[int, int]] | None = None
+    log_size: int = 0
+    is_begun: bool = False
+    faults: list[str] = field(default_factory=list)
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether it is in a tar."""
+        return self.place.suffix == ".tar"
+
+    @property
+    def is_online(self) -> bool:
+        """Whether it was written beside a server, as the folder's name says: its artifacts went there at once."""
+        return self.place.name.startswith("run-")
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """The summary without what the client adds."""
+        return {key: value for key, value in self.summary.items() if not key.startswith("_")}
+
+    @property
+    def marker(self) -> Path:
+        """Where it is kept that the run is safely synced: beside a tar, within a folder."""
+        return self.place.with_name(self.place.name + ".synced") if self.is_packed else self._own("synced.json")
+
+    @property
+    def lock(self) -> Path:
+        """The file that a sync of this run locks."""
+        return self.place.with_name(self.place.name + ".lock") if self.is_packed else self._own("sync.lock")
+
+    def _own(self, name: str) -> Path:
+        return self.place / "wandb-track" / name
+
+    def size_of(self, inside: str) -> int | None:
+        """The size of a file, by its path in the run's folder; None where there is none."""
+        if self.members is not None:
+            return self.members[inside][1] if inside in self.members else None
+        path = self.place / inside
+        return path.stat().st_size if path.is_file() else None
+
+    def read(self, inside: str, limit: int) -> bytes | None:
+        """The contents of a file in the run's folder; None where there is none, or a larger one than the limit."""
+        size = self.size_of(inside)
+        if size is None or size > limit or ".." in PurePosixPath(inside).parts or PurePosixPath(inside).is_absolute():
+            return None
+        with (self.place / inside if self.members is None else self.place).open("rb") as file:
+            file.seek(0 if self.members is None else self.members[inside][0])
+            return file.read(size)
+
+    @contextmanager
+    def opened(self) -> Iterator[memoryview]:
+        """The transaction log's contents, not yet in memory."""
+        if self.members is None:
+            with _log.opened(self.place / self.log) as data:
+                yield data
+        else:
+            with _log.opened(self.place, *self.members[self.log]) as data:
+                yield data
+
+    def history(self) -> Iterator[bytes]:
+        """Each row as the log has it, up to where it is damaged or ends."""
+        with self.opened() as data:
+            try:
+                for kind, contents in map(_log.kind_of, _log.entries(data)):
+                    if kind == _log.HISTORY:
+                        yield contents
+            except (_log.DamagedError, *_UNREADABLE):
+                return
+
+
+def find_fragments(paths: Iterable[str | Path], *, whole: bool = True) -> list[Fragment]:
+    """Every fragment at or below the paths, the earliest first. Of copies, that with the longest log counts.
+
+    With a run that went offline when its service died comes what it wrote before, if that lies beside it.
+
+    Args:
+        paths: Folders of runs, `.wandb` files in them, tars, or folders above any of these.
+        whole: Read all of a long log; otherwise its ends, in which everything stands but what was logged in the
+            middle and never again.
+    """
+    found: dict[tuple[str, float], Fragment] = {}
+    for path in paths:
+        for run in _search(Path(path), whole):
+            key = (run.id, run.started) if run.is_begun else (str(run.place), 0.0)
+            found[key] = max(found.get(key, run), run, key=lambda one: (one.log_size, not one.is_packed))
+    return sorted(found.values(), key=lambda run: run.started)
+
+
+def _search(path: Path, whole: bool) -> Iterator[Fragment]:
+    if path.is_file():
+        if path.suffix == ".wandb":
+            yield read_folder(path.parent, path.name, whole=whole)
+        else:
+            yield from read_tar(path, is_meant=True)
+        return
+    pending = [str(path)]
+    while pending:
+        folder = pending.pop()
+        with os.scandir(folder) as found:
+            children = list(found)
+        log = next((child.name for child in children if is_log(child.name)), None)
+        if log is not None:
+            if not Path(folder).name.startswith("run-") or folder == str(path):
+                run = read_folder(Path(folder), log, children, whole)
+                yield run
+                yield from _begun_online(run, whole)
+            continue
+        for child in children:
+            if child.is_dir(follow_symlinks=False):
+                pending.append(child.path)
+            elif child.name.endswith(".tar") and child.is_file():
+                yield from read_tar(Path(child.path))
+
+
+def _begun_online(run: Fragment, whole: bool) -> Iterator[Fragment]:
+    """What a run wrote online, where its service died and it went on offline in the folder that was found."""
+    for log in run.place.parent.glob(f"run-*/{glob.escape(run.log)}") if run.starting_step else ():
+        begun = read_folder(log.parent, log.name, whole=whole)
+        if begun.exit_code is None and begun.started < run.started:
+            yield begun
+
+
+def is_log(name: str) -> bool:
+    """Whether a file's name is that of a transaction log."""
+    return name.startswith("run-") and name.endswith(".wandb")
+
+
+def _is_folder_of_run(name: str) -> bool:
+    return name.startswith(("offline-run-", "run-"))
+
+
+def read_folder(
+    folder: Path,
+    log: str,
+    children: list[os.DirEntry[str]] | None = None,
+    whole: bool = True,
+    rows: Callable[[bytes], None] | None = None,
+) -> Fragment:
+    """Read the fragment in a folder.
+
+    Args:
+        folder: The run's folder.
+        log: The name of its transaction log.
+        children: What is in the folder, where that is known.
+        whole: As for `find_fragments`.
+        rows: Called with each row of the history.
+    """
+    run = Fragment(folder, log, size=_size(str(folder), children))
+    with run.opened() as data:
+        run.log_size = len(data)
+        if whole or len(data) <= _WHOLE_UP_TO:
+            _read_records(run, _log.entries(data), rows)
+        else:
+            _read_records(run, _log.entries(data[:_ENDS]))
+            _read_records(run, _log.entries(data, tail=_ENDS))
+    run.edges, faults = _ledger.read(folder)
+    run.faults += faults
+    return run
+
+
+def _size(folder: str, children: list[os.DirEntry[str]] | None = None) -> int:
+    total = 0
+    if children is None:
+        with os.scandir(folder) as found:
+            children = list(found)
+    for child in children:
+        if child.is_dir(follow_symlinks=False):
+            total += _size(child.path)
+        else:
+            total += child.stat(follow_symlinks=False).st_size
+    return total
+
+
+def read_tar(path: Path, *, is_meant: bool = False, rows: Callable[[bytes], None] | None = None) -> Iterator[Fragment]:
+    """Read the fragment in a tar. Other tars, and other files with this name, are passed over.
+
+    Args:
+        path: The tar. It must not be compressed: what it holds is then no larger than itself.
+        is_meant: Whether the user named this very file, so that it is a fault where it is none.
+        rows: Called with each row of the history.
+    """
+    run = Fragment(path, "", path.stem, members={}, size=path.stat().st_size)
+    is_run = is_meant or _is_folder_of_run(path.name)
+    members: dict[PurePosixPath, tuple[int, int]] = {}
+    try:
+        with tarfile.open(path, "r:") as tar:
+            for member in tar:
+                name = PurePosixPath(member.name)
+                is_run = is_run or any(map(_is_folder_of_run, name.parts[:-1]))
+                if member.isreg() and not member.issparse():
+                    members[name] = (member.offset_data, member.size)
+    except (tarfile.TarError, OSError, EOFError, ValueError) as error:
+        if is_run:
+            run.faults.append(f"it is no whole tar: {error}")
+            yield run
+        return
+    log = next((name for name in members if is_log(name.name)), None)
+    if log is None:
+        if is_meant:
+            run.faults.append("it is a tar without a run")
+            yield run
+        return
+    inside = {name: place for name, place in members.items() if name.is_relative_to(log.parent)}
+    run.members = {name.relative_to(log.parent).as_posix(): place for name, place in inside.items()}
+    run.log, run.log_size = log.name, members[log][1]
+    with run.opened() as data:
+        _read_records(run, _log.entries(data), rows)
+    ledger = run.read(_ledger.LEDGER, run.size)
+    if ledger is not None:
+        run.edges, faults = _ledger.parse(ledger)
+        run.faults += faults
+    yield run
+
+
+def _read_records(run: Fragment, messages: Iterable[bytes], rows: Callable[[bytes], None] | None = None) -> None:
+    summary: dict[bytes, bytes] = {}
+    last = b""
+    with _noting_faults(run):
+        for kind, contents in map(_log.kind_of, messages):
+            if kind == _log.SUMMARY:
+                # Many follow on one that is the same.
+                if contents != last and not _log.latest(contents, summary):
+                    _log.read_latest(summary, run.summary)
+                    change = _schema.Changes.FromString(contents)
+                    _log.apply(change.update, run.summary, change.remove)
+                last = contents
+            elif kind == _log.HISTORY:
+                if rows is not None:
+                    rows(contents)
+            elif kind in _READERS:
+                message, reader = _READERS[kind]
+                reader(run, message.FromString(contents))
+    with _noting_faults(run):
+        _log.read_latest(summary, run.summary)
+    # Of a process that was killed before the client wrote anything, no more than this is known.
+    run.id = run.id or run.log.removeprefix("run-").removesuffix(".wandb")
+
+
+@contextmanager
+def _noting_faults(run: Fragment) -> Iterator[None]:
+    try:
+        yield
+    except _log.DamagedError as error:
+        run.faults.append(str(error))
+    except _UNREADABLE as error:
+        run.faults.append(f"its log holds what is no record of a run: {error}")
+
+
+def _read_run(run: Fragment, record: Any) -> None:
+    run.is_begun = True
+    run.id, run.entity, run.project, run.name = record.run_id, record.entity, record.project, record.display_name
+    run.group, run.job_type, run.notes, run.tags = record.run_group, record.job_type, record.notes, list(record.tags)
+    run.starting_step, run.resume = record.starting_step, record.resume
+    run.started = record.start_time.seconds + record.start_time.nanos / 1e9
+    _log.apply(record.config.update, run.config, record.config.remove)
+    _log.apply(record.summary.update, run.summary, record.summary.remove)
+
+
+def _read_config(run: Fragment, change: Any) -> None:
+    _log.apply(change.update, run.config, change.remove)
+
+
+def _read_exit(run: Fragment, record: Any) -> None:
+    run.exit_code, run.runtime = record.exit_code, record.runtime
+
+
+def _read_artifact(run: Fragment, record: Any) -> None:
+    artifact = artifact_of(record)
+    if artifact is not None:
+        run.artifacts.append(artifact)
+
+
+def _read_files(run: Fragment, record: Any) -> None:
+    run.files += [file.path for file in record.files]
+
+
+def _read_preempting(run: Fragment, record: Any) -> None:
+    run.preempting = True
+
+
+_READERS: dict[int, tuple[Any, Callable[[Fragment, Any], None]]] = {
+    _log.CONFIG: (_schema.Changes, _read_config),
+    _log.RUN: (_schema.Run, _read_run),
+    _log.EXIT: (_schema.Exit, _read_exit),
+    _log.ARTIFACT: (_schema.Artifact, _read_artifact),
+    _log.FILES: (_schema.Files, _read_files),
+    _log.PREEMPTING: (_schema.Files, _read_preempting),
+}

@@ -1,0 +1,50 @@
+"""Brings runs on the disk to a W&B server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from wandb_track_core.offline._runs import OfflineRun
+
+from ._sync import SyncReport
+
+__all__ = ["SyncReport", "sync"]
+
+
+def sync(
+    runs: Iterable[OfflineRun],
+    entity: str | None = None,
+    project: str | None = None,
+    clean: bool = False,
+    progress: Callable[[str, int], None] | None = None,
+) -> SyncReport:
+    """Bring runs to the server as which the user is logged in, with their artifacts and lineage.
+
+    Producers go before consumers. A run of which something is missing or damaged is not synced, and does not keep the
+    others from the server. What is there already is not uploaded again.
+
+    Args:
+        runs: What `find_runs` found.
+        entity: The entity of runs that name none; None for the user's own.
+        project: The project of runs that name none.
+        clean: Delete closed runs that are safely on the server.
+        progress: Called with "uploaded" or "checked", and the number of runs that went on.
+
+    Returns:
+        What became of each run.
+
+    Raises:
+        TrackError: There is no login, the server does not answer, or the wandb client is too old.
+    """
+    from ._plan import plan
+    from ._server import Server
+    from ._sync import Sync
+
+    server = Server()
+    parts = sorted((part for run in runs for part in run.fragments), key=lambda part: part.started)
+    todo = plan(parts, entity=entity or "", project=project or "", url=server.url)
+    work = Sync(todo, server, progress or (lambda name, by: None))
+    work.run()
+    if clean:
+        work.clean(killed=False)
+    return work.report

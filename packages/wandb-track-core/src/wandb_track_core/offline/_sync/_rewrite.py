@@ -1,0 +1,212 @@
+"""Puts a run into a folder of its own in the form in which the client's sync does the right thing, however often.
+
+The client's sync takes an artifact's files from where they lay when they were logged, and a run that was opened with
+`resume` it continues each time it is called, so that a second call (the first was killed) doubles the history. So it
+is given a copy of the log: all fragments in one, as the run that they make up; without what the server has already;
+with the files where they lie now. The user's folder stays as it is.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import tarfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+from wandb_track_core.offline import _log, _schema
+from wandb_track_core.offline._artifacts import artifact_of, entry_of
+from wandb_track_core.offline._fragments import Fragment
+from wandb_track_core.offline._runs import OfflineRun
+
+from ._files import entries, locate, manifest_file
+
+_WRITTEN_BY_SYNC = {"config.yaml", "output.log", "wandb-metadata.json", "wandb-summary.json"}
+_NOT_AT_AN_END = {_log.EXIT, _log.PREEMPTING}
+
+
+class Remote(NamedTuple):
+    """A run as the server has it: the times of its first and last row of history, None where it has no row."""
+
+    first_row: float | None
+    last_row: float | None
+
+
+class Continuation(NamedTuple):
+    """How a run goes on from what the server has of it.
+
+    Attributes:
+        is_resumed: Whether it goes on with rows that are not its own, and counts its steps from there.
+        after: The time up to which its rows are there: an earlier sync was cut off. None where there are none.
+    """
+
+    is_resumed: bool
+    after: float | None
+
+
+FROM_THE_BEGINNING = Continuation(is_resumed=False, after=None)
+
+
+def continuation(run: OfflineRun, remote: Remote | None) -> Continuation:
+    """How a run is to be synced, given what the server has of it (None: nothing)."""
+    if remote is None:
+        return FROM_THE_BEGINNING
+    first, last = remote
+    first_part = run.fragments[0]
+    is_resumed = first_part.resume and (first is None or first < first_part.started)
+    is_begun = last is not None and (is_resumed or last >= first_part.started)
+    return Continuation(is_resumed, last if is_begun else None)
+
+
+def rewrite(run: OfflineRun, folder: Path, how: Continuation) -> Path:
+    """Write a run's folder for `wandb sync`.
+
+    Args:
+        run: The run; packed fragments are unpacked here.
+        folder: A new folder for all that is needed.
+        how: How it goes on from what the server has.
+
+    Returns:
+        The folder to sync, below `folder`.
+    """
+    target = folder / f"offline-run-{run.id}"
+    (target / "files").mkdir(parents=True)
+    parts = [_unpack(part, folder / str(number)) for number, part in enumerate(run.fragments)]
+    for part in parts:
+        _link_files(part.place / "files", target / "files")
+    _log.write(target / f"run-{run.id}.wandb", _messages(run, parts, folder, how))
+    return target
+
+
+def _unpack(part: Fragment, folder: Path) -> Fragment:
+    """The fragment in a folder of its own, where it is in a tar; nothing in a tar can be written anywhere else."""
+    if not part.is_packed:
+        return part
+    with tarfile.open(part.place, "r:") as tar:
+        tar.extraction_filter = staticmethod(tarfile.data_filter)
+        tar.extractall(folder, [member for member in tar if not member.issparse()])
+        log = next(PurePosixPath(name) for name in tar.getnames() if PurePosixPath(name).name == part.log)
+    return replace(part, place=folder / log.parent, members=None)
+
+
+def _link_files(source: Path, target: Path) -> None:
+    for path in source.rglob("*"):
+        inside = path.relative_to(source)
+        if path.is_file() and inside.as_posix() not in _WRITTEN_BY_SYNC:
+            link = target / inside
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.unlink(missing_ok=True)
+            link.symlink_to(path.resolve())
+
+
+def _messages(run: OfflineRun, parts: list[Fragment], folder: Path, how: Continuation) -> Iterator[bytes]:
+    next_step, next_second, passed = 0, 0.0, 0
+    started, seconds = 0.0, 0.0
+    identities: dict[str, Any] = {}
+    is_simple = len(parts) == 1 and how.after is None
+    for number, part in enumerate(parts):
+        last_step, last_second = -1, 0.0
+        # The client counts both from 0 in each folder, but for one in which the same process went on.
+        steps = max(0, next_step - part.starting_step)
+        seconds = seconds + part.started - started if number and part.starting_step else next_second
+        started = part.started
+        is_last = number == len(parts) - 1
+        with part.opened() as data:
+            for message in _log.entries(data):
+                kind, _ = _log.kind_of(message)
+                if kind in (_log.RUN, _log.CONFIG, _log.ARTIFACT):
+                    record = _schema.Record.FromString(message)
+                    if kind == _log.RUN:
+                        if number:
+                            # A second record of the run does not bring its config to the server.
+                            change = _schema.Record(config=record.run.config)
+                            _merge(change.config, identities)
+                            yield change.SerializeToString()
+                        _place_run(record.run, run, how.is_resumed)
+                    elif kind == _log.CONFIG:
+                        _merge(record.config, identities)
+                    else:
+                        _place_artifact(record.artifact, part, run, folder)
+                    yield record.SerializeToString()
+                elif is_simple:
+                    yield message
+                elif kind in (_log.HISTORY, _log.SUMMARY):
+                    record = _schema.Record.FromString(message)
+                    if kind == _log.HISTORY:
+                        row = _values(record.history.item)
+                        last_step, last_second = int(row.get("_step", last_step)), row.get("_runtime", last_second)
+                        if how.after is not None and row.get("_timestamp", how.after) <= how.after:
+                            # The client counts the steps of a resumed run from the last one that is there.
+                            passed = steps + last_step + 1 if how.is_resumed else 0
+                            continue
+                        record.history.step.num += steps - passed
+                        _shift(record.history.item, steps - passed, seconds)
+                    else:
+                        _shift(record.summary.update, steps - passed, seconds)
+                    yield record.SerializeToString()
+                elif is_last or kind not in _NOT_AT_AN_END:
+                    yield message
+        next_step, next_second = max(next_step, steps + last_step + 1), max(next_second, seconds + last_second)
+
+
+def _values(items: Any) -> dict[str, float]:
+    names = {"_step", "_timestamp", "_runtime"}
+    keys = ((_log.keys_of(item)[0], item) for item in items)
+    return {key: json.loads(item.value_json) for key, item in keys if key in names and item.value_json}
+
+
+def _merge(change: Any, identities: dict[str, Any]) -> None:
+    """Change the config as a resumed run does it online: a task's identity lists its attempts so far."""
+    for item in change.update:
+        key, value = _log.keys_of(item)[0], json.loads(item.value_json or "null")
+        if isinstance(value, dict) and "attempt" in value:
+            known = identities.get(key)
+            if known is not None and known["attempt"] != value["attempt"]:
+                attempts = [*known.get("attempts", [known["attempt"]]), value["attempt"]]
+                value = {**known, **value, "attempts": list(dict.fromkeys(attempts))}
+                item.value_json = json.dumps(value)
+            identities[key] = value
+
+
+def _place_run(record: Any, run: OfflineRun, is_resumed: bool) -> None:
+    record.entity, record.project, record.resume = run.entity, run.project, is_resumed
+
+
+def _place_artifact(record: Any, part: Fragment, run: OfflineRun, folder: Path) -> None:
+    record.entity, record.project = run.entity, run.project
+    for entry in record.manifest.contents:
+        found = locate(part, entry_of(entry))
+        if found is not None:
+            entry.local_path = str(found.absolute())
+    if record.manifest.manifest_file_path:
+        record.manifest.manifest_file_path = str(_relocated(record, part, folder))
+
+
+def _relocated(record: Any, part: Fragment, folder: Path) -> Path:
+    """A copy of the file with a very large artifact's entries; the client deletes the one that it is given."""
+    artifact = artifact_of(record)
+    source = None if artifact is None else manifest_file(part, artifact)
+    if artifact is None or source is None:
+        raise FileNotFoundError(record.manifest.manifest_file_path)
+    target = folder / source.name
+    with gzip.open(source, "rt") as lines, gzip.open(target, "wt", compresslevel=1) as file:
+        for line, entry in zip(lines, entries(part, artifact), strict=True):
+            found = None if entry.ref or not entry.local_path else locate(part, entry)
+            place = {} if found is None else {"local_path": str(found.absolute())}
+            file.write(json.dumps({**json.loads(line), **place}) + "\n")
+    return target
+
+
+def _shift(items: Any, steps: int, seconds: float) -> None:
+    """Make a row of history or a change of the summary as many steps and seconds later."""
+    shifts = {"_step": steps, "_runtime": seconds}
+    for number in reversed(range(len(items))):
+        offset = shifts.get(_log.keys_of(items[number])[0])
+        if offset:
+            value = offset + json.loads(items[number].value_json)
+            if value < 0:
+                del items[number]
+            else:
+                items[number].value_json = json.dumps(value)
