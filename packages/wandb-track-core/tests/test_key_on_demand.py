@@ -38,7 +38,7 @@ def test_a_key_is_asked_for_before_a_run_is_opened_and_what_that_raises_goes_on(
 
 def test_without_a_login_a_run_is_kept_offline_and_says_so_where_a_login_is_optional(tmp_path, capfd):
     arguments = {"project": "p", "mode": "online", "dir": str(tmp_path)}
-    with TrackedRun(IDENTITY, api_key=lambda: None, login_optional=True, **arguments) as run:
+    with TrackedRun(IDENTITY, api_key=lambda: None, **arguments) as run:
         run.log({"loss": 1.0})
     (kept,) = find_runs(tmp_path)
     assert kept.values("loss") == [1.0]

@@ -324,21 +324,59 @@ def test_a_thread_of_the_task_finds_the_only_open_run(wandb_env):
     assert kept.values("from") == kept.values("plain") == ["thread"]
 
 
-def test_a_thread_gets_a_clear_error_where_several_runs_are_open(wandb_env):
-    errors = []
+def in_thread(work):
+    """What a call gives in a thread without a context, or raises."""
+    found = []
 
-    def work():
+    def call():
         try:
-            current_run()
-        except NoCurrentRunError as error:
-            errors.append(str(error))
+            found.append(work())
+        except Exception as error:
+            found.append(error)
 
-    with tracked(), tracked(1):
-        thread = threading.Thread(target=work)
-        thread.start()
-        thread.join()
-    assert "2 runs are open" in errors[0]
-    assert "copy_context" in errors[0]
+    thread = threading.Thread(target=call)
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+def test_a_thread_without_a_context_belongs_to_the_innermost_task(wandb_env):
+    with tracked() as outer:
+        with tracked(1) as inner:
+            assert in_thread(current_run) is inner
+            in_thread(lambda: wandb.log({"inner": 1}))
+        assert in_thread(current_run) is outer
+        in_thread(lambda: wandb.log({"outer": 1}))
+    runs = {run.id: run for run in find_runs(wandb_env)}
+    assert (runs["e1-n0-0"].values("outer"), runs["e1-n1-0"].values("inner")) == ([1], [1])
+
+
+def test_a_thread_gets_a_clear_error_where_tasks_run_side_by_side_but_plain_wandb_never_raises(wandb_env):
+    async def task(number, barrier):
+        async with tracked(number):
+            await barrier.wait()
+            if number == 0:
+                error = await asyncio.to_thread(in_thread, current_run)
+                assert "2 tasks run side by side" in str(error)
+                assert "copy_context" in str(error)
+                assert await asyncio.to_thread(in_thread, lambda: wandb.log({"a": 1})) is None
+            await barrier.wait()
+
+    class Barrier:
+        def __init__(self):
+            self.count = 0
+
+        async def wait(self):
+            self.count += 1
+            aim = (self.count + 1) // 2 * 2
+            while self.count < aim:
+                await asyncio.sleep(0.01)
+
+    async def both():
+        barrier = Barrier()
+        await asyncio.gather(task(0, barrier), task(1, barrier))
+
+    asyncio.run(both())
 
 
 def test_outside_of_a_task_there_is_no_current_run_and_the_error_says_what_to_do():

@@ -80,7 +80,7 @@ def test_a_later_run_without_a_key_does_not_inherit_one(wandb_env, standin):
         pass
     with pytest.raises(wandb.errors.UsageError, match="API key"):
         online(standin.url, None, 1).open()
-    with online(standin.url, None, 2, login_optional=True) as run:
+    with online(standin.url, None, 2) as run:
         assert run.offline
 
 

@@ -7,6 +7,7 @@ from ._names import legal_alias, legal_artifact_name, legal_id, legal_tags
 from ._notify import notify
 from ._policy import OnError, check_policy
 from ._ranks import Ranks
+from .current import task_run
 from .errors import unexpected_argument
 from .lineage import artifact_folder, log_artifact, read_lineage, run_folder, use_artifact
 
@@ -23,6 +24,7 @@ __all__ = [
     "notify",
     "read_lineage",
     "run_folder",
+    "task_run",
     "unexpected_argument",
     "use_artifact",
 ]

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ._client import folder_of
+from ._wandb import folder_of
 
 if TYPE_CHECKING:
     import wandb

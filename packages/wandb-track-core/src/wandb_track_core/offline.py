@@ -16,7 +16,7 @@ from ._artifacts import Artifact, read_artifact
 from .lineage import FORMAT
 
 LEDGER = "wandb-track/lineage.jsonl"
-_NEEDED = {"input": ("name", "alias"), "output": ("name", "digest")}
+_NEEDED: dict[str, tuple[str, ...]] = {"input": ("name", "alias"), "output": ("name", "digest"), "continues": ()}
 """What a line of the ledger cannot do without, by the kind of its edge."""
 _WHOLE_UP_TO = 1 << 18
 _ENDS = 1 << 16
@@ -248,7 +248,10 @@ def _read_ledger(run: Run, text: str) -> None:
             edge = json.loads(line)
             if edge["format"] != FORMAT or not all(isinstance(edge[key], str) for key in _NEEDED[edge["edge"]]):
                 raise ValueError(line)
-            run.edges.append(edge)
+            if edge["edge"] == "continues":
+                run.starting_step = edge.get("step", 0)
+            else:
+                run.edges.append(edge)
         except (ValueError, TypeError, KeyError):
             # A process that was killed leaves half a line at the end.
             if line.endswith("\n"):

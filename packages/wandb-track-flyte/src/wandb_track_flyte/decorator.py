@@ -153,7 +153,7 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
             identity,
             api_key=lambda: _secret.key_of(secret, in_container),
             base_url=None if api_host == DEFAULT_API_HOST else api_host,
-            login_optional=not in_container,
+            in_container=in_container,
             store=_context.raw_output_store() if in_container else None,
             **given,
         )
