@@ -18,7 +18,7 @@ from ._notify import notify
 from ._policy import Policy
 from ._ranks import of_rank, rank_of, shared_settings
 from .current import Frame
-from .errors import TrackerFaultError, TrackError
+from .errors import MissingKeyError, TrackerFaultError, TrackError
 from .identity import TaskIdentity
 from .quiet import QuietRun
 
@@ -139,7 +139,12 @@ class Opening:
         except TrackError:
             raise
         except Exception as error:
-            if not self.in_container and _wandb.is_missing_login(error):
+            if _wandb.is_missing_login(error):
+                if self.in_container:
+                    raise MissingKeyError(
+                        "this task has no W&B API key, and nobody can log in here: "
+                        "give secret=, which holds the key, or set WANDB_API_KEY"
+                    ) from error
                 return Opened(self._open_with_own_id({**arguments, "mode": "offline"}), error, has_no_login=True)
             if _wandb.is_mistake_of_the_user(error, {**settings_given(self.settings), **self.given}):
                 _wandb.name_what_was_refused(error, arguments)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ._names import NAME_LIMIT, SHORT_LIMIT, legal_id, legal_tags, shorten
+from ._names import NAME_LIMIT, SHORT_LIMIT, clean, legal_artifact_name, legal_id, legal_tags, shorten
 from .errors import ArgumentError
 
 _TEXTS = ("orchestrator", "task", "workflow", "execution", "platform_id", "url")
@@ -69,16 +69,17 @@ class TaskIdentity(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The run's name: at most 128 characters that tell workflow, execution, task, siblings, attempt."""
-        path = dict.fromkeys((self.workflow, self.execution, self.task, *self.key))
-        name = "/".join(part for part in path if part)
-        if self.indices:
-            values = (*self.values, *("" for _ in self.indices))
-            places = (f"{at}={value}" if value else str(at) for at, value in zip(self.indices, values, strict=False))
-            name += f" [{', '.join(places)}]"
+        """The run's name: at most 128 characters that tell workflow, execution, task, siblings, attempt.
+
+        Frameworks name files and artifacts by it, so it holds what an artifact's name may hold.
+        """
+        parts = [part for part in dict.fromkeys((self.workflow, self.execution, self.task, *self.key)) if part]
+        for place, index in enumerate(self.indices):
+            value = clean(self.values[place]) if place < len(self.values) else ""
+            parts.append(f"{index}_{value}" if value else str(index))
         if self.attempt:
-            name += f" attempt {self.attempt}"
-        return shorten(name, NAME_LIMIT)
+            parts.append(f"attempt{self.attempt}")
+        return legal_artifact_name("-".join(parts))
 
     @property
     def group(self) -> str | None:

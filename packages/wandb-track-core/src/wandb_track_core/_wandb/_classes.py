@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from functools import cache, wraps
+from functools import cache, partial, wraps
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -59,16 +59,19 @@ def guarded_run() -> Any:
     finish, define_metric = base.finish, members["define_metric"]
     log_artifact: Any = members.get("_log_artifact")
 
+    @wraps(finish)
     def finish_own(self: Any, *args: Any, **kwargs: Any) -> None:
         keeper: Guard = vars(self)[_KEY]
         keeper.call(lambda: finish(keeper.own, *args, **kwargs), lambda: None)
 
+    @wraps(define_metric)
     def define_and_note(self: Any, *args: Any, **kwargs: Any) -> Any:
         defined = define_metric(self, *args, **kwargs)
         if keeper := _keeper_of(self):
             keeper.metrics.append((args, kwargs))
         return defined
 
+    @wraps(log_artifact or finish)
     def log_and_note(self: Any, *args: Any, **kwargs: Any) -> Any:
         logged = log_artifact(self, *args, **kwargs)
         if keeper := _keeper_of(self):
@@ -157,7 +160,9 @@ def _subclass(base: Any, members: dict[str, Any], plain: Any = None) -> Any:
         copy = object.__new__(plain)
         state = {name: value for name, value in vars(self).items() if name not in (_KEY, _CLOSED)}
         object.__setattr__(copy, "__dict__", state)
-        return copy.__reduce_ex__(protocol)
+        function, arguments, *rest = copy.__reduce_ex__(protocol)
+        # Not `function` itself: pickle checks that what it makes is of this very class.
+        return (partial(function, *arguments), (), *rest)
 
     members = {**members, "__reduce_ex__": reduce, "_plain": plain, "__module__": plain.__module__}
     return type(base)(
@@ -194,7 +199,7 @@ def _keeper_of(item: Any) -> Guard | None:
     keeper: Guard | None = vars(item).get(_KEY)
     if keeper is not None and keeper.process == os.getpid():
         return keeper
-    object.__setattr__(item, "__class__", type(item)._plain)
+    object.__setattr__(item, "__class__", getattr(type(item), "_plain", type(item)))
     return None
 
 

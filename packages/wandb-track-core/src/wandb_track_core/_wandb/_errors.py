@@ -66,7 +66,7 @@ def is_service_fault(error: BaseException) -> bool:
 
 def _lacks_a_library(error: BaseException) -> bool:
     """Whether the user asked for what needs a library (`sync_tensorboard`, `monitor_gym`) that is not installed."""
-    return isinstance(error, ImportError) or "pip install" in str(error)
+    return isinstance(error, ImportError) or "install" in str(error).lower()
 
 
 def _is_about(message: str, given: Mapping[str, Any]) -> bool:

@@ -68,16 +68,16 @@ class Init:
         run = client_init(**{**given, "reinit": "create_new"})
         frame.to_close.append(run)
         if is_current:
-            before = dict(frame.names)
             frame.opened.append(run)
             frame.names |= names_of(run)
 
             def restore(run: Any) -> None:
                 frame.to_close.remove(run)
+                was_current = frame.opened[-1] is run
                 frame.opened.remove(run)
-                if frame.names.get("run") is run:
-                    frame.names.clear()
-                    frame.names.update(before)
+                if was_current:
+                    inner = names_of(frame.opened[-1]) if frame.opened else {}
+                    frame.names = {**frame.task_names, **inner}
 
             watch_end(run, restore)
         else:
