@@ -169,6 +169,11 @@ class TrackedRun:
         self._refuse_second_opening()
         return self._enter(self._opening.open(current_frame()))
 
+    def leave(self) -> None:
+        """Make the outer run current again, and leave this one open: `close` finishes it."""
+        if self._frame is not None:
+            pop(self._frame)
+
     def close(self, error: BaseException | None = None, exit_code: int | None = None) -> None:
         """Make the outer run current again, and finish this one. A second call does nothing.
 
@@ -214,8 +219,7 @@ class TrackedRun:
     def _leave(self) -> Any:
         """Make the outer run current again, first of all: finishing must not touch what `wandb.log` means."""
         run, self.run = self.run, None
-        if self._frame is not None:
-            pop(self._frame)
+        self.leave()
         _unwatch(self)
         return run
 
