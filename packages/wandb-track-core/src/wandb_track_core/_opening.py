@@ -57,6 +57,9 @@ class Opening:
         api_key: A key, or a function that is called for it when a server has to be reached.
         base_url: The server's API address.
         in_container: Whether the process is the task's own.
+
+    Attributes:
+        mistake: The user's mistake for which opening failed.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class Opening:
         self.policy = policy
         self.api_key = api_key
         self.in_container = in_container
+        self.mistake: BaseException | None = None
         self.overrides: dict[str, Any] = {
             "base_url": base_url,
             "init_timeout": policy.init_timeout,
@@ -95,10 +99,10 @@ class Opening:
         rank = rank_of(self.identity)
         is_other_rank = bool(rank) and self.policy.ranks == "first"
         if is_other_rank or is_disabled(self.given, self.settings):
-            return Opened(self._quiet_run())
+            return Opened(self.quiet_run())
         identity, given = self.identity, dict(self.given)
         if callable(given.get("dir")):
-            given["dir"] = given["dir"]()
+            given["dir"] = self._folder(given["dir"])
         if rank is not None and self.policy.ranks == "all":
             identity = of_rank(identity, rank)
             if given.get("id"):
@@ -117,6 +121,13 @@ class Opening:
                 key.withdraw()
             raise
         return opened._replace(key=key, reopen=lambda run: self._reopen(arguments, run))
+
+    def _folder(self, ask: Callable[[], Any]) -> Any:
+        try:
+            return ask()
+        except Exception as error:
+            self.mistake = error
+            raise
 
     def _key(self, outer: Frame | None) -> ExportedKey | None:
         """Ask for the key, and put it into the environment of a container."""
@@ -148,16 +159,17 @@ class Opening:
                 return Opened(self._open_with_own_id({**arguments, "mode": "offline"}), error, has_no_login=True)
             if _wandb.is_mistake_of_the_user(error, {**settings_given(self.settings), **self.given}):
                 _wandb.name_what_was_refused(error, arguments)
+                self.mistake = error
                 raise
             fault = error
         if self.policy.on_error == "raise":
             raise TrackerFaultError(f"the run could not be opened: {fault}") from fault
         if self.policy.on_error == "warn" or isinstance(fault, _wandb.ClientError):
-            return Opened(self._quiet_run(), fault)
+            return Opened(self.quiet_run(), fault)
         try:
             return Opened(self._open_offline(arguments, fault), fault)
         except Exception:
-            return Opened(self._quiet_run(), fault)
+            return Opened(self.quiet_run(), fault)
 
     def _open_with_own_id(self, arguments: dict[str, Any]) -> Any:
         """Open a run; where its id is taken by another run, or by one that was deleted, under an id beside it."""
@@ -220,7 +232,8 @@ class Opening:
         facts |= {"config": config, "mode": "offline", "resume": "allow"}
         return self._open_in_time({**kept, **{name: value for name, value in facts.items() if value}})
 
-    def _quiet_run(self) -> QuietRun:
+    def quiet_run(self) -> QuietRun:
+        """The run of a task that is not tracked."""
         _wandb.follow_context_once_imported()
         config = self.given.get("config")
         return QuietRun(config if isinstance(config, Mapping) else None)

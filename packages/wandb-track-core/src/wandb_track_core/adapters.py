@@ -3,6 +3,7 @@
 Checked policies, names that W&B accepts, artifacts of a run with their lineage, and one line to the user.
 """
 
+from ._fuse import fuse
 from ._names import legal_alias, legal_artifact_name, legal_id, legal_tags
 from ._notify import notify
 from ._policy import OnError, check_policy
@@ -16,6 +17,7 @@ __all__ = [
     "Ranks",
     "artifact_folder",
     "check_policy",
+    "fuse",
     "legal_alias",
     "legal_artifact_name",
     "legal_id",

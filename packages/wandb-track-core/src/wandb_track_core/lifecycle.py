@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from . import _wandb
 from ._closing import finish, finish_one
+from ._fuse import fuse, report_bug
 from ._notify import notify
 from ._opening import Opened, Opening
 from ._policy import OnError, check_policy
 from ._ranks import Ranks
 from ._signals import TerminationWatch
 from .current import Frame, current_frame, pop, push
-from .errors import TrackerFaultError
+from .errors import TrackerFaultError, TrackError
 from .identity import TaskIdentity, check_identity
 
 if TYPE_CHECKING:
@@ -116,9 +117,7 @@ class TrackedRun:
         import asyncio
 
         self._refuse_second_opening()
-        opening = asyncio.get_running_loop().run_in_executor(
-            None, copy_context().run, self._opening.open, current_frame()
-        )
+        opening = asyncio.get_running_loop().run_in_executor(None, copy_context().run, self._open, current_frame())
         try:
             return self._enter(await asyncio.shield(opening))
         except asyncio.CancelledError as error:
@@ -167,7 +166,7 @@ class TrackedRun:
             Exception: What the client raises for a mistake of the user's.
         """
         self._refuse_second_opening()
-        return self._enter(self._opening.open(current_frame()))
+        return self._enter(self._open(current_frame()))
 
     def leave(self) -> None:
         """Make the outer run current again, and leave this one open: `close` finishes it."""
@@ -186,6 +185,15 @@ class TrackedRun:
         """
         self._finish(self._leave(), error, exit_code)
 
+    def _open(self, outer: Frame | None) -> Opened:
+        try:
+            return self._opening.open(outer)
+        except Exception as error:
+            if isinstance(error, TrackError) or error is self._opening.mistake:
+                raise
+            report_bug("opening the run", error)
+            return Opened(self._opening.quiet_run())
+
     def _refuse_second_opening(self) -> None:
         if self._frame is not None:
             raise RuntimeError(f"{self!r} is open already: make another TrackedRun, or close() this one first")
@@ -197,8 +205,9 @@ class TrackedRun:
         shown = run
         if not run.disabled:
             reopen = opened.reopen if self._policy.on_error == "offline" else None
-            self._guard = _wandb.Guard(run, reopen, self._note_fault, self._release, _read_summary)
-            shown = self._guard.user
+            with fuse("guarding the run"):
+                self._guard = _wandb.Guard(run, reopen, self._note_fault, self._release, _read_summary)
+                shown = self._guard.user
             _watch(self)
         self._frame = Frame(shown, run, _wandb.names_of(shown))
         self._frame.names["init"] = self._frame.task_names["init"] = _wandb.Init(self._frame)
@@ -228,12 +237,16 @@ class TrackedRun:
         if run is None or os.getpid() != self._process:
             return
         frame, self._frame = self._frame, None
+        account = ""
         try:
             for left_open in frame.to_close[::-1] if frame is not None else ():
                 self._finish_other(left_open, error, exit_code)
             if self._guard is not None and (fault := finish(self._guard, self._policy, error, exit_code)):
                 self._note_fault(fault)
-            account = self._keep(run)
+            elif self._guard is None and not run.disabled:
+                self._finish_other(run, error, exit_code)
+            with fuse("closing the run"):
+                account = self._keep(run)
         finally:
             if self._key is not None:
                 self._key.withdraw()
@@ -244,11 +257,11 @@ class TrackedRun:
             notify(account)
 
     def _finish_other(self, run: Any, error: BaseException | None, exit_code: int | None) -> None:
-        """Finish a run that the task's code opened and left open."""
+        """Finish a run that is not guarded: one that the task's code opened and left open."""
         try:
             finish_one(run, self._policy, error, exit_code)
         except Exception as fault:
-            notify(f"a run that the task opened could not be finished: {fault}")
+            notify(f"run {run.id} could not be finished: {fault}")
 
     def _keep(self, run: Any) -> str:
         """Bring an offline run to where it outlives this machine, and tell in one line what became of it."""

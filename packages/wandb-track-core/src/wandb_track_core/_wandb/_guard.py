@@ -17,7 +17,7 @@ from wandb_track_core._notify import notify
 from wandb_track_core.quiet import QuietMapping
 
 from ._adopt import adopt
-from ._private import report_missing
+from ._private import find
 from ._service import is_alive, open_runs, replace_service, replacing, session
 
 if TYPE_CHECKING:
@@ -103,8 +103,7 @@ class Guard:
         """Let the run look finished to the task's code, which called `finish()`."""
         from . import _classes
 
-        if "_is_finished" not in vars(self.own):
-            report_missing("Run:_is_finished")
+        find("Run:_is_finished", self.own)
         self.is_released = True
         self._on_release()
         object.__setattr__(self.user, "__class__", _classes.released_run())
@@ -142,7 +141,7 @@ class Guard:
         from . import _classes
 
         left = str(self.own.settings.sync_dir)
-        step = vars(self.own).get("_local_step")
+        step = find("Run:_local_step", self.own)
         replace_service(self._session)
         fresh = reopen(self.own)
         self._session = session()
@@ -154,9 +153,7 @@ class Guard:
         open_runs[:] = [fresh if run is self.own else run for run in open_runs]
         self.own = fresh
         _classes.guard(self, fresh)
-        if step is None:
-            report_missing("Run:_local_step")
-        else:
+        if isinstance(step, int):
             fresh.log({}, step=step, commit=False)
             _ledger.append(Path(fresh.settings.sync_dir), edge="continues", step=step)
         given = self.summary

@@ -36,14 +36,15 @@ def load() -> None:
     try:
         with docstrings_unread():
             import wandb
-
-            version = wandb.__version__
     except ModuleNotFoundError as error:
         if error.name != "wandb":
             raise ClientError(f"the wandb client cannot be imported: {error}") from error
         raise ClientError(f"wandb is not installed: pip install 'wandb>={OLDEST}'") from error
     except Exception as error:
         raise ClientError(f"the wandb client cannot be imported: {type(error).__name__}: {error}") from error
+    version = getattr(wandb, "__version__", "")
+    if not version:  # the folder of offline runs is called so, too, and counts as a package without contents
+        raise ClientError(f"wandb is not installed: pip install 'wandb>={OLDEST}'")
     if _numbers(version) < _numbers(OLDEST):
         raise ClientError(f"wandb {version} is too old: pip install 'wandb>={OLDEST}'")
     if is_first or find("wandb.sdk.wandb_setup:_singleton") is None:

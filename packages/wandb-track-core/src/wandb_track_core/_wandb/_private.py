@@ -99,7 +99,7 @@ def find(path: str, owner: Any = None) -> Any:
         owner, attribute = _owner_of(path, owner)
         return getattr(owner, attribute)
     except (ImportError, AttributeError):
-        report_missing(path)
+        _report_missing(path)
         return None
 
 
@@ -114,7 +114,7 @@ def replace(path: str, make: Callable[[Any], Any]) -> None:
         setattr(*_owner_of(path), make(found))
 
 
-def report_missing(path: str) -> None:
+def _report_missing(path: str) -> None:
     """Print once in a process what is lost without a private name."""
     lost = _KNOWN[path].lost
     if lost and path not in _missing:
