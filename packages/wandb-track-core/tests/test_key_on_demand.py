@@ -10,14 +10,9 @@ IDENTITY = TaskIdentity(orchestrator="test", task="train", key=("e1", "train"))
 
 
 @pytest.fixture(autouse=True)
-def nobody_logged_in(monkeypatch, tmp_path):
+def nobody_logged_in(wandb_env, monkeypatch):
     for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL", "WANDB_IDENTITY_TOKEN_FILE"):
         monkeypatch.delenv(name, raising=False)
-    for name in ("HOME", "WANDB_DIR", "WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR"):
-        monkeypatch.setenv(name, str(tmp_path))
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
-    monkeypatch.setenv("WANDB_SILENT", "true")
 
 
 def no_key() -> str:
@@ -38,7 +33,7 @@ def test_a_key_is_asked_for_before_a_run_is_opened_and_what_that_raises_goes_on(
 
 def test_without_a_login_a_run_is_kept_offline_and_says_so_where_a_login_is_optional(tmp_path, capfd):
     arguments = {"project": "p", "mode": "online", "dir": str(tmp_path)}
-    with TrackedRun(IDENTITY, api_key=lambda: None, login_optional=True, **arguments) as run:
+    with TrackedRun(IDENTITY, api_key=lambda: None, **arguments) as run:
         run.log({"loss": 1.0})
     (kept,) = find_runs(tmp_path)
     assert kept.values("loss") == [1.0]
@@ -49,10 +44,8 @@ def test_without_a_login_a_run_is_kept_offline_and_says_so_where_a_login_is_opti
 
 
 def test_without_a_login_a_run_is_the_users_mistake_where_a_login_is_needed():
-    import wandb
-
-    with pytest.raises(wandb.errors.UsageError, match="login"):
-        TrackedRun(IDENTITY, project="p", mode="online").open()
+    with pytest.raises(MissingKeyError, match="secret="):
+        TrackedRun(IDENTITY, project="p", mode="online", in_container=True).open()
 
 
 def test_a_second_run_of_the_same_identity_at_the_same_time_has_an_id_of_its_own():

@@ -294,17 +294,3 @@ print("result")
     assert "the run is lost, because the tracker failed" in done.stderr
     assert "was removed" in done.stderr
     assert "sync" not in done.stderr.partition("wandb-track: ")[2]
-
-
-def test_a_socket_that_the_clients_monitor_left_goes_with_the_process(tmp_path):
-    """It leaves one where a run is shorter than its own start, which cannot be timed: one is put there in its place."""
-    code = """
-import tempfile
-from pathlib import Path
-with tracked():
-    for number in (service().pid, service().pid + 1):
-        Path(tempfile.gettempdir(), f"wandb_symon-{number}-7-7.sock").touch()
-    print(service().pid + 1)
-"""
-    done = run_python(PRELUDE + code, isolated_env(tmp_path, TMPDIR=str(tmp_path)))
-    assert [path.name for path in tmp_path.glob("wandb_symon-*")] == [f"wandb_symon-{done.stdout.strip()}-7-7.sock"]

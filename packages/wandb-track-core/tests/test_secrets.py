@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import wandb
-from wandb_track_core import TaskIdentity, TrackedRun
+from wandb_track_core import MissingKeyError, TaskIdentity, TrackedRun
 from wandb_track_testing.standin import StandIn
 from wandb_track_testing.standin._faults import refused
 
@@ -78,9 +78,9 @@ def test_two_runs_with_two_keys_at_once_each_use_their_own(wandb_env):
 def test_a_later_run_without_a_key_does_not_inherit_one(wandb_env, standin):
     with online(standin.url, KEY):
         pass
-    with pytest.raises(wandb.errors.UsageError, match="API key"):
-        online(standin.url, None, 1).open()
-    with online(standin.url, None, 2, login_optional=True) as run:
+    with pytest.raises(MissingKeyError, match="secret="):
+        online(standin.url, None, 1, in_container=True).open()
+    with online(standin.url, None, 2) as run:
         assert run.offline
 
 

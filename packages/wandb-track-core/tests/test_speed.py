@@ -4,7 +4,7 @@ from importlib.metadata import distributions
 
 import pytest
 from wandb_track_core import TaskIdentity, TrackedRun
-from wandb_track_core._client._speed import _installed
+from wandb_track_core._wandb._speedups import _installed
 from wandb_track_testing.plugin import isolated_env, run_python
 
 
@@ -46,7 +46,7 @@ def test_launch_inputs_are_looked_for_where_some_can_have_been_staged(tmp_path, 
 
 
 MODELS = """
-from wandb_track_core._client._speed import docstrings_unread
+from wandb_track_core._wandb._speedups import docstrings_unread
 with docstrings_unread():
     import wandb
     from pydantic import BaseModel, ConfigDict

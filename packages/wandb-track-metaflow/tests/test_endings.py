@@ -40,7 +40,7 @@ def test_each_attempt_is_a_run_of_its_own(failed):
     first, second = failed.of("flaky")
     assert (first.exit_code, second.exit_code) == (1, 0)
     assert (first.id[-2:], second.id[-2:]) == ("-0", "-1")
-    assert second.name.endswith(" attempt 1")
+    assert second.name.endswith("-attempt1")
     assert first.group == second.group
     assert (first.summary["attempt"], second.summary["attempt"]) == (0, 1)
 

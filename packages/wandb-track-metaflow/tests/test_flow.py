@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from wandb_track_core import read_lineage
+from wandb_track_core.adapters import read_lineage
 
 FLOW = "everything.py"
 
@@ -117,7 +117,7 @@ def test_names_follow_from_the_task(execution):
     run_id = execution.run_id
     pathspec = f"Everything/{run_id}/start/1"
     assert run.id == f"Everything-{run_id}-start-1-0"
-    assert run.name == pathspec
+    assert run.name == pathspec.replace("/", "-")
     assert (run.group, run.job_type) == (f"Everything/{run_id}", "start")
     assert run.tags == ["nightly", "team:vision"]
     assert run.notes == f"[Execution URL](https://metaflow.example/{pathspec})"

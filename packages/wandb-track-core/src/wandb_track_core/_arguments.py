@@ -40,7 +40,7 @@ def merge(identity: TaskIdentity, given: Mapping[str, Any], settings: Any) -> di
     if tags is None:
         tags = setting_of(settings, "run_tags") or _listed(os.environ.get("WANDB_TAGS"))
     elif isinstance(tags, str):
-        raise ArgumentError("tags", tags, f"Give a list, tags=[{tags!r}]: a text would become one tag a letter.")
+        raise ArgumentError("tags", "must be a list of str", tags, f"Use tags=[{tags!r}].")
     merged["tags"] = legal_tags((*tags, *identity.tags)) or None
     if not is_resuming:
         notes = given.get("notes") or setting_of(settings, "run_notes") or os.environ.get("WANDB_NOTES")
@@ -70,9 +70,14 @@ def is_offline(given: Mapping[str, Any], settings: Any) -> bool:
 
 def setting_of(settings: Any, name: str) -> Any:
     """What the user set in their settings, a dictionary or a `wandb.Settings`; None where they did not."""
+    return settings_given(settings).get(name)
+
+
+def settings_given(settings: Any) -> Mapping[str, Any]:
+    """The settings that the user set, by name."""
     if isinstance(settings, Mapping):
-        return settings.get(name)
-    return getattr(settings, name) if name in getattr(settings, "model_fields_set", ()) else None
+        return settings
+    return {name: getattr(settings, name) for name in getattr(settings, "model_fields_set", ())}
 
 
 def _chosen(name: str, given: Mapping[str, Any], settings: Any) -> Any:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from . import _client
+from . import _wandb
 from ._bounded import bounded
 from ._outcome import describe, exit_code_of
 from ._policy import Policy
@@ -16,38 +15,54 @@ UPLOAD_SHARE = 0.4
 """Which part of `finish_timeout` an upload may stand still for, before the rest of the run is sent."""
 
 
-def finish(
-    run: Any, uploads: Sequence[Any], policy: Policy, error: BaseException | None, exit_code: int | None
-) -> Exception | None:
+def finish(guard: _wandb.Guard, policy: Policy, error: BaseException | None, exit_code: int | None) -> Exception | None:
     """Finish a run with the task's outcome.
 
     Args:
-        run: A `wandb.Run` or a `QuietRun`.
-        uploads: The artifacts that it logged.
+        guard: Stands behind the run.
         policy: How long to wait.
         error: What the task raised.
         exit_code: The exit code, where it is not the one that the error stands for.
 
     Returns:
-        What went wrong, or None. Nothing is raised but what interrupts the process.
+        What failed, or None. It raises only KeyboardInterrupt and SystemExit.
     """
-    if run.disabled or _client.is_finished(run):
-        return None
-    code = exit_code_of(error) if exit_code is None else exit_code
     faults: list[str] = []
     try:
-        if error is not None and code:
-            run.summary["exception"] = describe(error)
-        if uploads and not run.offline:
-            seconds = policy.finish_timeout * UPLOAD_SHARE
-            faults += _client.settle(run, uploads, seconds)
-        bounded(lambda: run.finish(exit_code=code), policy.finish_timeout + CLOSE_MARGIN, "finishing the run")
-        if _client.timed_out(run):
+        artifacts = [artifact for artifact, _ in guard.logged]
+        if artifacts and not guard.own.offline and not guard.is_muted:
+            faults += _wandb.wait_for_uploads(guard.own, artifacts, policy.finish_timeout * UPLOAD_SHARE)
+        if finish_one(guard.own, policy, error, exit_code):
             faults.append(f"the server did not take everything within {policy.finish_timeout:g} s")
-        elif loss := _client.loss_of(run):
+        elif not guard.is_muted and (loss := _wandb.loss_of(guard.own)):
             faults.append(loss)
     except Exception as fault:
-        if _client.is_service_fault(fault):
-            _client.renew_service(run)
+        if _wandb.is_service_fault(fault):
+            guard.leave_service()
         return fault
+    finally:
+        guard.close()
     return RuntimeError("; ".join(faults)) if faults else None
+
+
+def finish_one(run: Any, policy: Policy, error: BaseException | None, exit_code: int | None) -> bool:
+    """Finish a run with an outcome.
+
+    Returns:
+        Whether the client gave up waiting for the server.
+
+    Raises:
+        TimeoutError: The client hangs.
+    """
+    code = exit_code_of(error) if exit_code is None else exit_code
+    if error is not None and code:
+        run.summary["exception"] = describe(error)
+
+    def call() -> bool:
+        try:
+            run.finish(exit_code=code)
+        except TimeoutError:  # the client's own, as `finish_timeout_raises` asks
+            return True
+        return False
+
+    return bounded(call, policy.finish_timeout + CLOSE_MARGIN, "finishing the run")

@@ -9,6 +9,8 @@
       its name holds entity and project where they are not the run's own.
     - `folder`, for an output: where its files are, relative to the run's folder.
     - `metadata` and `description`, as logged.
+  The first line of a run that went on after its service process died has the edge "continues" and `step`, the first
+  step of this part.
 
 A run's folder may come from anywhere, so a line that does not fit is a fault and is not used.
 """
@@ -23,7 +25,7 @@ FORMAT = 1
 LEDGER = "wandb-track/lineage.jsonl"
 ARTIFACTS = "wandb-track/artifacts/"
 ADOPTED = "wandb-track/adopted/"
-_NEEDED = {"input": ("name", "alias"), "output": ("name", "digest")}
+_NEEDED: dict[str, tuple[str, ...]] = {"input": ("name", "alias"), "output": ("name", "digest"), "continues": ()}
 """What a line cannot do without, by the kind of its edge."""
 
 
@@ -64,6 +66,8 @@ def _checked(edge: Any) -> dict[str, Any]:
         raise ValueError("it was written by another version of wandb-track")
     texts = [edge[key] for key in _NEEDED[edge["edge"]]] + edge.get("aliases", [])
     if not all(isinstance(text, str) for text in [*texts, edge.get("type", ""), edge.get("folder", "")]):
+        raise TypeError
+    if not isinstance(edge.get("step", 0), int):
         raise TypeError
     folder = PurePosixPath(edge.get("folder", ""))
     if folder.is_absolute() or ".." in folder.parts:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import _ledger
-from ._client import folder_of
+from ._wandb import folder_of
 
 if TYPE_CHECKING:
     import wandb

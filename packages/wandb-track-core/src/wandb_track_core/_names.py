@@ -39,7 +39,7 @@ def legal_id(parts: Sequence[str], limit: int = ID_LIMIT) -> str:
     separable = len(parts) == 1 or all(part and "-" not in part for part in parts)
     if separable and _is_legal(joined) and len(joined) <= limit and not _ends_in_digest(joined):
         return joined
-    return _cut(_clean(joined), _digest(parts), limit)
+    return _cut(clean(joined), _digest(parts), limit)
 
 
 def legal_artifact_name(name: str) -> str:
@@ -50,7 +50,7 @@ def legal_artifact_name(name: str) -> str:
     """
     if name and len(name) <= NAME_LIMIT and _LEGAL.issuperset(name) and not _ends_in_digest(name):
         return name
-    return _cut(_clean(name), _digest((name,)), NAME_LIMIT)
+    return _cut(clean(name), _digest((name,)), NAME_LIMIT)
 
 
 def legal_alias(alias: str) -> str:
@@ -76,7 +76,8 @@ def _is_legal(text: str) -> bool:
     return bool(text) and text[0] in _ALPHANUMERIC and _LEGAL.issuperset(text)
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
+    """A text with "_" in the place of what an id or an artifact's name may not hold."""
     return "".join(char if char in _LEGAL else "_" for char in text).lstrip("_.-")
 
 

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import _client
-from ._arguments import is_disabled, is_offline, merge, resume_of, with_link
+from . import _wandb
+from ._arguments import is_disabled, is_offline, merge, resume_of, settings_given, with_link
 from ._bounded import bounded
+from ._key import ExportedKey
 from ._names import legal_id
+from ._notify import notify
 from ._policy import Policy
 from ._ranks import of_rank, rank_of, shared_settings
-from ._report import say
-from .errors import TrackerFaultError, TrackError
+from .current import Frame
+from .errors import MissingKeyError, TrackerFaultError, TrackError
 from .identity import TaskIdentity
 from .quiet import QuietRun
 
 OPEN_MARGIN = 7.0
 """Seconds beyond `init_timeout` after which a client that has not come back is taken to hang."""
-RELEASE_SECONDS = 5.0
-"""How long to wait until the service has let go of a run that failed to open. It takes milliseconds."""
 SAME_ID_LIMIT = 20
 """How many runs of the same id at once are given ids of their own."""
 
@@ -32,11 +35,15 @@ class Opened(NamedTuple):
         run: A `wandb.Run` or a `QuietRun`.
         fault: Why it is not the run that was asked for; None where it is.
         has_no_login: Whether the reason is only that nobody is logged in.
+        reopen: Opens the run again, offline, given the run; None for a quiet one.
+        key: The key in the environment that is to be withdrawn with the run; None where there is none.
     """
 
     run: Any
     fault: Exception | None = None
     has_no_login: bool = False
+    reopen: Callable[[Any], Any] | None = None
+    key: ExportedKey | None = None
 
 
 class Opening:
@@ -47,9 +54,12 @@ class Opening:
         given: The user's arguments to `wandb.init`.
         settings: The user's settings.
         policy: What to do where the tracker fails.
-        api_key: A key, or who is asked for it when a server is to be reached.
+        api_key: A key, or a function that is called for it when a server has to be reached.
         base_url: The server's API address.
-        login_optional: Whether a run is kept offline where there is no login.
+        in_container: Whether the process is the task's own.
+
+    Attributes:
+        mistake: The user's mistake for which opening failed.
     """
 
     def __init__(
@@ -60,22 +70,27 @@ class Opening:
         policy: Policy,
         api_key: str | Callable[[], str | None] | None,
         base_url: str | None,
-        login_optional: bool,
+        in_container: bool,
     ) -> None:
         self.identity = identity
         self.given = given
         self.settings = settings
         self.policy = policy
         self.api_key = api_key
-        self.login_optional = login_optional
-        self.overrides = {
+        self.in_container = in_container
+        self.mistake: BaseException | None = None
+        self.overrides: dict[str, Any] = {
             "base_url": base_url,
             "init_timeout": policy.init_timeout,
             "finish_timeout": policy.finish_timeout,
+            "finish_timeout_raises": True,
         }
 
-    def open(self) -> Opened:
+    def open(self, outer: Frame | None) -> Opened:
         """Open the run.
+
+        Args:
+            outer: The task in which this one runs.
 
         Raises:
             TrackerFaultError: The tracker failed, and `on_error` is "raise".
@@ -84,50 +99,77 @@ class Opening:
         rank = rank_of(self.identity)
         is_other_rank = bool(rank) and self.policy.ranks == "first"
         if is_other_rank or is_disabled(self.given, self.settings):
-            return Opened(self._quiet_run())
+            return Opened(self.quiet_run())
         identity, given = self.identity, dict(self.given)
         if callable(given.get("dir")):
-            given["dir"] = given["dir"]()
+            given["dir"] = self._folder(given["dir"])
         if rank is not None and self.policy.ranks == "all":
             identity = of_rank(identity, rank)
             if given.get("id"):
                 given["id"] = legal_id((f"{given['id']}.rank{rank}",))
-        elif rank is not None and self.policy.ranks == "shared":
+        elif rank is not None and self.policy.ranks == "shared" and not is_offline(given, self.settings):
             given["mode"] = "shared"
             self.overrides |= shared_settings(rank)
         arguments = merge(identity, given, self.settings)
-        self._ask_for_key()
-        opened = self._open_by_policy(arguments)
-        if not opened.run.disabled:
-            self._complete(opened.run, identity)
-        return opened
+        key = self._key(outer)
+        try:
+            opened = self._open_by_policy(arguments)
+            if not opened.run.disabled:
+                self._complete(opened.run, identity)
+        except BaseException:
+            if key is not None:
+                key.withdraw()
+            raise
+        return opened._replace(key=key, reopen=lambda run: self._reopen(arguments, run))
 
-    def _ask_for_key(self) -> None:
+    def _folder(self, ask: Callable[[], Any]) -> Any:
+        try:
+            return ask()
+        except Exception as error:
+            self.mistake = error
+            raise
+
+    def _key(self, outer: Frame | None) -> ExportedKey | None:
+        """Ask for the key, and put it into the environment of a container."""
         key = self.api_key
         if callable(key):
             key = None if is_offline(self.given, self.settings) else key()
         self.overrides["api_key"] = key
+        if not key or not self.in_container or is_offline(self.given, self.settings):
+            return None
+        exported = ExportedKey(key, self.overrides["base_url"], outer)
+        self.overrides["base_url"] = exported.base_url
+        return exported
 
     def _open_by_policy(self, arguments: dict[str, Any]) -> Opened:
         try:
+            _wandb.load()
             return Opened(self._open_with_own_id(arguments))
+        except _wandb.ClientError as error:
+            fault: Exception = error
         except TrackError:
             raise
         except Exception as error:
-            if self.login_optional and _client.is_missing_login(error):
+            if _wandb.is_missing_login(error):
+                if self.in_container:
+                    raise MissingKeyError(
+                        "this task has no W&B API key, and nobody can log in here: "
+                        "give secret=, which holds the key, or set WANDB_API_KEY"
+                    ) from error
                 return Opened(self._open_with_own_id({**arguments, "mode": "offline"}), error, has_no_login=True)
-            if _client.is_mistake_of_the_user(error):
-                _client.name_what_was_refused(error, arguments)
+            if _wandb.is_mistake_of_the_user(error, {**settings_given(self.settings), **self.given}):
+                _wandb.name_what_was_refused(error, arguments)
+                self.mistake = error
                 raise
             fault = error
         if self.policy.on_error == "raise":
             raise TrackerFaultError(f"the run could not be opened: {fault}") from fault
-        if self.policy.on_error == "warn":
-            return Opened(self._quiet_run(), fault)
+        if self.policy.on_error == "warn" or isinstance(fault, _wandb.ClientError):
+            return Opened(self.quiet_run(), fault)
         try:
             return Opened(self._open_offline(arguments, fault), fault)
-        except Exception as error:
-            return Opened(self._quiet_run(), error)
+        except Exception:
+            return Opened(self.quiet_run(), fault)
 
     def _open_with_own_id(self, arguments: dict[str, Any]) -> Any:
         """Open a run; where its id is taken by another run, or by one that was deleted, under an id beside it."""
@@ -136,20 +178,20 @@ class Opening:
             try:
                 return self._open_in_time(arguments)
             except Exception as error:
-                if not wanted or not _client.is_taken(error):
+                if not wanted or not _wandb.is_taken(error):
                     raise
                 reason = " ".join(str(error).split())
             arguments["id"] = legal_id((wanted, str(number)))
-            say(f"the run is opened as {arguments['id']}, because its own id is taken: {reason}")
+            notify(f"the run is opened as {arguments['id']}, because its own id is taken: {reason}")
         return self._open_in_time(arguments)
 
     def _open_in_time(self, arguments: dict[str, Any]) -> Any:
         """Open a run, with another service process where the first is found dead or hanging."""
 
         def call() -> Any:
-            return _client.open_run(arguments, self.settings, self.overrides)
+            keeps_session_key = not self.in_container
+            return _wandb.open_run(arguments, self.settings, self.overrides, keeps_session_key=keeps_session_key)
 
-        _client.load()
         # A terminal may be asked for a login, which takes as long as it takes.
         if sys.stdin is not None and sys.stdin.isatty():
             return call()
@@ -157,25 +199,42 @@ class Opening:
         try:
             return bounded(call, seconds, "opening the run")
         except Exception as error:
-            if not _client.is_service_fault(error) or _client.is_taken(error) or isinstance(error, TimeoutError):
+            if not _wandb.is_service_fault(error) or _wandb.is_taken(error) or isinstance(error, TimeoutError):
                 raise
-            _client.renew_service()
+            _wandb.replace_service()
             return bounded(call, seconds, "opening the run")
 
     def _open_offline(self, arguments: dict[str, Any], fault: Exception) -> Any:
+        began = time.localtime()
         arguments = {**arguments, "mode": "offline"}
-        if isinstance(fault, OSError) and not _client.is_service_fault(fault):
+        if isinstance(fault, OSError) and not _wandb.is_service_fault(fault):
             import tempfile
 
             arguments["dir"] = tempfile.gettempdir()
-        if _client.is_service_fault(fault):
-            _client.renew_service()
-        elif arguments.get("id"):
-            bounded(lambda: _client.release(arguments["id"]), RELEASE_SECONDS, "letting go of the run")
-        return self._open_in_time(arguments)
+        if _wandb.is_service_fault(fault):
+            _wandb.replace_service()
+        elif arguments.get("id") and _wandb.is_server_fault(fault):
+            _wandb.release(arguments["id"])
+        run = self._open_with_own_id(arguments)
+        # What the client began online would be taken for another run by its own `wandb sync --include-online`.
+        limit = self.policy.init_timeout + 2 * OPEN_MARGIN
+        since = time.strftime("run-%Y%m%d_%H%M%S", time.localtime(time.mktime(began) - limit))
+        for folder in Path(_wandb.folder_of(run)).parent.glob(f"run-*-{arguments.get('id')}"):
+            if folder.name >= since:
+                shutil.rmtree(folder, ignore_errors=True)
+        return run
 
-    def _quiet_run(self) -> QuietRun:
-        _client.follow_context_once_imported()
+    def _reopen(self, arguments: Mapping[str, Any], run: Any) -> Any:
+        """Go on with a run, offline, in a folder of its own."""
+        facts = {name: getattr(run, name) for name in ("id", "name", "notes", "tags", "project", "entity")}
+        kept = {name: value for name, value in arguments.items() if name not in ("resume_from", "fork_from")}
+        config = {name: value for name, value in dict(run.config).items() if name != "_wandb"}
+        facts |= {"config": config, "mode": "offline", "resume": "allow"}
+        return self._open_in_time({**kept, **{name: value for name, value in facts.items() if value}})
+
+    def quiet_run(self) -> QuietRun:
+        """The run of a task that is not tracked."""
+        _wandb.follow_context_once_imported()
         config = self.given.get("config")
         return QuietRun(config if isinstance(config, Mapping) else None)
 

@@ -1,7 +1,8 @@
-"""The current run: of this context (thread of execution, asyncio task), else the process's only open one."""
+"""The current run: of this context (thread of execution, asyncio task), else of the innermost open task."""
 
 from __future__ import annotations
 
+import os
 import threading
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -18,17 +19,35 @@ class Frame:
     """What is current inside one tracked task.
 
     Attributes:
-        run: The task's run.
+        run: The task's run, for the task's code.
+        task_run: The same run, for the orchestrator's package: it stays open when the task's code finishes `run`.
         names: What wandb's module-level names (`wandb.log`, `wandb.config`) mean in the task.
+        is_released: Whether the task's code called `finish()`.
+        opened: The runs that the task's code opened and that `wandb.log` meant, the last one now.
+        to_close: Every run that the task's code opened and has not finished.
         outer: What was current before.
+        process: The process that the task runs in; a forked child has frames that are not its own.
     """
 
-    __slots__ = ("names", "outer", "run")
+    __slots__ = ("is_released", "names", "opened", "outer", "process", "run", "task_names", "task_run", "to_close")
 
-    def __init__(self, run: Any, names: Mapping[str, Any]) -> None:
+    def __init__(self, run: Any, task_run: Any, names: Mapping[str, Any]) -> None:
         self.run = run
+        self.task_run = task_run
+        self.task_names = dict(names)
         self.names = dict(names)
+        self.is_released = False
+        self.opened: list[Any] = []
+        self.to_close: list[Any] = []
         self.outer: Frame | None = None
+        self.process = os.getpid()
+
+    def release(self) -> None:
+        """Let the task's run be nobody's current run, as after a plain `wandb.finish()`."""
+        self.is_released = True
+        self.task_names = {"init": self.names["init"]}
+        if not self.opened:
+            self.names = dict(self.task_names)
 
 
 _frame: ContextVar[Frame | None] = ContextVar("wandb_track_frame", default=None)
@@ -39,37 +58,59 @@ _lock = threading.Lock()
 def current_run() -> wandb.Run:
     """The run of the task that the caller is in.
 
-    In a thread that the task started (threads inherit no context), it is the process's only open run.
+    In a thread that the task started (threads inherit no context), it is the run of the innermost open task.
 
     Returns:
         The task's `wandb.Run`; a `QuietRun`, which takes every call and does nothing, where tracking is
         switched off or failed and was told to stay out of the way.
 
     Raises:
-        NoCurrentRunError: No tracked task is running, or several are and this thread belongs to none.
+        NoCurrentRunError: No tracked task is running; or several are, none within the other, and this thread belongs
+            to none.
     """
-    frame = current_frame()
-    if frame is not None:
-        run: wandb.Run = frame.run
-        return run
-    if _open_frames:
-        raise NoCurrentRunError(
-            f"current_run() was called in a thread without a task's context while {len(_open_frames)} runs are "
-            "open: take the run in the task and hand it to the thread, or start the thread with "
-            "contextvars.copy_context().run(...)"
-        )
-    raise NoCurrentRunError(
-        "current_run() was called outside of a tracked task: call it below the decorated function, while that runs"
-    )
+    run: wandb.Run = _innermost().run
+    return run
 
 
-def current_frame() -> Frame | None:
-    """The frame of this context, else the only open one, else None."""
+def task_run() -> wandb.Run:
+    """The run of the task that the caller is in, for the orchestrator's package.
+
+    It stays open until the task ends, also if the task's code calls `wandb.finish()`.
+
+    Raises:
+        NoCurrentRunError: As `current_run`.
+    """
+    run: wandb.Run = _innermost().task_run
+    return run
+
+
+def _innermost() -> Frame:
     frame = _frame.get()
     if frame is not None:
         return frame
     with _lock:
-        return _open_frames[0] if len(_open_frames) == 1 else None
+        if not _open_frames:
+            raise NoCurrentRunError(
+                "current_run() was called outside of a tracked task: "
+                "call it below the decorated function, while that runs"
+            )
+        innermost = _open_frames[-1]
+        if any(other not in _around(innermost) for other in _open_frames):
+            raise NoCurrentRunError(
+                f"current_run() was called in a thread without a task's context while {len(_open_frames)} tasks run "
+                "side by side: take the run in the task and pass it to the thread, or start the thread with "
+                "contextvars.copy_context().run(...)"
+            )
+        return innermost
+
+
+def current_frame() -> Frame | None:
+    """The frame of this context, else of the task that was opened last, else None."""
+    frame = _frame.get()
+    if frame is None and _open_frames:
+        with _lock:
+            return _open_frames[-1] if _open_frames else None
+    return frame
 
 
 def push(frame: Frame) -> None:
@@ -89,3 +130,17 @@ def pop(frame: Frame) -> None:
         while current is not None and current not in _open_frames:
             current = current.outer
     _frame.set(current)
+
+
+def is_within(frame: Frame | None, outer: Frame) -> bool:
+    """Whether a task runs within another one, or is it."""
+    return outer in _around(frame)
+
+
+def _around(frame: Frame | None) -> list[Frame]:
+    """A frame and those around it, the innermost first."""
+    found = []
+    while frame is not None:
+        found.append(frame)
+        frame = frame.outer
+    return found

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ._names import NAME_LIMIT, SHORT_LIMIT, legal_id, legal_tags, shorten
+from ._names import NAME_LIMIT, SHORT_LIMIT, clean, legal_artifact_name, legal_id, legal_tags, shorten
 from .errors import ArgumentError
 
 _TEXTS = ("orchestrator", "task", "workflow", "execution", "platform_id", "url")
 _LISTS: dict[str, Any] = {"key": str, "indices": int | str, "values": str, "tags": str}
+_OF = {**dict.fromkeys(_LISTS, "str"), "indices": "int and str"}
 
 
 class TaskIdentity(NamedTuple):
@@ -68,16 +69,17 @@ class TaskIdentity(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The run's name: at most 128 characters that tell workflow, execution, task, siblings, attempt."""
-        path = dict.fromkeys((self.workflow, self.execution, self.task, *self.key))
-        name = "/".join(part for part in path if part)
-        if self.indices:
-            values = (*self.values, *("" for _ in self.indices))
-            places = (f"{at}={value}" if value else str(at) for at, value in zip(self.indices, values, strict=False))
-            name += f" [{', '.join(places)}]"
+        """The run's name: at most 128 characters that tell workflow, execution, task, siblings, attempt.
+
+        Frameworks name files and artifacts by it, so it holds what an artifact's name may hold.
+        """
+        parts = [part for part in dict.fromkeys((self.workflow, self.execution, self.task, *self.key)) if part]
+        for place, index in enumerate(self.indices):
+            value = clean(self.values[place]) if place < len(self.values) else ""
+            parts.append(f"{index}_{value}" if value else str(index))
         if self.attempt:
-            name += f" attempt {self.attempt}"
-        return shorten(name, NAME_LIMIT)
+            parts.append(f"attempt{self.attempt}")
+        return legal_artifact_name("-".join(parts))
 
     @property
     def group(self) -> str | None:
@@ -124,19 +126,21 @@ def check_identity(identity: Any) -> TaskIdentity:
         ArgumentError: Naming the field.
     """
     if not isinstance(identity, TaskIdentity):
-        raise ArgumentError("identity", identity, "Give a TaskIdentity.")
+        raise ArgumentError("identity", "must be a TaskIdentity", identity)
     for name in _TEXTS:
         text = getattr(identity, name)
         if not isinstance(text, str) or (name == "orchestrator" and not text):
-            raise ArgumentError(f"identity.{name}", text, "Give a text; one that is not known is left out.")
+            raise ArgumentError(
+                f"identity.{name}", "must be a str" + (" that is not empty" if name == "orchestrator" else ""), text
+            )
     for name, kind in _LISTS.items():
         parts = getattr(identity, name)
         if not isinstance(parts, tuple | list) or not all(isinstance(part, kind) for part in parts):
-            raise ArgumentError(f"identity.{name}", parts, "Give a tuple of texts; indices may be numbers, too.")
+            raise ArgumentError(f"identity.{name}", f"must be a tuple of {_OF[name]}", parts)
     for name, number in (("attempt", identity.attempt), ("rank", identity.rank)):
         is_number = isinstance(number, int) and not isinstance(number, bool) and number >= 0
         if not (is_number or (name == "rank" and number is None)):
-            raise ArgumentError(f"identity.{name}", number, "Give a number from 0 on.")
+            raise ArgumentError(f"identity.{name}", "must be an int of 0 or more", number)
     if not isinstance(identity.details, Mapping | None):
-        raise ArgumentError("identity.details", identity.details, "Give a dictionary.")
+        raise ArgumentError("identity.details", "must be a dict", identity.details)
     return identity

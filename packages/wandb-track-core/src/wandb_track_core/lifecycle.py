@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from contextvars import copy_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import _client
-from ._closing import finish
+from . import _wandb
+from ._closing import finish, finish_one
+from ._fuse import fuse, report_bug
+from ._notify import notify
 from ._opening import Opened, Opening
 from ._policy import OnError, check_policy
 from ._ranks import Ranks
-from ._report import say
 from ._signals import TerminationWatch
-from .current import Frame, pop, push
-from .errors import TrackerFaultError
+from .current import Frame, current_frame, pop, push
+from .errors import TrackerFaultError, TrackError
 from .identity import TaskIdentity, check_identity
 
 if TYPE_CHECKING:
@@ -26,9 +28,11 @@ if TYPE_CHECKING:
 
     import wandb
 
+    from ._key import ExportedKey
+
 TERMINATED = 143
 """The exit code of a process that SIGTERM ended: 128 + 15."""
-TERMINATION_SECONDS = 10.0
+TERMINATION_SECONDS = 20.0
 """How long all runs together may take to close on SIGTERM. Kubernetes waits 30 seconds before it kills."""
 
 
@@ -43,8 +47,8 @@ class TrackedRun:
 
     Args:
         identity: The task attempt; the run's id, name, group, job type, tags, notes and config follow from it.
-        api_key: The key that this run alone uses, or a function that is asked for it when a server is to be
-            reached, and not otherwise. None, from either: the user's own login.
+        api_key: The API key, or a function that returns it. It is called only if a server has to be reached. None,
+            from either, means the user's own login. The key is this run's alone, except `in_container`.
         base_url: The W&B server's API address. None: the client's own default.
         settings: A `wandb.Settings` or a dictionary of settings. It is not changed.
         on_error: What to do where the tracker fails (server, service, disk): "offline", the default, goes on with an
@@ -57,15 +61,18 @@ class TrackedRun:
             and the others be quiet; "all" opens a run for each rank, in one group; "shared" lets all write to one
             run, in the client's experimental shared mode.
         store: Brings a tar to a place that outlives this machine, and returns its address. It is given the run, packed,
-            where that stayed offline and is closed.
-        login_optional: What it means that there is neither a key nor a login, nor a terminal to ask for one:
-            False, the user's mistake, which raises; True, that the run is to be kept offline.
+            if that stayed offline and is closed.
+        in_container: Whether this process is the task's own, on a machine where nobody has logged in. Then
+            WANDB_API_KEY and WANDB_BASE_URL hold the key and its server while the run is open, so that child
+            processes, `wandb.Api()` and further runs have them; and having no key at all is the user's mistake,
+            which raises. Otherwise a run without any login is kept offline.
         **arguments: Everything else that `wandb.init` takes, such as `project`, `id`, `config` or `mode`. `dir` can
             also be a function, which is asked where a run is opened, and not otherwise.
 
     Attributes:
         identity: As given.
-        run: The open run; None before `open` and after `close`.
+        run: The open run, for the orchestrator's package: it stays open when the task's code calls `finish()`. None
+            before `open` and after `close`.
 
     Raises:
         ArgumentError: An argument of ours cannot be used.
@@ -83,16 +90,17 @@ class TrackedRun:
         finish_timeout: float | None = None,
         ranks: Ranks | None = None,
         store: Callable[[Path], str] | None = None,
-        login_optional: bool = False,
+        in_container: bool = False,
         **arguments: Any,
     ) -> None:
         self.identity = check_identity(identity)
         self.run: wandb.Run | None = None
         self._policy = check_policy(on_error, init_timeout, finish_timeout, ranks)
-        self._opening = Opening(identity, arguments, settings, self._policy, api_key, base_url, login_optional)
+        self._opening = Opening(identity, arguments, settings, self._policy, api_key, base_url, in_container)
         self._store = store
         self._frame: Frame | None = None
-        self._guard: _client.Guard | None = None
+        self._guard: _wandb.Guard | None = None
+        self._key: ExportedKey | None = None
         self._fault: Exception | None = None
         self._has_no_login = False
         self._process = os.getpid()
@@ -108,7 +116,8 @@ class TrackedRun:
     async def __aenter__(self) -> wandb.Run:
         import asyncio
 
-        opening = asyncio.get_running_loop().run_in_executor(None, copy_context().run, self._opening.open)
+        self._refuse_second_opening()
+        opening = asyncio.get_running_loop().run_in_executor(None, copy_context().run, self._open, current_frame())
         try:
             return self._enter(await asyncio.shield(opening))
         except asyncio.CancelledError as error:
@@ -153,9 +162,16 @@ class TrackedRun:
 
         Raises:
             TrackerFaultError: The tracker failed, and `on_error` is "raise".
+            RuntimeError: The run is open already.
             Exception: What the client raises for a mistake of the user's.
         """
-        return self._enter(self._opening.open())
+        self._refuse_second_opening()
+        return self._enter(self._open(current_frame()))
+
+    def leave(self) -> None:
+        """Make the outer run current again, and leave this one open: `close` finishes it."""
+        if self._frame is not None:
+            pop(self._frame)
 
     def close(self, error: BaseException | None = None, exit_code: int | None = None) -> None:
         """Make the outer run current again, and finish this one. A second call does nothing.
@@ -169,15 +185,40 @@ class TrackedRun:
         """
         self._finish(self._leave(), error, exit_code)
 
+    def _open(self, outer: Frame | None) -> Opened:
+        try:
+            return self._opening.open(outer)
+        except Exception as error:
+            if isinstance(error, TrackError) or error is self._opening.mistake:
+                raise
+            report_bug("opening the run", error)
+            return Opened(self._opening.quiet_run())
+
+    def _refuse_second_opening(self) -> None:
+        if self._frame is not None:
+            raise RuntimeError(f"{self!r} is open already: make another TrackedRun, or close() this one first")
+
     def _enter(self, opened: Opened) -> wandb.Run:
         run: wandb.Run = opened.run
         self.run, self._fault, self._has_no_login = run, opened.fault, opened.has_no_login
+        self._guard, self._key = None, opened.key
+        shown = run
         if not run.disabled:
-            self._guard = _client.Guard(run, self._note_fault, goes_on=self._policy.on_error == "offline")
+            reopen = opened.reopen if self._policy.on_error == "offline" else None
+            with fuse("guarding the run"):
+                self._guard = _wandb.Guard(run, reopen, self._note_fault, self._release, _read_summary)
+                shown = self._guard.user
             _watch(self)
-        self._frame = Frame(run, _client.names_of(run))
+        self._frame = Frame(shown, run, _wandb.names_of(shown))
+        self._frame.names["init"] = self._frame.task_names["init"] = _wandb.Init(self._frame)
         push(self._frame)
-        return run
+        if self._key is not None:
+            self._key.owner = self._frame
+        return shown
+
+    def _release(self) -> None:
+        if self._frame is not None:
+            self._frame.release()
 
     def _note_fault(self, fault: Exception) -> None:
         # That nobody is logged in is no fault, and less to say than one.
@@ -187,9 +228,7 @@ class TrackedRun:
     def _leave(self) -> Any:
         """Make the outer run current again, first of all: finishing must not touch what `wandb.log` means."""
         run, self.run = self.run, None
-        if self._frame is not None:
-            pop(self._frame)
-            self._frame = None
+        self.leave()
         _unwatch(self)
         return run
 
@@ -197,21 +236,44 @@ class TrackedRun:
         # A forked child comes here with its parent's run, which is the parent's to finish.
         if run is None or os.getpid() != self._process:
             return
-        fault = finish(run, self._guard.uploads if self._guard else (), self._policy, error, exit_code)
-        if fault is not None:
-            self._note_fault(fault)
+        frame, self._frame = self._frame, None
+        account = ""
+        try:
+            for left_open in frame.to_close[::-1] if frame is not None else ():
+                self._finish_other(left_open, error, exit_code)
+            if self._guard is not None and (fault := finish(self._guard, self._policy, error, exit_code)):
+                self._note_fault(fault)
+            elif self._guard is None and not run.disabled:
+                self._finish_other(run, error, exit_code)
+            with fuse("closing the run"):
+                account = self._keep(run)
+        finally:
+            if self._key is not None:
+                self._key.withdraw()
         fault = self._fault
         if fault is not None and self._policy.on_error == "raise" and error is None and not self._has_no_login:
-            raise TrackerFaultError(f"the run is not kept whole: {fault}") from fault
-        folders = [*self._guard.left, _client.folder_of(run)] if self._guard else []
+            raise TrackerFaultError(account) from fault
+        if account:
+            notify(account)
+
+    def _finish_other(self, run: Any, error: BaseException | None, exit_code: int | None) -> None:
+        """Finish a run that is not guarded: one that the task's code opened and left open."""
+        try:
+            finish_one(run, self._policy, error, exit_code)
+        except Exception as fault:
+            notify(f"run {run.id} could not be finished: {fault}")
+
+    def _keep(self, run: Any) -> str:
+        """Bring an offline run to where it outlives this machine, and tell in one line what became of it."""
+        fault = self._fault
+        folders = [*self._guard.folders, _wandb.folder_of(run)] if self._guard else []
         addresses = self._store_away(run, folders)
         if fault is not None:
-            say(self._account(run, fault, folders, addresses))
-        elif addresses:
-            say(f"the run was kept offline. {_how_to_sync(addresses)}")
+            return self._account(run, fault, folders, addresses)
+        return f"the run was kept offline. {_how_to_sync(addresses)}" if addresses else ""
 
     def _store_away(self, run: Any, folders: list[str]) -> list[str]:
-        """Where a run was brought that would otherwise be gone with this machine."""
+        """Where a run was brought that would otherwise be lost with this machine."""
         if run.disabled or not run.offline:
             return []
         from .offline._pack import keep_saved, store
@@ -223,7 +285,7 @@ class TrackedRun:
         try:
             return [store(folder, self._store, is_closed=folder == folders[-1]) for folder in folders]
         except Exception as fault:
-            say(f"the offline run lies on this machine only, because it could not be stored elsewhere: {fault}")
+            notify(f"the offline run is on this machine only, because it could not be stored elsewhere: {fault}")
             return []
 
     def _account(self, run: Any, fault: Exception, folders: list[str], addresses: list[str]) -> str:
@@ -240,8 +302,8 @@ class TrackedRun:
         command = "wandb sync" if run.offline else "wandb sync --include-online"
         if len(folders) > 1:
             command = "wandb-track sync"
-        is_silent = self._guard is not None and self._guard.is_silent
-        outcome = "the rest of this task was not tracked" if is_silent else "the run is kept on this disk"
+        is_muted = self._guard is not None and self._guard.is_muted
+        outcome = "the rest of this task was not tracked" if is_muted else "the run is kept on this disk"
         return f"{outcome}, because {reason}. Sync it with: {command} {' '.join(folders)}"
 
     def _terminate(self) -> None:
@@ -263,11 +325,19 @@ _watched: list[TrackedRun] = []
 
 def _terminate_all() -> None:
     """Close all open runs, side by side: they share the seconds that the orchestrator leaves."""
+    deadline = time.monotonic() + TERMINATION_SECONDS
     runs = [threading.Thread(target=tracked._terminate, daemon=True) for tracked in reversed(_watched)]
     for thread in runs:
         thread.start()
     for thread in runs:
-        thread.join(TERMINATION_SECONDS)
+        thread.join(max(0.0, deadline - time.monotonic()))
+
+
+def _read_summary(folder: str) -> Mapping[str, Any]:
+    """What the summary of a run held, as far as it is on the disk."""
+    from .offline import find_runs
+
+    return {name: value for run in find_runs(folder) for name, value in run.summary.items()}
 
 
 _watch_for_termination = TerminationWatch(_terminate_all)

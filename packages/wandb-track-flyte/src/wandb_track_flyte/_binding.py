@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from inspect import iscoroutinefunction
 from typing import Any
 
 from flytekit import PythonFunctionTask
@@ -15,6 +14,8 @@ from flytekit.core.launch_plan import LaunchPlan
 from flytekit.core.utils import ClassDecorator
 from flytekit.core.workflow import WorkflowBase
 from wandb_track_core import ArgumentError
+
+from ._dispatch import follow
 
 
 def bind(target: Any, wrap: Callable[[Callable[..., Any]], Any]) -> Any:
@@ -29,6 +30,7 @@ def bind(target: Any, wrap: Callable[[Callable[..., Any]], Any]) -> Any:
         return wrap(target)
     tracked = wrap(target.task_function)
     target._task_function = tracked
+    follow(target, tracked)
     # The template of a task asks the function for its links; that of a map task only asks the mapped task's config.
     target.get_config = partial(_with_links, target.get_config, tracked)
     return target
@@ -41,21 +43,33 @@ def check_function(target: Any) -> None:
         ArgumentError: Saying what to decorate instead.
     """
     if isinstance(target, ArrayNodeMapTask):
-        raise ArgumentError("task_function", target, "Decorate the task that is mapped, then map_task() it.")
+        raise ArgumentError(
+            "@wandb_init",
+            "must be above a task",
+            target,
+            "Decorate the task that is mapped, then call map_task() with it.",
+        )
     if isinstance(target, WorkflowBase | LaunchPlan):
-        raise ArgumentError("task_function", target, "Decorate the tasks of the workflow instead.")
+        raise ArgumentError(
+            "@wandb_init", "must be above a task", target, "Decorate the tasks of the workflow instead."
+        )
     if isinstance(target, Task) or not callable(target):
-        raise ArgumentError("task_function", target, "Decorate a task that runs a Python function, or the function.")
+        raise ArgumentError(
+            "@wandb_init", "must be above a task that runs a Python function, or above the function", target
+        )
 
 
-def mark_coroutine(decorator: Any, function: Callable[..., Any]) -> None:
-    """Let the decorator of a coroutine function pass as one: `@task` asks `inspect.iscoroutinefunction`.
+def pass_as_function(decorator: Any, function: Callable[..., Any]) -> None:
+    """Let a decorator pass as the function that it decorates, for whoever looks at it with `inspect`.
 
-    That looks for the flag of a code object on whatever has the attributes of a function.
+    `@task` asks `inspect.iscoroutinefunction`, and other decorators, such as `@vscode`, ask for its source.
     """
-    if iscoroutinefunction(function):
-        for name in ("__code__", "__defaults__", "__kwdefaults__"):
+    for name in ("__code__", "__defaults__", "__kwdefaults__"):
+        if hasattr(function, name):
             setattr(decorator, name, getattr(function, name))
+    code = getattr(function, "__code__", None)
+    decorator.co_filename = getattr(code, "co_filename", "")
+    decorator.co_firstlineno = getattr(code, "co_firstlineno", 1)
 
 
 def with_inner_links(config: dict[str, str], ours: type[ClassDecorator], function: Any) -> dict[str, str]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from inspect import iscoroutinefunction
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
+from types import CodeType
 from typing import Any
 
 from flytekit import Secret
 from flytekit.core.base_task import Task
 from flytekit.core.utils import ClassDecorator
-from wandb_track_core import ArgumentError, OnError, Ranks, TrackedRun
+from wandb_track_core import ArgumentError, TrackedRun
+from wandb_track_core.adapters import OnError, Ranks
 
 from . import _binding, _context, _inputs, _secret
+from ._dispatch import dispatch_of, ending_early, run, run_async
 
 DEFAULT_API_HOST = "https://api.wandb.ai"
 EXECUTION_LINK = "wandb-execution-id"
@@ -99,12 +103,24 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
             **init_kwargs,
         }
         if isinstance(task_function, str):
-            raise ArgumentError("task_function", task_function, "Give project, entity and secret by their names.")
+            raise ArgumentError(
+                "wandb_init()", "takes no positional arguments", remedy="Use project=..., entity=... and secret=...."
+            )
         _inputs.check(arguments)
         super().__init__(task_function, **arguments)
         if task_function is not None:
             _binding.check_function(task_function)
-            _binding.mark_coroutine(self, task_function)
+            _binding.pass_as_function(self, task_function)
+
+    # `inspect.getsourcefile` takes functions and code objects alone. As a function it would be pickled as one.
+    __class__: Any = property(lambda self: type(self) if self.task_function is None else CodeType)
+
+    def __reduce__(self) -> Any:
+        return type(self)._again, (self.task_function, self.decorator_kwargs)
+
+    @classmethod
+    def _again(cls, task_function: Any, arguments: dict[str, Any]) -> Any:
+        return cls(task_function, **arguments)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Decorate a function or a task; once that is done, run the function, tracked."""
@@ -114,14 +130,26 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
 
     def execute(self, *args: Any, **kwargs: Any) -> Any:
         """Run the task's function inside a run."""
-        if iscoroutinefunction(self.task_function):
-            return self._execute_async(*args, **kwargs)
-        with self._run(args, kwargs):
-            return self.task_function(*args, **kwargs)
+        function = self.task_function
+        if isgeneratorfunction(function):
+            return self._generate(args, kwargs)
+        if isasyncgenfunction(function):
+            return self._generate_async(args, kwargs)
+        call = partial(function, *args, **kwargs)
+        dispatch = dispatch_of(self)
+        tracked = self._run(args, kwargs)
+        if iscoroutinefunction(function):
+            return run_async(tracked, call, dispatch)
+        return run(tracked, call, dispatch)
 
-    async def _execute_async(self, *args: Any, **kwargs: Any) -> Any:
-        async with self._run(args, kwargs):
-            return await self.task_function(*args, **kwargs)
+    def _generate(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[Any]:
+        with ending_early(self._run(args, kwargs)):
+            yield from self.task_function(*args, **kwargs)
+
+    async def _generate_async(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> AsyncIterator[Any]:
+        with ending_early(self._run(args, kwargs)):
+            async for item in self.task_function(*args, **kwargs):
+                yield item
 
     def get_extra_config(self) -> dict[str, str]:
         """What clusters' templates of console links need, for the `config` of the task's template."""
@@ -150,7 +178,7 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
             identity,
             api_key=lambda: _secret.key_of(secret, in_container),
             base_url=None if api_host == DEFAULT_API_HOST else api_host,
-            login_optional=not in_container,
+            in_container=in_container,
             store=_context.raw_output_store() if in_container else None,
             **given,
         )

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from wandb_track_core._report import say
+from wandb_track_core._notify import notify
 from wandb_track_core.offline._fragments import find_fragments
 from wandb_track_core.offline._graph import Graph
 from wandb_track_core.offline._runs import OfflineRun, group
@@ -58,7 +58,7 @@ def show(name: str, paths: list[Path], *, as_json: bool) -> int:
     among = group(find_fragments([name] if is_place else paths))
     found = [run for run in among if is_place or run.id == name]
     if len(found) != 1:
-        say(f"{len(found) or 'no'} runs are meant by {name!r} among {len(among)}: give the folder of one")
+        notify(f"{len(found) or 'no'} runs are meant by {name!r} among {len(among)}: give the folder of one")
         return 1
     if as_json:
         _print_json(_facts(found[0], whole=True))

@@ -222,8 +222,7 @@ def read_folder(
         else:
             _read_records(run, _log.entries(data[:_ENDS]))
             _read_records(run, _log.entries(data, tail=_ENDS))
-    run.edges, faults = _ledger.read(folder)
-    run.faults += faults
+    _take_ledger(run, *_ledger.read(folder))
     return run
 
 
@@ -276,9 +275,14 @@ def read_tar(path: Path, *, is_meant: bool = False, rows: Callable[[bytes], None
         _read_records(run, _log.entries(data), rows)
     ledger = run.read(_ledger.LEDGER, run.size)
     if ledger is not None:
-        run.edges, faults = _ledger.parse(ledger)
-        run.faults += faults
+        _take_ledger(run, *_ledger.parse(ledger))
     yield run
+
+
+def _take_ledger(run: Fragment, edges: list[dict[str, Any]], faults: list[str]) -> None:
+    run.edges = [edge for edge in edges if edge["edge"] != "continues"]
+    run.starting_step = next((edge.get("step", 0) for edge in edges if edge["edge"] == "continues"), run.starting_step)
+    run.faults += faults
 
 
 def _read_records(run: Fragment, messages: Iterable[bytes], rows: Callable[[bytes], None] | None = None) -> None:

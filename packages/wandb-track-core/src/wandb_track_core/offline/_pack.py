@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 import tarfile
 import tempfile
 import time
@@ -79,25 +78,6 @@ def _await_end(folder: Path) -> None:
                 if any(_log.kind_of(message)[0] == _log.EXIT for message in _log.entries(data, tail=_END)):
                     return
         time.sleep(0.01)
-
-
-def adopt(folder: str | Path, record: bytes) -> None:
-    """Keep the files of a logged artifact in the run's folder, so that it can be moved without the staging area.
-
-    What nobody can write to, as the client's own copies, is linked rather than copied where the disk allows it.
-
-    Args:
-        folder: The run's folder.
-        record: The artifact, as the log has it.
-    """
-    folder = Path(folder).absolute()
-    for name, source in _outside(folder, [record]):
-        target = folder / ADOPTED / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
-            shutil.copyfile(source, target)
-        else:
-            _link(source, target)
 
 
 def keep_saved(folder: str | Path) -> None:

@@ -19,8 +19,8 @@ _MESSAGES = {
     "Step": "1 int64 num",
     "Changes": "1 Item* update, 2 Item* remove",
     "Run": "1 string run_id, 2 string entity, 3 string project, 4 Changes config, 5 Changes summary,"
-    "6 string run_group, 7 string job_type, 8 string display_name, 9 string notes, 10 string* tags, 14 int64 starting_step,"
-    "17 Time start_time, 24 bool resume",
+    "6 string run_group, 7 string job_type, 8 string display_name, 9 string notes, 10 string* tags,"
+    "14 int64 starting_step, 17 Time start_time, 24 bool resume",
     "Time": "1 int64 seconds, 2 int32 nanos",
     "Exit": "1 int32 exit_code, 2 int32 runtime",
     "Files": "1 File* files",

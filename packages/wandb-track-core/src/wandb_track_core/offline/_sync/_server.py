@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wandb_track_core import _client
+from wandb_track_core import _wandb
 from wandb_track_core.errors import TrackError
 from wandb_track_core.offline._artifacts import Artifact
 from wandb_track_core.offline._graph import Name, consumed
@@ -65,7 +65,7 @@ class Server:
             self.url, self.entity = str(api.settings["base_url"]), str(api.default_entity or "")
         except Exception as error:
             # The client's service may go on trying for minutes, for which this process would wait at its end.
-            _client.renew_service()
+            _wandb.replace_service()
             raise ServerError(f"cannot ask the server: {error}") from error
 
     @property

@@ -6,39 +6,20 @@ import importlib
 import importlib.util
 import sys
 import types
-from functools import partial
 from typing import Any
 
 from wandb_track_core.current import current_frame
 
-_FUNCTIONS = (
-    "log",
-    "save",
-    "use_artifact",
-    "log_artifact",
-    "define_metric",
-    "alert",
-    "mark_preempting",
-    "log_model",
-    "use_model",
-    "link_model",
-    "watch",
-    "unwatch",
+MODULE_NAMES = (
+    *("run", "config", "summary", "log", "save", "use_artifact", "log_artifact", "define_metric", "alert"),
+    *("mark_preempting", "log_model", "use_model", "link_model", "watch", "unwatch"),
 )
-MODULE_NAMES = ("run", "config", "summary", *_FUNCTIONS)
 """The names of the `wandb` module that mean the current run."""
 
 
 def names_of(run: Any) -> dict[str, Any]:
     """What the names of the `wandb` module mean while `run` is current."""
-    names = {"run": run, **{name: getattr(run, name) for name in MODULE_NAMES[1:]}}
-    return {**names, "init": partial(_same, run)} if run.disabled else names
-
-
-def _same(run: Any, *args: Any, config: Any = None, **kwargs: Any) -> Any:
-    """What `wandb.init` gives in a task that is not tracked, as it gives the run of one that is."""
-    run.config.update(config)
-    return run
+    return {"run": run, **{name: getattr(run, name) for name in MODULE_NAMES[1:] if hasattr(run, name)}}
 
 
 def follow_context_once_imported() -> None:
@@ -58,21 +39,6 @@ def follow_context(module: types.ModuleType) -> None:
     """Let the module's names mean the current run from now on."""
     if module.__class__ is not _ContextModule:
         module.__class__ = _ContextModule
-        _let_init_follow_context()
-
-
-def _let_init_follow_context() -> None:
-    """Let a plain `wandb.init()` inside a tracked task give that task's run, rather than the one opened last."""
-    from wandb.sdk.wandb_setup import _WandbSetup
-
-    opened_last: Any = _WandbSetup.most_recent_active_run
-
-    def current_or_opened_last(setup: Any) -> Any:
-        frame = current_frame()
-        run = None if frame is None else frame.run
-        return run if run in setup._active_runs else opened_last.fget(setup)
-
-    _WandbSetup.most_recent_active_run = property(current_or_opened_last)  # type: ignore[method-assign, assignment]
 
 
 class _ContextModule(types.ModuleType):

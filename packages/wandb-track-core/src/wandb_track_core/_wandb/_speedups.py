@@ -6,8 +6,9 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from ._private import find, replace
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution
@@ -24,42 +25,39 @@ def docstrings_unread() -> Iterator[None]:
     pydantic looks at each module that is there for each of the client's models, which takes a third of the import, and
     more the more is imported. It puts what it finds into the models' JSON schemas, which nobody asks a run for.
     """
-    try:
-        fields: Any = import_module("pydantic._internal._fields")
-        read = fields.extract_docstrings_from_cls
-    except (ImportError, AttributeError):
+    name = "pydantic._internal._fields:extract_docstrings_from_cls"
+    if (read := find(name)) is None:
         yield
         return
 
     def read_others(model: type, *args: Any, **kwargs: Any) -> dict[str, str]:
         return {} if model.__module__.startswith("wandb.") else read(model, *args, **kwargs)
 
-    fields.extract_docstrings_from_cls = read_others
+    replace(name, lambda read: read_others)
     try:
         yield
     finally:
-        fields.extract_docstrings_from_cls = read
+        replace(name, lambda read_others: read)
 
 
 def speed_up() -> None:
     """Replace what takes long when a run is opened, once."""
     from wandb import util
-    from wandb.sdk.lib.service import service_port_file
-    from wandb.sdk.wandb_run import Run
 
-    if util.working_set is _installed:
+    if getattr(util, "working_set", None) is _installed:
         return
-    util.working_set = _installed
-    service_port_file._SLEEP = _sleep_shortly  # type: ignore[assignment]
-    apply_inputs: Any = Run._detect_and_apply_job_inputs
+    replace("wandb.util:working_set", lambda working_set: _installed)
+    replace("wandb.sdk.lib.service.service_port_file:_SLEEP", lambda sleep: _sleep_shortly)
+    replace("Run:_detect_and_apply_job_inputs", _only_if_any_are_staged)
 
+
+def _only_if_any_are_staged(apply_inputs: Any) -> Any:
     # Inputs of a launch job can be staged only by what has imported the module that holds them, and importing that
     # module takes longer than everything else that opening a run does.
-    def apply_inputs_if_any_are_staged(run: Run) -> None:
-        if _STAGED_INPUTS in sys.modules:
-            apply_inputs(run)
+    def apply_inputs_if_any_are_staged(run: Any, *args: Any, **kwargs: Any) -> Any:
+        return apply_inputs(run, *args, **kwargs) if _STAGED_INPUTS in sys.modules else None
 
-    Run._detect_and_apply_job_inputs = apply_inputs_if_any_are_staged  # type: ignore[method-assign, assignment]
+    return apply_inputs_if_any_are_staged
 
 
 def _sleep_shortly(seconds: float) -> None:

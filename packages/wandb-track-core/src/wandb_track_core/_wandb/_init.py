@@ -1,0 +1,120 @@
+"""What `wandb.init` means inside a tracked task: the task's run, or a run of the user's own beside it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from wandb_track_core._notify import notify
+from wandb_track_core.current import Frame
+
+from ._classes import watch_end
+from ._module import names_of
+
+_FINISHING = (True, "finish_previous")
+_TAKEN = ("config", "tags", "notes", "name", "reinit", "settings", "mode")
+_SAME = {"entity": "entity", "project": "project", "id": "id", "group": "group", "job_type": "job_type"}
+
+
+class Init:
+    """`wandb.init` in one task: called with the client's own arguments.
+
+    Args:
+        frame: The task.
+    """
+
+    def __init__(self, frame: Frame) -> None:
+        self._frame = frame
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the task's run, or open one of the user's own, as the client's `init` would."""
+        from inspect import signature
+
+        import wandb
+
+        client_init = vars(wandb)["init"]
+        frame = self._frame
+        if frame.process != os.getpid():
+            return client_init(*args, **kwargs)
+        given = dict(signature(client_init).bind(*args, **kwargs).arguments)
+        if frame.run.disabled:
+            _update(frame.run.config, given.get("config"))
+            return frame.run
+        if _chosen("mode", given) == "disabled":
+            return client_init(**given)
+        reinit = _chosen("reinit", given)
+        current = frame.opened[-1] if frame.opened else None
+        if reinit == "create_new":
+            return self._open(client_init, given, is_current=False)
+        if reinit in _FINISHING:
+            for run in frame.opened[::-1]:
+                run.finish()
+        elif current is not None:
+            _update(current.config, given.get("config"))
+            return current
+        elif not frame.is_released:
+            return self._take(given)
+        return self._open(client_init, given, is_current=True)
+
+    def _open(self, client_init: Any, given: dict[str, Any], is_current: bool) -> Any:
+        """Open a run of the user's own; what they leave open is closed with the task."""
+        frame, task_run = self._frame, self._frame.task_run
+        for name in ("entity", "project"):
+            if _chosen(name, given) is None:
+                given[name] = getattr(task_run, name) or None
+        if _chosen("mode", given) is None and task_run.offline:
+            given["mode"] = "offline"
+        run = client_init(**{**given, "reinit": "create_new"})
+        frame.to_close.append(run)
+        if is_current:
+            frame.opened.append(run)
+            frame.names |= names_of(run)
+
+            def restore(run: Any) -> None:
+                frame.to_close.remove(run)
+                was_current = frame.opened[-1] is run
+                frame.opened.remove(run)
+                if was_current:
+                    inner = names_of(frame.opened[-1]) if frame.opened else {}
+                    frame.names = {**frame.task_names, **inner}
+
+            watch_end(run, restore)
+        else:
+            watch_end(run, frame.to_close.remove)
+        return run
+
+    def _take(self, given: dict[str, Any]) -> Any:
+        """Give the task's run what it can take of a plain `wandb.init()`."""
+        run = self._frame.run
+        _update(run.config, given.get("config"))
+        if given.get("tags"):
+            run.tags = tuple(dict.fromkeys((*(run.tags or ()), *given["tags"])))
+        if given.get("name"):
+            run.name = given["name"]
+        if given.get("notes"):
+            run.notes = "\n".join(part for part in (run.notes, given["notes"]) if part)
+        other = {name: value for name, value in given.items() if value is not None and name not in _TAKEN}
+        other = {name: value for name, value in other.items() if getattr(run, _SAME.get(name, ""), None) != value}
+        if other:
+            shown = ", ".join(f"{name}={value!r}" for name, value in other.items())
+            notify(f"wandb.init() returned the run of this task, which cannot take {shown}: give it to the decorator")
+        return run
+
+
+def _update(config: Any, values: Any) -> None:
+    if isinstance(values, Mapping):
+        config.update(dict(values), allow_val_change=True)
+    elif hasattr(values, "__dict__"):
+        config.update(dict(vars(values)), allow_val_change=True)
+
+
+def _chosen(name: str, given: Mapping[str, Any]) -> Any:
+    """An argument of `wandb.init`, as given, in its settings, or in the environment."""
+    settings = given.get("settings")
+    value = given.get(name)
+    if value is None and isinstance(settings, Mapping):
+        value = settings.get(name)
+    elif value is None and settings is not None and name in settings.model_fields_set:
+        value = getattr(settings, name)
+    return os.environ.get(f"WANDB_{name.upper()}") if value is None else value

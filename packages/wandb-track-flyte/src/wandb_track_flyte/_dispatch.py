@@ -1,0 +1,139 @@
+"""The way of a task's values through flytekit, around its function: the run closes when the attempt's outcome is known.
+
+After the function has returned, flytekit converts what it returned, which can fail, too. Where a task is called without
+a dispatch (an element of a map task, a process of an elastic task), its run closes with its function.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
+from inspect import isawaitable
+from typing import Any
+
+from flytekit.core.base_task import IgnoreOutputs
+from wandb_track_core import TrackedRun
+
+
+class Dispatch:
+    """One attempt of a task, from its input literals to its output literals.
+
+    Args:
+        function: The tracked function of the task.
+
+    Attributes:
+        tracked: The run, once the function has begun.
+    """
+
+    def __init__(self, function: Any) -> None:
+        self.function = function
+        self.tracked: TrackedRun | None = None
+        self.error: BaseException | None = None
+        self._process = os.getpid()
+
+    @property
+    def is_of_this_process(self) -> bool:
+        """False in a process that was forked by the attempt, such as one of an elastic task."""
+        return self._process == os.getpid()
+
+    def end(self, error: BaseException | None = None) -> None:
+        """Close the run with the attempt's outcome."""
+        if self.tracked is not None:
+            self.tracked.close(None if isinstance(error, IgnoreOutputs) else self.error or error)
+
+
+_current: ContextVar[Dispatch | None] = ContextVar("wandb_track_flyte_dispatch", default=None)
+
+
+def dispatch_of(function: Any) -> Dispatch | None:
+    """The dispatch in which a tracked function is called for the first time; None where it is called without one."""
+    dispatch = _current.get()
+    if dispatch is None or dispatch.function is not function or not dispatch.is_of_this_process:
+        return None
+    return dispatch if dispatch.tracked is None else None
+
+
+def follow(task: Any, function: Any) -> None:
+    """Let a task's dispatch close the run that its tracked function opens.
+
+    Args:
+        task: A flytekit task.
+        function: Its tracked function.
+    """
+    task.dispatch_execute = partial(_dispatch_execute, task.dispatch_execute, function)
+
+
+def _dispatch_execute(inner: Callable[..., Any], function: Any, *args: Any, **kwargs: Any) -> Any:
+    dispatch = Dispatch(function)
+    token = _current.set(dispatch)
+    try:
+        outputs = inner(*args, **kwargs)
+        if isawaitable(outputs):
+            return _end_later(dispatch, outputs)
+    except BaseException as error:
+        dispatch.end(error)
+        raise
+    finally:
+        _current.reset(token)
+    dispatch.end()
+    return outputs
+
+
+def run(tracked: TrackedRun, call: Callable[[], Any], dispatch: Dispatch | None) -> Any:
+    """Call a function inside a run, which its dispatch closes, if there is one."""
+    if dispatch is None:
+        with tracked:
+            return call()
+    tracked.open()
+    with _of_dispatch(tracked, dispatch):
+        return call()
+
+
+async def run_async(tracked: TrackedRun, call: Callable[[], Any], dispatch: Dispatch | None) -> Any:
+    """Await a coroutine function inside a run, which its dispatch closes, if there is one."""
+    if dispatch is None:
+        async with tracked:
+            return await call()
+    await tracked.__aenter__()
+    with _of_dispatch(tracked, dispatch):
+        return await call()
+
+
+@contextmanager
+def ending_early(tracked: TrackedRun) -> Iterator[None]:
+    """A run around a generator: one that nobody reads to its end has not failed."""
+    tracked.open()
+    try:
+        yield
+    except GeneratorExit:
+        tracked.close()
+        raise
+    except BaseException as error:
+        tracked.close(error)
+        raise
+    tracked.close()
+
+
+@contextmanager
+def _of_dispatch(tracked: TrackedRun, dispatch: Dispatch) -> Iterator[None]:
+    dispatch.tracked = tracked
+    try:
+        yield
+    except BaseException as error:
+        dispatch.error = error
+        raise
+    finally:
+        tracked.leave()
+
+
+async def _end_later(dispatch: Dispatch, outputs: Any) -> Any:
+    try:
+        outputs = await outputs
+    except BaseException as error:
+        dispatch.end(error)
+        raise
+    dispatch.end()
+    return outputs
