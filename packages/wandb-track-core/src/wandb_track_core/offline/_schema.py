@@ -30,6 +30,7 @@ _MESSAGES = {
     "Manifest": "4 Entry* contents, 5 string manifest_file_path",
     "Entry": "1 string path, 2 string digest, 3 string ref, 4 int64 size, 6 string local_path",
 }
+_BASE = {"string": 9, "int64": 3, "int32": 5, "bool": 8}
 
 
 def _declare() -> dict[str, Any]:
@@ -37,13 +38,13 @@ def _declare() -> dict[str, Any]:
     for name, fields in _MESSAGES.items():
         message = file.message_type.add(name=name)
         for number, kind, field in map(str.split, fields.split(",")):
-            is_base = kind.strip("*") in ("string", "int32", "int64", "bool")
+            is_base = kind.strip("*") in _BASE
             message.field.add(
                 name=field,
                 number=int(number),
                 label=3 if kind.endswith("*") else 1,  # repeated or optional
-                type={"string": 9, "int64": 3, "int32": 5, "bool": 8}[kind.strip("*")] if is_base else 11,
-                type_name="" if is_base else f".wandb_track.{kind.strip('*')}",
+                type=_BASE.get(kind.strip("*"), 11),  # or a message
+                **({} if is_base else {"type_name": f".wandb_track.{kind.strip('*')}"}),
             )
     messages: dict[str, Any] = message_factory.GetMessages([file])
     return messages
