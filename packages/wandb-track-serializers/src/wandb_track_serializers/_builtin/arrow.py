@@ -15,14 +15,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-# zstd 1 writes as fast as the usual snappy and a quarter smaller. Dictionaries pay for text that repeats; for numbers
-# they cost more time than they save space.
-COMPRESSION = "zstd"
-COMPRESSION_LEVEL = 1
-GROUP_BYTES = 128 << 20
-"""What a row group takes in memory, about: what writing needs beside the value."""
+SAMPLE = 1 << 14
+"""Rows of a table by which is decided how its columns are written."""
+COMPRESSION: Any = "zstd"
+COMPRESSION_LEVEL = 1  # as fast as the usual snappy, and a quarter smaller
+GROUPS = 16
+GROUP_BYTES = (16 << 20, 128 << 20)
+"""What a row group takes in memory, about, at least and at most: writing needs twice that beside the value."""
 GROUP_ROWS = 1 << 20
-_SAMPLE = 10_000
+_SAVES = 0.9
 _DICTIONARY_BYTES = 1 << 20
 _WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 12, "FLOAT": 4, "DOUBLE": 8, "BYTE_ARRAY": 8}
 
@@ -50,11 +51,14 @@ class ArrowParquet(Serializer):
         target.details["batch"] = batch
         if not table.num_columns:
             target.details["rows"] = table.num_rows
-        _try_schema(table.schema)
-        _try_dictionaries(table)
-        rows = rows_per_group(size_without_dictionaries(table), table.num_rows)
-        groups = (table.slice(start, rows) for start in range(0, max(table.num_rows, 1), rows))
-        write_parquet(target, table.schema, groups)
+        try:
+            _try_schema(table.schema)
+            _try_dictionaries(table)
+            rows = rows_per_group(size_without_dictionaries(table), table.num_rows, table.num_rows)
+            groups = (table.slice(start, rows) for start in range(0, max(table.num_rows, 1), rows))
+            write_parquet(target, table.schema, groups)
+        except (pa.ArrowException, NotImplementedError) as error:
+            raise NotRepresentableError(f"Parquet cannot hold it: {error}") from error
 
     def read(self, source: Source) -> Any:
         """Read all of it into memory."""
@@ -100,12 +104,9 @@ def _try_schema(schema: pa.Schema) -> None:
     import pyarrow.parquet as pq
 
     buffer = io.BytesIO()
-    try:
-        pq.write_table(schema.empty_table(), buffer)
-        file = pq.ParquetFile(buffer)
-        back = _as_written(file.read(), file.metadata).schema
-    except (pa.ArrowException, NotImplementedError) as error:
-        raise NotRepresentableError(f"Parquet cannot hold it: {error}") from error
+    pq.write_table(schema.empty_table(), buffer)
+    file = pq.ParquetFile(buffer)
+    back = _as_written(file.read(), file.metadata).schema
     if not back.equals(schema, check_metadata=True):
         raise NotRepresentableError(f"Parquet would change its schema to {back}")
 
@@ -128,14 +129,17 @@ def _as_written(table: pa.Table, metadata: pq.FileMetaData) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def rows_per_group(size: int, rows: int) -> int:
+def rows_per_group(sample: int, of_rows: int, rows: int) -> int:
     """How many rows of a table make a row group.
 
     Args:
-        size: The table's bytes in memory.
+        sample: Bytes in memory of some of its rows.
+        of_rows: How many those are.
         rows: How many rows it has.
     """
-    return max(1, min(GROUP_ROWS, GROUP_BYTES * rows // max(size, 1)))
+    least, most = GROUP_BYTES
+    a_row = max(sample / max(of_rows, 1), 1 / 8)
+    return int(max(1, min(GROUP_ROWS, max(least, min(most, a_row * rows / GROUPS)) / a_row)))
 
 
 def size_without_dictionaries(table: pa.Table) -> int:
@@ -150,50 +154,61 @@ def size_without_dictionaries(table: pa.Table) -> int:
 
 
 def write_parquet(target: Target, schema: pa.Schema, groups: Iterable[pa.Table]) -> None:
-    """Write row groups, one at a time, to ``{name}.parquet``.
-
-    Raises:
-        NotRepresentableError: Parquet has no type for a column.
-    """
-    import pyarrow as pa
+    """Write row groups, one at a time, to ``{name}.parquet``."""
     import pyarrow.parquet as pq
 
     writer: pq.ParquetWriter | None = None
-    try:
-        with target.open(".parquet") as file:
-            try:
-                for group in groups:
-                    if writer is None:
-                        writer = pq.ParquetWriter(
-                            file,
-                            schema,
-                            compression=COMPRESSION,
-                            compression_level=COMPRESSION_LEVEL,
-                            use_dictionary=_repeating(group),
-                            dictionary_pagesize_limit=_largest_dictionary(group),
-                        )
-                    writer.write_table(group, row_group_size=max(group.num_rows, 1))
-            finally:
-                if writer is not None:
-                    writer.close()
-    except (pa.ArrowNotImplementedError, pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise NotRepresentableError(f"Parquet cannot hold it: {error}") from error
+    with target.open(".parquet") as file:
+        try:
+            for group in groups:
+                if writer is None:
+                    writer = pq.ParquetWriter(file, schema, **_layout(group))
+                writer.write_table(group, row_group_size=max(group.num_rows, 1))
+        finally:
+            if writer is not None:
+                writer.close()
 
 
-def _repeating(table: pa.Table) -> list[str] | bool:
-    """The columns of text or bytes that hold few different values at their beginning."""
+def _layout(table: pa.Table) -> dict[str, Any]:
+    """How each column is written: by what dictionaries, differences and compression save in the table's beginning."""
     import pyarrow as pa
     import pyarrow.compute as pc
+    import pyarrow.parquet as pq
 
-    names = []
-    for field, column in zip(table.schema, table.columns, strict=True):
-        if pa.types.is_dictionary(field.type):
-            names.append(field.name)
-        elif pa.types.is_large_string(field.type) or pa.types.is_string(field.type) or pa.types.is_binary(field.type):
-            sample = column.slice(0, _SAMPLE)
-            if pc.count_distinct(sample).as_py() * 2 <= len(sample):
-                names.append(field.name)
-    return names or False
+    sample = table.slice(0, SAMPLE)
+    repeating, whole = [], []
+    for field, column in zip(sample.schema, sample.columns, strict=True):
+        kind = field.type
+        if pa.types.is_dictionary(kind):
+            repeating.append(field.name)
+        elif pa.types.is_integer(kind) or pa.types.is_temporal(kind) or pa.types.is_floating(kind) or _is_text(kind):
+            if pc.count_distinct(column).as_py() * 2 <= len(sample):
+                repeating.append(field.name)
+            elif pa.types.is_int64(kind) or pa.types.is_int32(kind) or pa.types.is_timestamp(kind):
+                whole.append(field.name)
+    usual = {"use_dictionary": repeating or False, "dictionary_pagesize_limit": _largest_dictionary(sample)}
+    tried = []
+    for encoding in (None, dict.fromkeys(whole, "DELTA_BINARY_PACKED") or None):
+        buffer = pa.BufferOutputStream()
+        pq.write_table(sample, buffer, compression=COMPRESSION, compression_level=1, column_encoding=encoding, **usual)
+        group = pq.ParquetFile(pa.BufferReader(buffer.getvalue())).metadata.row_group(0)
+        tried.append([group.column(number) for number in range(group.num_columns)])
+    codecs, encodings = {}, {}
+    for plain, packed in zip(*tried, strict=True):
+        path = plain.path_in_schema
+        if packed.total_uncompressed_size < plain.total_compressed_size:
+            encodings[path], plain = "DELTA_BINARY_PACKED", packed
+        saves = plain.total_compressed_size < _SAVES * plain.total_uncompressed_size
+        codecs[path] = COMPRESSION if saves else "NONE"
+    levels = {path: COMPRESSION_LEVEL for path, codec in codecs.items() if codec != "NONE"}
+    usual["dictionary_pagesize_limit"] = _largest_dictionary(table)
+    return {**usual, "compression": codecs, "compression_level": levels or None, "column_encoding": encodings or None}
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return any(is_one(kind) for is_one in (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary))
 
 
 def _largest_dictionary(table: pa.Table) -> int:
