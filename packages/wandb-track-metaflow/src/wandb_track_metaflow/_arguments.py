@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from wandb_track_core import ArgumentError, MissingKeyError, check_policy
+from wandb_track_core import ArgumentError, MissingKeyError
+from wandb_track_core.adapters import check_policy, unexpected_argument
 
 if TYPE_CHECKING:
     from typing import Literal
 
-    from wandb_track_core import OnError
+    from wandb_track_core.adapters import OnError
 
     Ranks = Literal["all", "first"]
 
@@ -57,7 +58,7 @@ class Arguments(NamedTuple):
         """
         for name in given:
             if name not in cls._fields:
-                raise TypeError(f"wandb_log() has no argument {name!r}; it has {', '.join(cls._fields)}")
+                raise unexpected_argument("wandb_log()", name, cls._fields)
         arguments = cls(**{name: _CHECKS.get(name, _as_it_is)(name, value) for name, value in given.items()})
         check_policy(arguments.on_error, arguments.init_timeout, arguments.finish_timeout, arguments.ranks)
         return arguments
@@ -122,13 +123,13 @@ def _as_it_is(name: str, value: Any) -> Any:
 def _flag(name: str, value: Any) -> bool:
     flag = _TRUTH.get(value.lower()) if isinstance(value, str) else value
     if not isinstance(flag, bool):
-        raise ArgumentError(name, value, "Give True or False.")
+        raise ArgumentError(name, "must be True or False", value)
     return flag
 
 
 def _text(name: str, value: Any) -> str | None:
     if value is not None and not isinstance(value, str):
-        raise ArgumentError(name, value, "Give a text.")
+        raise ArgumentError(name, "must be a str", value)
     return value
 
 
@@ -138,7 +139,7 @@ def _texts(name: str, value: Any) -> tuple[str, ...] | None:
         return None
     parts = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
     if not isinstance(parts, list | tuple | set | frozenset) or not all(isinstance(part, str) for part in parts):
-        raise ArgumentError(name, value, f'Give a list of texts, such as {name}=["raw_*"].')
+        raise ArgumentError(name, "must be a list of str", value, f'Use {name}=["raw_*"].')
     return tuple(parts)
 
 
@@ -146,7 +147,7 @@ def _settings(name: str, value: Any) -> Any:
     settings = value.settings if isinstance(value, Sealed) else value
     if settings is None or isinstance(settings, Mapping) or hasattr(type(settings), "model_fields"):
         return settings
-    raise ArgumentError(name, settings, "Give a wandb.Settings or a dictionary of settings.")
+    raise ArgumentError(name, "must be a wandb.Settings or a dict of settings", settings)
 
 
 def _resume(name: str, value: Any) -> Any:
@@ -158,22 +159,23 @@ def _key_function(name: str, value: Any) -> Any:
         return value
     raise ArgumentError(
         name,
+        "must be a function that returns the key where the task runs",
         value,
-        "Give a function that returns the key where the task runs. Or have @secrets or @environment put the key into"
-        ' an environment variable, and name that: secret="MY_WANDB_KEY".',
+        'Or let @secrets or @environment set an environment variable, and name it: secret="MY_WANDB_KEY".',
+        is_secret=True,
     )
 
 
 def _ranks(name: str, value: Any) -> Any:
     if value in (None, "all", "first"):
         return value
-    raise ArgumentError(name, value, 'Give "all" or "first".')
+    raise ArgumentError(name, 'must be "all" or "first"', value)
 
 
 def _size(name: str, value: Any) -> int | None:
     if value is None or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
         return value
-    raise ArgumentError(name, value, "Give a number of bytes above 0, or None for no limit.")
+    raise ArgumentError(name, "must be a number of bytes above 0, or None for no limit", value)
 
 
 _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wandb_track_core import TrackedRun, TrackerFaultError, run_folder, say
+from wandb_track_core import TrackedRun, TrackerFaultError
+from wandb_track_core.adapters import notify, run_folder
 
 from . import _inputs
 from ._clock import alarm_stopped
@@ -122,7 +123,7 @@ class StepTracker:
             finally:
                 tracked.close(self._error, self._exit_code)
                 for line in self._remarks.lines():
-                    say(line)
+                    notify(line)
 
     def _close_at_exit(self) -> None:
         """Close a run that is open still: where Metaflow cannot store a variable, it fails and tells no decorator."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from wandb_track_core import ArgumentError
 
 from ._kinds import is_base
 
@@ -65,11 +66,9 @@ class Capture:
         self.max_size = max_size
         self.storage = storage
         if max_size is not None and (type(max_size) is not int or max_size < 1):
-            raise _error("max_size", f"max_size must be a number of bytes above 0, or None for no limit, not {max_size!r}")
+            raise ArgumentError("max_size", "must be a number of bytes above 0, or None for no limit", max_size)
         if storage not in ("copy", "reference"):
-            near = difflib.get_close_matches(str(storage), ("copy", "reference"), 1)
-            hint = f". Did you mean {near[0]!r}?" if near else ""
-            raise _error("storage", f"storage must be 'copy' or 'reference', not {storage!r}{hint}")
+            raise ArgumentError("storage", "must be 'copy' or 'reference'", storage)
 
     def shows(self, name: str) -> bool:
         """Whether a value of this name may be shown to W&B at all, as its patterns say."""
@@ -105,7 +104,7 @@ class Capture:
 def _flag(name: str, value: Any) -> bool:
     given = {"true": True, "false": False}.get(value.lower(), value) if isinstance(value, str) else value
     if not isinstance(given, bool):
-        raise _error(name, f"{name} must be True or False, not {value!r}")
+        raise ArgumentError(name, "must be True or False", value)
     return given
 
 
@@ -114,5 +113,5 @@ def _patterns(name: str, value: Any) -> tuple[str, ...] | None:
         return None
     parts = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
     if not isinstance(parts, list | tuple | set | frozenset) or not all(isinstance(part, str) for part in parts):
-        raise _error(name, f'{name} must be a list of str such as {name}=["raw_*"], not {value!r}')
+        raise ArgumentError(name, f'must be a list of str, such as {name}=["raw_*"]', value)
     return tuple(parts)
