@@ -187,15 +187,15 @@ def kind_of(value: Any) -> Kind | Literal["summary"]:
     return "summary" if is_base(value) and not held(value) else find(value)[1]
 
 
-def held(value: Any) -> set[Kind]:
-    """The types of the artifacts that a container's members would be: of those that make an artifact of it, too."""
+def held(value: Any) -> set[tuple[Kind, bool]]:
+    """What a container holds that makes an artifact of it: types of artifacts, and whether they have a format."""
     kinds = set()
     for leaf in leaves(value):
         if not is_base(leaf):
             (serializer, *_), kind = find(leaf)
-            typed = serializer.id not in ("builtins.pickle", "pathlib.files")
-            if typed or is_a(leaf, "torch", "Tensor") or is_a(leaf, "numpy", "ndarray"):
-                kinds.add(kind)
+            has_format = serializer.id not in ("builtins.pickle", "pathlib.files")
+            if has_format or is_a(leaf, "torch", "Tensor") or is_a(leaf, "numpy", "ndarray"):
+                kinds.add((kind, has_format))
     return kinds
 
 

@@ -20,7 +20,6 @@ from .errors import IntegrityError, LoadError, TooLargeError
 
 if TYPE_CHECKING:
     import wandb
-    from wandb_track_core.offline import Run
 
 _VERSION = re.compile(r"v(\d+)")
 

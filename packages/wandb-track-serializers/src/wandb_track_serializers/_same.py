@@ -49,10 +49,12 @@ def _parts(value: Any) -> dict[Any, Any] | None:
     """What makes up a value, by name; None where it is compared as a whole."""
     for module, name, parts in _PARTS:
         if is_a(value, module, name):
-            return parts(value)
-    if isinstance(value, type) or type(value).__eq__ is not object.__eq__ or not hasattr(value, "__dict__"):
+            found: dict[Any, Any] = parts(value)
+            return found
+    compares = any("__eq__" in vars(cls) for cls in type(value).__mro__[:-1])
+    if isinstance(value, type) or (compares and not hasattr(value, "__dataclass_fields__")):
         return None
-    return dict(vars(value))
+    return dict(vars(value)) if hasattr(value, "__dict__") else None
 
 
 def _frame(frame: Any) -> dict[Any, Any]:
@@ -69,7 +71,7 @@ def _index(index: Any) -> dict[Any, Any]:
 
 
 def _categorical(array: Any) -> dict[Any, Any]:
-    return {"categories": array.categories, "ordered": array.ordered, "codes": array.codes}
+    return {"categories": array.categories.array, "ordered": array.ordered, "codes": array.codes}
 
 
 def _array(array: Any) -> dict[Any, Any]:
@@ -94,7 +96,7 @@ def _moment(moment: Any) -> dict[Any, Any]:
 
 def _arrow(table: Any) -> dict[Any, Any]:
     fields = [(str(field), field.nullable, field.metadata) for field in table.schema]
-    parts = {"schema": (fields, table.schema.metadata), "rows": table.num_rows}
+    parts: dict[Any, Any] = {"schema": (fields, table.schema.metadata), "rows": table.num_rows}
     for number, column in enumerate(table.columns):
         whole = column.combine_chunks() if hasattr(column, "combine_chunks") else column
         dictionary = getattr(whole, "dictionary", None)
@@ -111,6 +113,11 @@ _PARTS: tuple[tuple[str, str, Any], ...] = (
     ("pandas", "Series", lambda series: {**_frame(series.to_frame("")), "columns": series.name, "flags": series.flags}),
     ("pandas", "Index", _index),
     ("pandas", "Categorical", _categorical),
+    (
+        "pandas.arrays",
+        "ArrowExtensionArray",
+        lambda cells: {"dtype": cells.dtype, **_items(cells.__arrow_array__().to_pylist())},
+    ),
     ("pandas.api.extensions", "ExtensionArray", lambda cells: {"dtype": cells.dtype, **_items(cells.astype(object))}),
     ("numpy", "ndarray", _array),
     ("pyarrow", "Table", _arrow),

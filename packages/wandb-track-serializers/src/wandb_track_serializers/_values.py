@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from . import _files
 from .__about__ import __version__
@@ -170,9 +170,7 @@ def load(
     return read(root, manifest, trusted, max_size, str(directory))[0]
 
 
-def read(
-    root: Path, manifest: Manifest, trusted: bool, max_size: int | None, origin: str = ""
-) -> tuple[Any, int]:
+def read(root: Path, manifest: Manifest, trusted: bool, max_size: int | None, origin: str = "") -> tuple[Any, int]:
     """Verify a value's files and read them; returns the value, and how many bytes it takes, as far as it is known.
 
     Args:
@@ -300,7 +298,8 @@ def guess(name: str, files: Sequence[FileEntry], directory: Path | None = None) 
         files: The files and the hashes that they must have.
         directory: Where they lie, to look into those whose suffix has two meanings; None if they are still elsewhere.
     """
-    serializer, kind = "pathlib.files", cast("Kind", "dataset")
+    serializer: str = "pathlib.files"
+    kind: Kind = "dataset"
     is_alone = len(files) == 1 and "/" not in files[0].path
     if is_alone:
         suffix = Path(files[0].path).suffix

@@ -20,8 +20,8 @@ class Decision(NamedTuple):
     """What becomes of a value.
 
     Attributes:
-        kind: "summary" for the run's config or summary; "dataset", "model" or "other" for an artifact of that type; None
-            where it is not logged.
+        kind: "summary" for the run's config or summary; "dataset", "model" or "other" for an artifact of that type;
+            None where it is not logged.
         reason: Why it is not logged, one line; empty where it is.
         is_expected: Whether the reason is what the user asked for, and needs no line.
     """
@@ -97,7 +97,9 @@ class Capture:
         flag = _FLAGS[kind]
         reason = f"{name!r} is not logged: it is a {kind}, and {flag}=False"
         if is_base(value):  # a container, which people expect in the summary
-            reason = f"{name!r} is not logged: it holds values of a {kind}, and {flag}=False; set {flag}=True to keep them"
+            reason = (
+                f"{name!r} is not logged: it holds values of a {kind}, and {flag}=False; set {flag}=True to keep them"
+            )
         return Decision(None, reason, is_expected=not is_base(value))
 
 

@@ -100,7 +100,6 @@ def _try_dictionaries(table: pa.Table) -> None:
 
 def _try_schema(schema: pa.Schema) -> None:
     """Make sure that a table of this schema comes back with it."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     buffer = io.BytesIO()
@@ -196,7 +195,7 @@ def _layout(table: pa.Table) -> dict[str, Any]:
     codecs, encodings = {}, {}
     for plain, packed in zip(*tried, strict=True):
         path = plain.path_in_schema
-        if packed.total_uncompressed_size < plain.total_compressed_size:
+        if path in whole and packed.total_uncompressed_size < plain.total_compressed_size:
             encodings[path], plain = "DELTA_BINARY_PACKED", packed
         saves = plain.total_compressed_size < _SAVES * plain.total_uncompressed_size
         codecs[path] = COMPRESSION if saves else "NONE"

@@ -1,11 +1,11 @@
-"""Containers and base types: a JSON file that says what stands where, and a folder for each value in it.
+"""Containers and base types: a JSON file that says what is where, and a folder for each value in it.
 
-The file ``{name}.json`` holds one value: null, true, false, a text, an integer or a float as JSON has them, a list as an
-array, and anything else as an object with one key: ``float`` (NaN and the infinities), ``bytes``, ``tuple``, ``set``,
-``frozenset``, ``dict`` (pairs), ``numpy`` (a scalar: dtype and bytes), ``object`` (a class, its items and attributes), or
-``value``: a manifest, whose files are in the folder of its name.
+The file ``{name}.json`` holds one value: null, true, false, str, int and float as JSON has them, a list as an array,
+and anything else as an object with one key: ``float`` (NaN and the infinities), ``bytes``, ``tuple``, ``set``,
+``frozenset``, ``dict`` (pairs), ``numpy`` (a scalar: dtype and bytes), ``object`` (a class, its items, its
+attributes), or ``value``: a manifest, whose files are in the folder of its name.
 
-What the base types are counts for the artifact's digest, as W&B takes two artifacts of the same files for one.
+Members of base types are in a file, and not in the manifest, as W&B takes two artifacts of the same files for one.
 """
 
 from __future__ import annotations
@@ -17,14 +17,17 @@ import os
 import re
 from importlib import import_module
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wandb_track_serializers import _files, _values
-from wandb_track_serializers._kinds import BASE_TYPES, Kind, Record, class_name, is_a, is_base
+from wandb_track_serializers._kinds import BASE_TYPES, Record, class_name, is_a, is_base
 from wandb_track_serializers._manifest import Manifest, check_path
 from wandb_track_serializers._registry import find, held
 from wandb_track_serializers._serializer import Serializer, Source, Target
 from wandb_track_serializers.errors import IntegrityError, NotRepresentableError, UntrustedError
+
+if TYPE_CHECKING:
+    from wandb_track_serializers._kinds import Kind
 
 _MOST_VALUES = 1_000
 _IN_MEMORY = 32
@@ -37,18 +40,24 @@ class Container(Serializer):
     """A dict, list, tuple, NamedTuple or dataclass that holds frames, arrays, modules or estimators, each a file."""
 
     id = "builtins.json"
-    types = (*(f"builtins:{cls.__name__}" for cls in BASE_TYPES), f"{Record.__module__}:{Record.__name__}")
+    types = (
+        *(f"builtins:{cls.__name__}" for cls in BASE_TYPES),
+        "types:NoneType",
+        "numpy:generic",
+        f"{Record.__module__}:{Record.__name__}",
+    )
     kind = "other"
     format = "json"
     safe = True
 
     def accepts(self, value: Any) -> bool:
-        """Base types, and what holds values that have a format of their own; other dataclasses are pickled."""
-        return is_base(value) or bool(held(value))
+        """Base types, and what holds values that have a format of their own; what holds others is pickled."""
+        kinds = held(value)
+        return any(has_format for _, has_format in kinds) or (is_base(value) and not kinds)
 
     def artifact_type(self, value: Any) -> Kind:
         """A dataset if all that it holds are datasets, a model if any is one."""
-        kinds = held(value)
+        kinds = {kind for kind, _ in held(value)}
         return "model" if "model" in kinds else "dataset" if kinds == {"dataset"} else "other"
 
     def write(self, value: Any, target: Target) -> None:
@@ -88,7 +97,8 @@ class _Writer:
             return {"float": repr(value)}
         if kind is bytes:
             return {"bytes": base64.b64encode(value).decode()}
-        if is_a(value, "numpy", "generic") and kind.__module__ == "numpy" and value.dtype.kind in "biufcmMSU" and value.nbytes:
+        is_scalar = is_a(value, "numpy", "generic") and kind.__module__ == "numpy"
+        if is_scalar and value.dtype.kind in "biufcmMSU" and value.nbytes:
             return {"numpy": [value.dtype.str, base64.b64encode(value.tobytes()).decode()]}
         if id(value) in self._inside:
             raise NotRepresentableError("it refers to itself")
@@ -113,15 +123,18 @@ class _Writer:
                 if hasattr(value, "__dict__"):
                     return {"object": [name, items, self._pairs(vars(value), path)]}
             elif issubclass(kind, tuple) and hasattr(kind, "_fields"):
-                return {"object": [name, [self.encode(item, f"{path}.{f}") for f, item in zip(kind._fields, value)], []]}
+                named = zip(kind._fields, value, strict=True)
+                return {"object": [name, [self.encode(item, f"{path}.{field}") for field, item in named], []]}
         return self._value(value, path)
 
     def _pairs(self, items: dict[Any, Any], path: str) -> list[Any]:
         return [[self.encode(key, path), self.encode(item, f"{path}.{key}")] for key, item in dict.items(items)]
 
     def _value(self, value: Any, path: str) -> Any:
-        if self._is_plain or not path or len(self._written) == _MOST_VALUES:
-            raise NotRepresentableError(f"JSON cannot hold a {class_name(value)}, or more than {_MOST_VALUES:,} values")
+        if self._is_plain or not path:
+            raise NotRepresentableError(f"JSON cannot hold a {class_name(value)}")
+        if len(self._written) == _MOST_VALUES:
+            raise NotRepresentableError(f"it holds more than {_MOST_VALUES:,} values")
         if id(value) not in self._written:
             legal = re.sub(r"[^A-Za-z0-9_]+", "-", path).strip("-")[:60] or "value"
             name = f"{legal}-{len(self._written)}" if (self._target.directory / legal).exists() else legal
@@ -185,6 +198,7 @@ class _Reader:
             listed = [file for file in self._source.manifest.files if file.path.startswith(prefix)]
             files = tuple(file._replace(path=file.path.removeprefix(prefix)) for file in listed)
             manifest = Manifest.from_json(data)._replace(files=files)
-            self._read[name], taken = _values.read(self._source.directory / name, manifest, self._source.trusted, self._left)
+            folder, trusted = self._source.directory / name, self._source.trusted
+            self._read[name], taken = _values.read(folder, manifest, trusted, self._left)
             self._left -= taken
         return self._read[name]

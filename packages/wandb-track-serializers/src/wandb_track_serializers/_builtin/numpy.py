@@ -32,7 +32,8 @@ class NumpyFile(Serializer):
             back = format.descr_to_dtype(format.dtype_to_descr(value.dtype))
         except (TypeError, ValueError):
             return False
-        return bool(back == value.dtype and back.isalignedstruct == value.dtype.isalignedstruct and not value.dtype.metadata)
+        same = back == value.dtype and back.isalignedstruct == value.dtype.isalignedstruct
+        return bool(same and not value.dtype.metadata)
 
     def write(self, value: np.ndarray[Any, Any], target: Target) -> None:
         """Write to ``{name}.npy``."""

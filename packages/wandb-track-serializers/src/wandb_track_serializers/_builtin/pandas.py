@@ -75,19 +75,19 @@ def _prepared(value: Any) -> tuple[pd.DataFrame, pa.Schema]:
 
     base = loaded("pandas", "Series" if value.ndim == 1 else "DataFrame")
     attrs = json.dumps(value.attrs)
-    if type(value) is not base or not value.flags.allows_duplicate_labels:
+    if base not in (type(value), None) or not value.flags.allows_duplicate_labels:
         raise NotRepresentableError(f"Parquet has no {class_name(value)}, and no flags")
     if found := difference(value.attrs, json.loads(attrs), "its attrs"):
         raise NotRepresentableError(found)
     recipe: dict[str, Any] = {key: {} for key in recipes.KEYS}
-    frame = value
+    frame: pd.DataFrame = value
     if value.ndim == 1:
         recipe["series"] = {"name": value.name}
         if value.name is not None and type(value.name) not in (str, int, float, bool):
             raise NotRepresentableError(f"the series' name is a {class_name(value.name)}, which JSON cannot hold")
         frame = value.to_frame("value" if value.name is None else str(value.name))
     columns, types = _replaced(frame, recipe)
-    schema = pa.Schema.from_pandas(columns.iloc[:1], preserve_index=None if columns.shape[1] else True)
+    schema = pa.Schema.from_pandas(columns.iloc[:1], preserve_index=None if columns.size or not len(columns) else True)
     for position, kind in types.items():
         schema = schema.set(position, schema.field(position).with_type(kind))
     for again in (False, True):
@@ -98,20 +98,20 @@ def _prepared(value: Any) -> tuple[pd.DataFrame, pa.Schema]:
         found = difference(value.iloc[:1], back)
         if not found:
             break
-        wanted, got = ([*one.dtypes, *_levels(one.index)] for one in (frame, back.to_frame() if value.ndim == 1 else back))
-        changed = {str(n): name for n, both in enumerate(zip(wanted, got, strict=True)) if (name := _changed(*both))}
+        dtypes = zip(_dtypes(frame), _dtypes(back.to_frame() if value.ndim == 1 else back), strict=True)
+        changed = {str(position): name for position, both in enumerate(dtypes) if (name := _changed(*both))}
         if again or not changed:
             raise NotRepresentableError(found)
         recipe["dtypes"] = changed
     return columns, _with_range(schema, columns)
 
 
-def _levels(index: pd.Index[Any]) -> list[Any]:
-    return [index.get_level_values(level).dtype for level in range(index.nlevels)]
+def _dtypes(frame: pd.DataFrame) -> list[Any]:
+    return [*frame.dtypes, *(frame.index.get_level_values(level).dtype for level in range(frame.index.nlevels))]
 
 
 def _changed(wanted: Any, got: Any) -> str:
-    """The name of a dtype that another became; empty where there is no such name, or it is the same."""
+    """The name of a dtype that became another; empty where it did not, or has no name that tells all."""
     import pandas as pd
 
     for name in (str(wanted), f"string[{getattr(wanted, 'storage', '')}]"):
@@ -122,7 +122,7 @@ def _changed(wanted: Any, got: Any) -> str:
 
 
 def _replaced(frame: pd.DataFrame, recipe: dict[str, Any]) -> tuple[pd.DataFrame, dict[int, pa.DataType]]:
-    """Look through a frame: with those columns replaced that Arrow cannot take, and the types that dtypes do not tell."""
+    """Look through a frame: replace what Arrow cannot take, and find the types that dtypes do not tell."""
     import numpy as np
     import pandas as pd
 
@@ -130,7 +130,7 @@ def _replaced(frame: pd.DataFrame, recipe: dict[str, Any]) -> tuple[pd.DataFrame
     types: dict[int, pa.DataType] = {}
     for position, (label, dtype) in enumerate(zip(frame.columns, frame.dtypes, strict=True)):
         column, where = frame.iloc[:, position], f"column {label!r}"
-        if isinstance(dtype, pd.api.extensions.ExtensionDtype) and not type(dtype).__module__.startswith("pandas."):
+        if isinstance(dtype, pd.api.extensions.ExtensionDtype) and type(dtype).__module__.partition(".")[0] != "pandas":
             raise NotRepresentableError(f"{where} has the dtype {dtype}, which only its own library reads")
         if isinstance(column.array, pd.arrays.FloatingArray):
             if np.isnan(column.array.to_numpy(dtype=dtype.numpy_dtype, na_value=0)).any():
@@ -152,6 +152,8 @@ def _replaced(frame: pd.DataFrame, recipe: dict[str, Any]) -> tuple[pd.DataFrame
     for axis, labels in (("freq", frame.index), ("columns_freq", frame.columns)):
         if getattr(labels, "freq", None) is not None and not isinstance(labels, pd.PeriodIndex):
             recipe["index"][axis] = labels.freqstr
+    if isinstance(frame.columns, pd.RangeIndex):
+        recipe["index"]["columns_range"] = [frame.columns.start, frame.columns.stop, frame.columns.step]
     names = list(frame.index.names)
     if any(name is not None and not isinstance(name, str) for name in names):
         if any(type(name) not in (str, int, float, bool, type(None)) for name in names):
@@ -189,7 +191,7 @@ def _objects(cells: Any, where: str) -> tuple[pa.DataType, dict[str, Any]]:
         how["which"] = recipes.packed(cells[absent])
         how["missing"] = "mixed"
     (one,) = present if len(present) == 1 else (None,)
-    kind = pa.null() if not present else _known().get(one)
+    kind = pa.null() if not present else _known().get(one or object)
     if one is list:
         kind = _lists(cells)
     elif one is np.ndarray:
@@ -200,9 +202,9 @@ def _objects(cells: Any, where: str) -> tuple[pa.DataType, dict[str, Any]]:
     if kind is None:
         array = pa.array(cells, from_pandas=True)
         kept = ~pd.isna(cells) if absent is None else ~absent
-        back = np.empty(len(cells), dtype=object)
+        back: Any = np.empty(len(cells), dtype=object)
         back[:] = array.to_pylist()
-        if one is np.ndarray or (found := difference(list(cells[kept]), list(back[kept]), where)):
+        if one is np.ndarray or difference(list(cells[kept]), list(back[kept])):
             classes = ", ".join(sorted(cls.__name__ for cls in present))
             raise NotRepresentableError(f"{where} holds objects ({classes}) that Arrow would change")
         kind = array.type

@@ -6,7 +6,7 @@
 - ``categories``: of each categorical column that Arrow changes its categories (a base64 Arrow stream), their order, and
   whether the column holds them as text;
 - ``dtypes``: for other columns that Arrow changes, and levels of the index after them, the dtype to cast to;
-- ``index``: ``names`` and ``freq`` of the index, and ``columns_freq``, where Arrow changes them;
+- ``index``: ``names`` and ``freq`` of the index, ``columns_freq`` and ``columns_range``, where Arrow changes them;
 - ``series``: the name, where the value was a series.
 """
 
@@ -66,14 +66,14 @@ def _applied(recipe: dict[str, Any], table: pa.Table, check: Callable[[int], Non
     columns: dict[int, Any] = {}
     for key, how in recipe["objects"].items():
         column = table.column(int(key))
-        cells = np.empty(len(column), dtype=object)
+        cells: Any = np.empty(len(column), dtype=object)
         cells[:] = column.to_pylist() if how["how"] == "list" else column.to_pandas().astype(object)
         absent = column.is_null().to_numpy()
         if absent.any():
             values = (None, float("nan"), pd.NA, pd.NaT)
             places = unpacked(how["which"], int(absent.sum())) if "which" in how else [_MISSING.index(how["missing"])]
             cells[absent] = np.array(values, dtype=object)[places]
-        columns[int(key)] = cells
+        columns[int(key)] = pd.Series(cells, dtype=object)
     for key, how in recipe["categories"].items():
         categories = _categories(how, check)
         columns[int(key)] = pd.Categorical.from_codes(
@@ -82,7 +82,7 @@ def _applied(recipe: dict[str, Any], table: pa.Table, check: Callable[[int], Non
         )
     frame: pd.DataFrame = table.to_pandas(self_destruct=True)
     for position, values in columns.items():
-        frame.isetitem(position, values)
+        frame.isetitem(position, pd.Series(values).set_axis(frame.index))  # as it is, where an array is looked through
     for key, name in recipe["dtypes"].items():
         level = int(key) - frame.shape[1]
         if level < 0:
@@ -93,6 +93,8 @@ def _applied(recipe: dict[str, Any], table: pa.Table, check: Callable[[int], Non
             frame.index = frame.index.set_levels(_cast(frame.index.levels[level], name, check), level=level)
     if "names" in recipe["index"]:
         frame.index.names = recipe["index"]["names"]
+    if "columns_range" in recipe["index"]:
+        frame.columns = pd.RangeIndex(*recipe["index"]["columns_range"], name=frame.columns.name)
     for axis, labels in (("freq", frame.index), ("columns_freq", frame.columns)):
         if axis in recipe["index"]:
             with suppress(ValueError):  # a name that only the pandas knew that wrote it
@@ -144,7 +146,7 @@ def stored(dtype: pd.CategoricalDtype, where: str) -> dict[str, Any]:
         "as_text": dtype.categories.inferred_type not in _AS_VALUES,
     }
     back = _categories(how, lambda size: None)
-    if found := difference(dtype.categories, back, f"the categories of {where}"):
+    if found := difference(dtype.categories.array, back.array, f"the categories of {where}"):
         raise NotRepresentableError(found)
     if len({str(category) for category in back}) < len(back):
         raise NotRepresentableError(f"the categories of {where} are not told apart by their text")
