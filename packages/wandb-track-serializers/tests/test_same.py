@@ -64,7 +64,10 @@ FRAMES: dict[str, tuple[Any, str | None]] = {
     "categories of date objects": (lambda: categories(NOON.date(), (NOON + DAY).date(), dtype=object), None),
     "categories of datetime objects": (lambda: categories(NOON, NOON + DAY, dtype=object), None),
     "categories of time objects": (lambda: categories(NOON.time(), datetime.time(1), dtype=object), None),
-    "categories of tuples": (lambda: pd.DataFrame({"a": pd.Categorical(pd.Index([(1, 2), (3, 4)], tupleize_cols=False))}), PICKLE),
+    "categories of tuples": (
+        lambda: pd.DataFrame({"a": pd.Categorical(pd.Index([(1, 2), (3, 4)], tupleize_cols=False))}),
+        PICKLE,
+    ),
     "categories of text and numbers": (lambda: categories("1", 1, dtype=object), PICKLE),
     "categories of bytes": (lambda: categories(b"a", b"b"), None),
     "categories of floats": (lambda: categories(0.1, -0.0), PARQUET),
@@ -112,6 +115,9 @@ FRAMES: dict[str, tuple[Any, str | None]] = {
     "arrays of small floats in cells": (lambda: column(np.array([1.5], "f2"), None), None),
     "arrays of floats with NaN in cells": (lambda: column(np.array([1.5, np.nan]), None), None),
     "arrays of truth in cells": (lambda: column(np.array([True, False])), None),
+    "arrays of times and text in cells": (lambda: column(np.array(["2024"], "M8[s]"), np.array(["a"])), PICKLE),
+    "such arrays in dictionaries": (lambda: column({"x": np.array(["2024"], "M8[s]")}, {"x": np.array(["a"])}), PICKLE),
+    "such arrays in lists": (lambda: column([np.array(["2024"], "M8[s]"), np.array(["a"])]), PICKLE),
     "arrays of several dtypes in cells": (lambda: column(np.array([1]), np.array([1.5])), PICKLE),
     "arrays of the other byte order in cells": (lambda: column(np.array([1, 2], ">i4")), PICKLE),
     "arrays of two dimensions in cells": (lambda: column(np.eye(2)), PICKLE),
@@ -133,7 +139,10 @@ FRAMES: dict[str, tuple[Any, str | None]] = {
     "a bytearray": (lambda: column(bytearray(b"x"), b"y"), PICKLE),
     "pandas' timestamps": (lambda: column(pd.Timestamp("2024")), PICKLE),
     "NaT of NumPy": (lambda: column(np.datetime64("NaT")), PICKLE),
-    "NaN beside NA": (lambda: pd.DataFrame({"a": pd.arrays.FloatingArray(np.array([np.nan, 1]), np.array([False, True]))}), PICKLE),
+    "NaN beside NA": (
+        lambda: pd.DataFrame({"a": pd.arrays.FloatingArray(np.array([np.nan, 1]), np.array([False, True]))}),
+        PICKLE,
+    ),
     "NaN of Arrow's dtypes": (
         lambda: pd.DataFrame({"a": pd.arrays.ArrowExtensionArray(pa.array([float("nan"), None, 1.5]))}),
         None,

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from wandb_track_serializers._kinds import is_a
+from wandb_track_serializers._same import difference
 from wandb_track_serializers._serializer import Serializer, Source, Target
 from wandb_track_serializers.errors import IntegrityError, NotRepresentableError
 
@@ -45,6 +46,7 @@ class ArrowParquet(Serializer):
     def write(self, value: Any, target: Target) -> None:
         """Write to ``{name}.parquet``."""
         import pyarrow as pa
+        import pyarrow.parquet as pq
 
         batch = is_a(value, "pyarrow", "RecordBatch")
         table = pa.Table.from_batches([value]) if batch else value
@@ -57,6 +59,12 @@ class ArrowParquet(Serializer):
             rows = rows_per_group(size_without_dictionaries(table), table.num_rows, table.num_rows)
             groups = (table.slice(start, rows) for start in range(0, max(table.num_rows, 1), rows))
             write_parquet(target, table.schema, groups)
+            if not all(is_proved(field.type) for field in table.schema):
+                file = pq.ParquetFile(target.path(".parquet"))
+                back = _as_written(file.read(), file.metadata)
+                back.validate(full=True)
+                if not back.equals(table) and (found := difference(table, back)):
+                    raise NotRepresentableError(found)
         except (pa.ArrowException, NotImplementedError) as error:
             raise NotRepresentableError(f"Parquet cannot hold it: {error}") from error
 
@@ -76,6 +84,19 @@ class ArrowParquet(Serializer):
             for column in table.combine_chunks().columns
         ]
         return pa.RecordBatch.from_arrays(columns, schema=table.schema)
+
+
+def is_proved(kind: pa.DataType) -> bool:
+    """Whether Parquet keeps every value of a type; others have to be read back, such as lists of a fixed size."""
+    import pyarrow as pa
+
+    if pa.types.is_struct(kind):
+        return all(is_proved(field.type) for field in kind)
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return is_proved(kind.value_type)
+    if pa.types.is_map(kind):
+        return is_proved(kind.key_type) and is_proved(kind.item_type)
+    return not (pa.types.is_nested(kind) or pa.types.is_null(kind) or isinstance(kind, pa.BaseExtensionType))
 
 
 def _try_dictionaries(table: pa.Table) -> None:

@@ -12,6 +12,7 @@ import io
 import json
 from collections.abc import Iterator
 from contextlib import suppress
+from decimal import Decimal
 from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
@@ -132,6 +133,8 @@ def _replaced(frame: pd.DataFrame, recipe: dict[str, Any]) -> tuple[pd.DataFrame
         column, where = frame.iloc[:, position], f"column {label!r}"
         if isinstance(dtype, pd.api.extensions.ExtensionDtype) and type(dtype).__module__.partition(".")[0] != "pandas":
             raise NotRepresentableError(f"{where} has the dtype {dtype}, which only its own library reads")
+        if isinstance(dtype, pd.ArrowDtype) and not arrow.is_proved(dtype.pyarrow_dtype):
+            raise NotRepresentableError(f"{where} has the dtype {dtype}, which Parquet could change")
         if isinstance(column.array, pd.arrays.FloatingArray):
             if np.isnan(column.array.to_numpy(dtype=dtype.numpy_dtype, na_value=0)).any():
                 raise NotRepresentableError(f"{where} holds NaN beside NA, which Arrow would make one")
@@ -200,11 +203,11 @@ def _objects(cells: Any, where: str) -> tuple[pa.DataType, dict[str, Any]]:
         if not others and dimensions == 1 and dtype.isnative and dtype.kind in "biuf" and dtype.itemsize <= 8:
             kind = pa.list_(pa.from_numpy_dtype(dtype))
     if kind is None:
-        array = pa.array(cells, from_pandas=True)
+        array = pa.array(cells, from_pandas=True) if _is_plain(cells) else None
         kept = ~pd.isna(cells) if absent is None else ~absent
         back: Any = np.empty(len(cells), dtype=object)
-        back[:] = array.to_pylist()
-        if one is np.ndarray or difference(list(cells[kept]), list(back[kept])):
+        back[:] = None if array is None else array.to_pylist()
+        if array is None or difference(list(cells[kept]), list(back[kept])):
             classes = ", ".join(sorted(cls.__name__ for cls in present))
             raise NotRepresentableError(f"{where} holds objects ({classes}) that Arrow would change")
         kind = array.type
@@ -215,6 +218,32 @@ def _objects(cells: Any, where: str) -> tuple[pa.DataType, dict[str, Any]]:
 
 def _classes(cells: Any) -> set[type]:
     return set(map(type, cells))
+
+
+def _is_plain(cells: Any) -> bool:
+    """Whether cells are of classes that Arrow could give back, also within lists and dicts.
+
+    Arrow is asked about no others: it changes them, and some take the process down (arrays of two dtypes).
+    """
+    found: set[type] = set()
+    while len(cells):
+        found |= _classes(cells)
+        cells = list(
+            chain.from_iterable(
+                cell.values() if type(cell) is dict else cell for cell in cells if type(cell) in (dict, list)
+            )
+        )
+    plain = {
+        *_known(),
+        *recipes.missing_names(),
+        dict,
+        list,
+        datetime.datetime,
+        datetime.time,
+        datetime.timedelta,
+        Decimal,
+    }
+    return found <= plain
 
 
 def _lists(cells: Any) -> pa.DataType | None:

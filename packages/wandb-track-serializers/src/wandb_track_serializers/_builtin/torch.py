@@ -122,9 +122,7 @@ def _advice(part: Any) -> str:
     """What to do about a part of a module that torch does not pickle; empty where it is none that is known."""
     state = 'format="safetensors" stores the state dict'
     if is_a(part, "torch.jit", "ScriptModule"):
-        return (
-            f"a scripted module does not pickle: {state}; torch.jit.save makes a file to log as a Path"
-        )
+        return f"a scripted module does not pickle: {state}; torch.jit.save makes a file to log as a Path"
     if is_a(part, "torch.nn.utils.parametrize", "ParametrizationList"):
         remove = "torch.nn.utils.parametrize.remove_parametrizations leaves plain weights"
         return f"it holds parametrizations, which torch does not pickle: {state}; {remove}"
