@@ -94,13 +94,10 @@ class Capture:
         kind = kind_of(value)
         if kind == "summary" or self.wants(kind):
             return Decision(kind)
-        flag = _FLAGS[kind]
-        reason = f"{name!r} is not logged: it is a {kind}, and {flag}=False"
-        if is_base(value):  # a container, which people expect in the summary
-            reason = (
-                f"{name!r} is not logged: it holds values of a {kind}, and {flag}=False; set {flag}=True to keep them"
-            )
-        return Decision(None, reason, is_expected=not is_base(value))
+        flag, is_container = _FLAGS[kind], is_base(value)  # which people expect in the summary
+        what = "holds frames, arrays or models" if is_container else f"is of kind {kind}"
+        reason = f"{name!r} is not logged: it {what}, and {flag} is False; set {flag}=True to keep it as an artifact"
+        return Decision(None, reason, is_expected=not is_container)
 
 
 def _flag(name: str, value: Any) -> bool:

@@ -182,32 +182,29 @@ def _objects(cells: Any, where: str) -> tuple[pa.DataType, dict[str, Any]]:
 
     names = recipes.missing_names()
     kinds = _classes(cells)
-    missing, present = kinds & names.keys(), kinds - names.keys()
-    absent = None
-    if float in missing or len(missing) > 1:
+    missing, present = kinds & {type(None)}, kinds - {type(None)}
+    absent: Any = None
+    if len(present) != 1 or not present < _known().keys() - {float}:  # there is more that could be missing
         absent = pd.isna(cells)
         missing, present = _classes(cells[absent]), _classes(cells[~absent])
     if missing - names.keys():
         raise NotRepresentableError(f"{where} holds missing values of a class of its own")
-    how: dict[str, Any] = {"how": "list", "missing": names[next(iter(missing))] if len(missing) == 1 else ""}
+    how: dict[str, Any] = {"how": "list", "missing": "".join(names[cls] for cls in missing)}
     if len(missing) > 1:
-        how["which"] = recipes.packed(cells[absent])
-        how["missing"] = "mixed"
+        how |= {"missing": "several", "which": recipes.packed(cells[absent])}
     (one,) = present if len(present) == 1 else (None,)
     kind = pa.null() if not present else _known().get(one or object)
     if one is list:
         kind = _lists(cells)
     elif one is np.ndarray:
-        arrays = {(cell.dtype, cell.ndim) for cell in cells if type(cell) is np.ndarray}
-        ((dtype, dimensions), *others) = arrays
+        (dtype, dimensions), *others = {(cell.dtype, cell.ndim) for cell in cells[~absent]}
         if not others and dimensions == 1 and dtype.isnative and dtype.kind in "biuf" and dtype.itemsize <= 8:
             kind = pa.list_(pa.from_numpy_dtype(dtype))
     if kind is None:
         array = pa.array(cells, from_pandas=True) if _is_plain(cells) else None
-        kept = ~pd.isna(cells) if absent is None else ~absent
         back: Any = np.empty(len(cells), dtype=object)
         back[:] = None if array is None else array.to_pylist()
-        if array is None or difference(list(cells[kept]), list(back[kept])):
+        if array is None or difference(list(cells[~absent]), list(back[~absent])):
             classes = ", ".join(sorted(cls.__name__ for cls in present))
             raise NotRepresentableError(f"{where} holds objects ({classes}) that Arrow would change")
         kind = array.type
