@@ -116,7 +116,7 @@ def test_what_no_json_holds_is_pickled(tmp_path, caplog):
     """What refers to itself, and a container of values without a format of their own, are one pickle."""
     looped: list[Any] = [np.arange(2)]
     looped.append(looped)
-    for number, value in enumerate((looped, [Fraction(1, 3)], {"a": 10 ** 5_000})):
+    for number, value in enumerate((looped, [Fraction(1, 3)], {"a": 10**5_000})):
         assert dump(value, tmp_path / str(number)).serializer == "builtins.pickle"
     back = load(tmp_path / "0", trusted=True)
     assert back[1] is back

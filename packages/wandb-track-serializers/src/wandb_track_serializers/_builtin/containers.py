@@ -29,6 +29,8 @@ from wandb_track_serializers.errors import IntegrityError, NotRepresentableError
 if TYPE_CHECKING:
     from wandb_track_serializers._kinds import Kind
 
+_KEPT = ("manifest", "serializer", "format_version", "name", "class", "details")
+"""What is kept of the manifest of a value."""
 _MOST_VALUES = 1_000
 _IN_MEMORY = 32
 """Bytes of memory that one byte of JSON can take, about."""
@@ -145,7 +147,10 @@ class _Writer:
             manifest = _values.write(value, part, [one for one in serializers if one.id != Container.id], kind)
             self._size += sum(entry.stat().st_size for _, entry in _files.walk(part.directory))
             self._target.notes += manifest.notes
-            self._written[id(value)] = value, {"value": manifest.to_json()}
+            # Versions are not in the file: the same value is to give the same bytes with another Python.
+            self._target.details.setdefault("versions", {}).update(manifest.versions)
+            kept = {key: part for key, part in manifest.to_json().items() if key in _KEPT and part}
+            self._written[id(value)] = value, {"value": kept}
         return self._written[id(value)][1]
 
 
@@ -197,7 +202,9 @@ class _Reader:
             prefix = f"{name}/"
             listed = [file for file in self._source.manifest.files if file.path.startswith(prefix)]
             files = tuple(file._replace(path=file.path.removeprefix(prefix)) for file in listed)
-            manifest = Manifest.from_json(data)._replace(files=files)
+            about = {"files": [], "kind": "other", "written_by": self._source.manifest.written_by}
+            about["versions"] = self._source.manifest.details.get("versions", {})
+            manifest = Manifest.from_json(data | about)._replace(files=files)
             folder, trusted = self._source.directory / name, self._source.trusted
             self._read[name], taken = _values.read(folder, manifest, trusted, self._left)
             self._left -= taken

@@ -75,7 +75,7 @@ def _prepared(value: Any) -> tuple[pd.DataFrame, pa.Schema]:
     import pyarrow.parquet as pq
 
     base = loaded("pandas", "Series" if value.ndim == 1 else "DataFrame")
-    attrs = json.dumps(value.attrs)
+    attrs = json.dumps(value.attrs, default=repr)
     if base not in (type(value), None) or not value.flags.allows_duplicate_labels:
         raise NotRepresentableError(f"Parquet has no {class_name(value)}, and no flags")
     if found := difference(value.attrs, json.loads(attrs), "its attrs"):
@@ -201,9 +201,10 @@ def _objects(cells: Any, where: str) -> tuple[pa.DataType, dict[str, Any]]:
         if not others and dimensions == 1 and dtype.isnative and dtype.kind in "biuf" and dtype.itemsize <= 8:
             kind = pa.list_(pa.from_numpy_dtype(dtype))
     if kind is None:
-        array = pa.array(cells, from_pandas=True) if _is_plain(cells) else None
-        back: Any = np.empty(len(cells), dtype=object)
-        back[:] = None if array is None else array.to_pylist()
+        array, back = None, np.empty(len(cells), dtype=object)
+        with suppress(pa.ArrowException, TypeError, ValueError, OverflowError):
+            array = pa.array(cells, from_pandas=True) if _is_plain(cells) else None
+            back[:] = None if array is None else array.to_pylist()
         if array is None or difference(list(cells[~absent]), list(back[~absent])):
             classes = ", ".join(sorted(cls.__name__ for cls in present))
             raise NotRepresentableError(f"{where} holds objects ({classes}) that Arrow would change")

@@ -43,6 +43,10 @@ class TorchModule(Serializer):
         except (SerializerError, OSError, MemoryError):
             raise
         except Exception as error:
+            if isinstance(
+                error.__context__, SerializerError | OSError
+            ):  # raised in `file`, behind an error of torch's own
+                raise error.__context__ from None
             for part in module.modules():
                 if reason := _advice(part):
                     raise UnsupportedValueError(target.name, class_name(value), reason) from error
