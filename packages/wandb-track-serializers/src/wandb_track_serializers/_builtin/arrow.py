@@ -20,8 +20,8 @@ SAMPLE = 1 << 14
 """Rows of a table by which is decided how its columns are written."""
 COMPRESSION: Any = "zstd"
 COMPRESSION_LEVEL = 1  # as fast as the usual snappy, and a quarter smaller
-GROUPS = 16
-GROUP_BYTES = (16 << 20, 128 << 20)
+GROUPS = 32
+GROUP_BYTES = (8 << 20, 64 << 20)
 """What a row group takes in memory, about, at least and at most: writing needs twice that beside the value."""
 GROUP_ROWS = 1 << 20
 _SAVES = 0.9

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-_BLOCK = 1 << 16
+_BLOCK = 1 << 14
 
 
 class PandasParquet(Serializer):
@@ -270,15 +270,22 @@ def _with_range(schema: pa.Schema, columns: pd.DataFrame) -> pa.Schema:
 
 
 def _groups(columns: pd.DataFrame, schema: pa.Schema, rows: int) -> Iterator[pa.Table]:
+    """Convert a frame, in tables of so many rows; by small parts, as Arrow takes several times a column of objects."""
     import pyarrow as pa
 
     for start in range(0, max(len(columns), 1), rows):
-        part = columns.iloc[start : start + rows]
-        values = [values for _, values in part.items()]
-        levels = range(len(schema) - len(values))
-        values += [part.index.get_level_values(level) for level in levels]
-        arrays = []
-        for column, field in zip(values, schema, strict=True):
-            extension = isinstance(field.type, pa.BaseExtensionType)  # older Arrows break these when told the type
-            arrays.append(pa.array(column, type=None if extension else field.type, from_pandas=True))
-        yield pa.Table.from_arrays(arrays, schema=schema)
+        whole = columns.iloc[start : start + rows]
+        parts = (whole.iloc[begin : begin + _BLOCK] for begin in range(0, max(len(whole), 1), _BLOCK))
+        yield pa.concat_tables([_table(part, schema) for part in parts])
+
+
+def _table(part: pd.DataFrame, schema: pa.Schema) -> pa.Table:
+    import pyarrow as pa
+
+    values = [values for _, values in part.items()]
+    values += [part.index.get_level_values(level) for level in range(len(schema) - len(values))]
+    arrays = []
+    for column, field in zip(values, schema, strict=True):
+        extension = isinstance(field.type, pa.BaseExtensionType)  # older Arrows break these when told the type
+        arrays.append(pa.array(column, type=None if extension else field.type, from_pandas=True))
+    return pa.Table.from_arrays(arrays, schema=schema)
