@@ -14,7 +14,6 @@ from wandb_track_serializers import (
     TooLargeError,
     UnsupportedValueError,
     dump,
-    kind_of,
     load,
     serializer_for,
 )

@@ -66,16 +66,13 @@ def test_what_torch_does_not_pickle(torch, tmp_path):
     cases = {"a scripted module": [scripted, torch.nn.Sequential(scripted)], "parametrizations": [normed]}
     for number, (what, modules) in enumerate(cases.items()):
         for module in modules:
-            with pytest.raises(UnsupportedValueError, match=rf'{what}.*: format="safetensors" stores the state dict'):
+            with pytest.raises(UnsupportedValueError, match=rf'{what}.*: format="safetensors" stores the state'):
                 dump(module, tmp_path / "x")
             assert list(tmp_path.iterdir()) == []
             with tempfile.TemporaryDirectory() as folder:
                 dump(module, f"{folder}/{number}", format="safetensors")
                 back = load(f"{folder}/{number}")
             assert difference(dict(sorted(module.state_dict().items())), dict(sorted(back.items()))) == ""
-    torch.nn.utils.parametrize.remove_parametrizations(normed[0], "weight")
-    dump(normed, tmp_path / "x")
-    assert difference(normed.state_dict(), load(tmp_path / "x", trusted=True).state_dict()) == ""
 
 
 def test_a_sparse_buffer(torch, tmp_path):

@@ -11,7 +11,6 @@ np = pytest.importorskip("numpy")
 pd = pytest.importorskip("pandas")
 pa = pytest.importorskip("pyarrow")
 from hypothesis.extra import numpy as hnp  # noqa: E402 (needs NumPy)
-from hypothesis.extra import pandas as hpd  # noqa: E402
 
 PROPERTY = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)

@@ -64,7 +64,7 @@ def _frame(frame: Any) -> dict[Any, Any]:
 
 def _index(index: Any) -> dict[Any, Any]:
     if index.nlevels > 1:
-        return {"names": list(index.names), **{n: index.get_level_values(n) for n in range(index.nlevels)}}
+        return {"names": list(index.names), **{n: index.get_level_values(n).array for n in range(index.nlevels)}}
     if is_a(index, "pandas", "RangeIndex"):
         return {"range": (index.start, index.stop, index.step), "name": index.name}
     return {"names": list(index.names), "freq": getattr(index, "freq", None), "values": index.array}

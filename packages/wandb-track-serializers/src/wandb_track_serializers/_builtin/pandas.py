@@ -201,7 +201,7 @@ def _objects(cells: Any, where: str) -> tuple[pa.DataType, dict[str, Any]]:
         if not others and dimensions == 1 and dtype.isnative and dtype.kind in "biuf" and dtype.itemsize <= 8:
             kind = pa.list_(pa.from_numpy_dtype(dtype))
     if kind is None:
-        array, back = None, np.empty(len(cells), dtype=object)
+        array, back = None, recipes.empty(len(cells))
         with suppress(pa.ArrowException, TypeError, ValueError, OverflowError):
             array = pa.array(cells, from_pandas=True) if _is_plain(cells) else None
             back[:] = None if array is None else array.to_pylist()

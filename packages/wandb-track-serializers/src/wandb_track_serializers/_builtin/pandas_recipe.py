@@ -66,7 +66,7 @@ def _applied(recipe: dict[str, Any], table: pa.Table, check: Callable[[int], Non
     columns: dict[int, Any] = {}
     for key, how in recipe["objects"].items():
         column = table.column(int(key))
-        cells: Any = np.empty(len(column), dtype=object)
+        cells = empty(len(column))
         cells[:] = column.to_pylist() if how["how"] == "list" else column.to_pandas().astype(object)
         absent = column.is_null().to_numpy()
         if absent.any():
@@ -100,6 +100,13 @@ def _applied(recipe: dict[str, Any], table: pa.Table, check: Callable[[int], Non
             with suppress(ValueError):  # a name that only the pandas knew that wrote it
                 labels.freq = recipe["index"][axis]
     return frame
+
+
+def empty(count: int) -> Any:
+    """An array for so many cells, which NumPy makes no array of more dimensions of."""
+    import numpy as np
+
+    return np.empty(count, dtype=object)
 
 
 def missing_names() -> dict[type, str]:

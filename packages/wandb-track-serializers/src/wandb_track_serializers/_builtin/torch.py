@@ -128,8 +128,7 @@ def _advice(part: Any) -> str:
     if is_a(part, "torch.jit", "ScriptModule"):
         return f"a scripted module does not pickle: {state}; torch.jit.save makes a file to log as a Path"
     if is_a(part, "torch.nn.utils.parametrize", "ParametrizationList"):
-        remove = "torch.nn.utils.parametrize.remove_parametrizations leaves plain weights"
-        return f"it holds parametrizations, which torch does not pickle: {state}; {remove}"
+        return f"torch does not pickle parametrizations: {state}"
     return ""
 
 
