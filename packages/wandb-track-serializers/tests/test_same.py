@@ -190,6 +190,8 @@ FRAMES: dict[str, tuple[Any, str | None]] = {
 def test_a_frame_comes_back_the_same(case, stored):
     """In Parquet where that keeps it, in a pickle elsewhere; None stands for either, as it differs among versions."""
     make, serializer = FRAMES[case]
+    if case == "views of text" and not hasattr(pa, "string_view"):
+        pytest.skip("pyarrow has it since 16")
     manifest, found, is_safe = stored(make())
     assert found == ""
     assert manifest.kind == "dataset"

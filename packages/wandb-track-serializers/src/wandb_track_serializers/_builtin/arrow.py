@@ -61,11 +61,13 @@ class ArrowParquet(Serializer):
             write_parquet(target, table.schema, groups)
             if not all(is_proved(field.type) for field in table.schema):
                 file = pq.ParquetFile(target.path(".parquet"))
-                back = _as_written(file.read(), file.metadata)
+                back = _as_written(_whole(file), file.metadata)
                 back.validate(full=True)
                 if not back.equals(table) and (found := difference(table, back)):
                     raise NotRepresentableError(found)
-        except (pa.ArrowException, NotImplementedError) as error:
+        except (pa.ArrowException, NotImplementedError, OSError) as error:
+            if isinstance(error, OSError) and error.errno:  # of the disk, not Arrow's own
+                raise
             raise NotRepresentableError(f"Parquet cannot hold it: {error}") from error
 
     def read(self, source: Source) -> Any:
@@ -258,12 +260,18 @@ def read_parquet(source: Source) -> pa.Table:
         if repeated:
             counted = pq.ParquetFile(source.file, read_dictionary=repeated)
             return pa.concat_tables(_counted(counted, schema, source))
-        groups = [file.read_row_group(number) for number in range(file.num_row_groups)]
-        return pa.concat_tables(groups) if groups else schema.empty_table()
+        return _whole(file)
     except (pa.ArrowException, OSError) as error:
         raise IntegrityError(
             f"{source.manifest.name!r} is no whole Parquet file ({error}): it was cut off, or damaged"
         ) from error
+
+
+def _whole(file: pq.ParquetFile) -> pa.Table:
+    import pyarrow as pa
+
+    groups = [file.read_row_group(number) for number in range(file.num_row_groups)]
+    return pa.concat_tables(groups) if groups else file.schema_arrow.empty_table()
 
 
 def _decoded_size(metadata: pq.FileMetaData) -> int:
