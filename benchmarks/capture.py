@@ -142,7 +142,8 @@ def peer(kind: str, value: Any, folder: Path) -> None:
         def log_artifact(self, artifact: Any) -> None:
             assert artifact.digest
 
-    metaflow.wandb_track("value", value, datasets=True, models=True, others=True, run=Run())
+    for part in value.values() if kind == "frames" else [value]:  # it has no way to store a dict
+        metaflow.wandb_track("value", part, datasets=True, models=True, others=True, run=Run())
 
 
 def ours(kind: str, value: Any, folder: Path) -> None:

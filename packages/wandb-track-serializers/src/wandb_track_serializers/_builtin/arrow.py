@@ -98,7 +98,8 @@ def is_proved(kind: pa.DataType) -> bool:
         return is_proved(kind.value_type)
     if pa.types.is_map(kind):
         return is_proved(kind.key_type) and is_proved(kind.item_type)
-    return not (pa.types.is_nested(kind) or pa.types.is_null(kind) or isinstance(kind, pa.BaseExtensionType))
+    unsure = (pa.types.is_nested, pa.types.is_fixed_size_list, pa.types.is_null)
+    return not (any(is_one(kind) for is_one in unsure) or isinstance(kind, pa.BaseExtensionType))
 
 
 def _try_dictionaries(table: pa.Table) -> None:
