@@ -5,7 +5,7 @@ import json
 import logging
 from collections import OrderedDict, defaultdict
 from fractions import Fraction
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import pytest
@@ -136,6 +136,14 @@ def test_base_types_are_stored_too(value, tmp_path):
     assert kind_of(value) == "summary"
     manifest = dump(value, tmp_path / "x")
     assert [file.path for file in manifest.files] == ["value.json"]
+    assert difference(value, load(tmp_path / "x")) == ""
+
+
+def test_a_path_within_a_container_is_a_path(tmp_path):
+    """It comes back as it was, whether there is such a file or not; only a path alone stands for its files."""
+    value = {"of": Path("missing/file.csv"), "pure": PurePosixPath("/x"), "array": np.arange(2)}
+    assert kind_of(value) == "other"
+    dump(value, tmp_path / "x")
     assert difference(value, load(tmp_path / "x")) == ""
 
 

@@ -2,8 +2,8 @@
 
 The file ``{name}.json`` holds one value: null, true, false, str, int and float as JSON has them, a list as an array,
 and anything else as an object with one key: ``float`` (NaN and the infinities), ``bytes``, ``tuple``, ``set``,
-``frozenset``, ``dict`` (pairs), ``numpy`` (a scalar: dtype and bytes), ``object`` (a class, its items, its
-attributes), or ``value``: a manifest, whose files are in the folder of its name.
+``frozenset``, ``dict`` (pairs), ``path`` (that, not its files), ``numpy`` (a scalar: dtype and bytes), ``object`` (a
+class, its items, its attributes), or ``value``: a manifest, whose files are in the folder of its name.
 
 Members of base types are in a file, and not in the manifest, as W&B takes two artifacts of the same files for one.
 """
@@ -17,6 +17,7 @@ import os
 import re
 from importlib import import_module
 from operator import attrgetter
+from pathlib import PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
 from typing import TYPE_CHECKING, Any
 
 from wandb_track_serializers import _files, _values
@@ -99,6 +100,8 @@ class _Writer:
             return {"float": repr(value)}
         if kind is bytes:
             return {"bytes": base64.b64encode(value).decode()}
+        if kind in (PosixPath, PurePosixPath, WindowsPath, PureWindowsPath):
+            return {"path": [kind.__name__, str(value)]}
         is_scalar = is_a(value, "numpy", "generic") and kind.__module__ == "numpy"
         if is_scalar and value.dtype.kind in "biufcmMSU" and value.nbytes:
             return {"numpy": [value.dtype.str, base64.b64encode(value.tobytes()).decode()]}
@@ -172,6 +175,9 @@ class _Reader:
             return float(inner)
         if key == "bytes":
             return base64.b64decode(inner)
+        if key == "path":
+            kinds = {kind.__name__: kind for kind in (PosixPath, PurePosixPath, WindowsPath, PureWindowsPath)}
+            return kinds[inner[0]](inner[1])
         if key == "numpy":
             import numpy as np
 
