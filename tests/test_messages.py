@@ -48,7 +48,6 @@ INNER = {
     ("wandb_track_core/offline.py", "ValueError"): "the run's list of faults, which names the line",
     ("wandb_track_core/cli/_rewrite.py", "FileNotFoundError"): "the sync's list of missing files",
     ("wandb_track_core/cli/_server.py", "ServerError"): "the sync's list of what is not on the server, and why",
-    ("wandb_track_serializers/_builtin/pandas_recipe.py", "TypeError"): "the IntegrityError that names the value",
     ("wandb_track_serializers/_files.py", "OSError"): "the IntegrityError that names the file",
     ("wandb_track_serializers/_registry.py", "RegistrationError"): "the warning that names the plug-in",
 }

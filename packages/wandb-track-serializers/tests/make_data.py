@@ -29,6 +29,7 @@ def values():
     if find_spec("numpy"):
         import numpy as np
 
+        yield "builtins.json", {"a": [np.arange(3), (1, None)], 2: float("nan")}, None
         yield "numpy.npy", np.arange(6, dtype="int16").reshape(2, 3), None
     if find_spec("pandas") and find_spec("pyarrow"):
         import pandas as pd
@@ -65,6 +66,7 @@ def frame(pd):
         {
             "text": ["x", None],
             "objects": pd.Series([1, None], dtype=object).array,
+            "missing": pd.Series([None, pd.NA], dtype=object).array,
             "when": pd.DatetimeIndex(["2024-01-01", "2024-07-01"], tz="Europe/Berlin").as_unit("us"),
             "bins": pd.cut([1, 2], 2),
             "codes": pd.Categorical([3, 1], categories=[3, 2, 1], ordered=True),

@@ -395,14 +395,14 @@ def test_a_bomb_within_the_machines_memory_is_the_default_limit(tmp_path):
     with pq.ParquetWriter(tmp_path / "a.parquet", table.schema) as writer:
         for _ in range(20):
             writer.write_table(table)
-    from wandb_track_serializers import _store
+    from wandb_track_serializers import _values
 
     patch = pytest.MonkeyPatch()
-    patch.setattr(_store, "_memory", lambda: 100_000_000)
+    patch.setattr(_values, "_memory", lambda: 100_000_000)
     with patch.context(), pytest.raises(TooLargeError):
         load(tmp_path)
     patch.undo()
-    assert 10**8 < _store._memory() < 1 << 62
+    assert 10**8 < _values._memory() < 1 << 62
 
 
 def test_an_array_that_claims_more_than_it_holds(tmp_path):

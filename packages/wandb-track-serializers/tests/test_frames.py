@@ -8,43 +8,22 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 np = pytest.importorskip("numpy")
 pd = pytest.importorskip("pandas")
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
-from hypothesis.extra import pandas as hpd  # noqa: E402 (needs pandas)
-from wandb_track_serializers import NotRepresentableError, UntrustedError, dump, load  # noqa: E402
+from wandb_track_serializers import NotRepresentableError, UntrustedError, dump, load  # noqa: E402 (needs pandas)
 from wandb_track_serializers._builtin import arrow  # noqa: E402
+from wandb_track_serializers._same import difference  # noqa: E402
 
 
 def series(values: Any, dtype: Any = object) -> Any:
     return pd.Series(values, dtype=dtype)
 
 
-def same_cell(one: Any, other: Any) -> bool:
-    """Equality of type and contents, NaN included."""
-    if type(one) is not type(other):
-        return False
-    if isinstance(one, list):
-        return len(one) == len(other) and all(map(same_cell, one, other))
-    if isinstance(one, np.ndarray):
-        return one.dtype == other.dtype and np.array_equal(one, other)
-    if isinstance(one, dict):
-        return list(one) == list(other) and all(map(same_cell, one.values(), other.values()))
-    return one is other or bool(one == other) or (one != one and other != other)
-
-
 def assert_same(old: Any, new: Any) -> None:
-    pd.testing.assert_frame_equal(old, new, check_freq=True)
-    assert new.attrs == old.attrs
-    for position, dtype in enumerate(old.dtypes):
-        if pd.api.types.is_object_dtype(dtype):
-            assert all(map(same_cell, old.iloc[:, position], new.iloc[:, position])), old.columns[position]
-        if isinstance(dtype, pd.CategoricalDtype):
-            assert new.dtypes.iloc[position].categories.dtype == dtype.categories.dtype
+    assert difference(old, new) == ""
 
 
 WIDE = int(os.environ.get("WIDE_COLUMNS", "3000"))
@@ -62,7 +41,7 @@ FAITHFUL = {
     "dates": lambda: pd.DataFrame({"a": series([datetime.date(2020, 1, 1), None])}),
     "times": lambda: pd.DataFrame({"a": series([datetime.time(1, 2, 3), None])}),
     "datetimes as objects": lambda: pd.DataFrame({"a": series([datetime.datetime(2020, 1, 1), None])}),
-    "decimals": lambda: pd.DataFrame({"a": series([decimal.Decimal("1.5"), decimal.Decimal("2.25")])}),
+    "decimals": lambda: pd.DataFrame({"a": series([decimal.Decimal("1.50"), decimal.Decimal("2.25")])}),
     "bytes": lambda: pd.DataFrame({"a": series([b"a\0", None])}),
     "lists": lambda: pd.DataFrame({"a": series([[1, 2], [], None])}),
     "nested lists": lambda: pd.DataFrame({"a": series([[["x"], []], [["y"]]])}),
@@ -109,7 +88,6 @@ FAITHFUL = {
     "odd labels": lambda: pd.DataFrame({"": [1], "a.b": ["x"], "a b/ü": [2]}, index=["i"]),
     "a name for the columns": lambda: pd.DataFrame([[1]], columns=pd.Index(["a"], name="cols")),
     "nothing": lambda: pd.DataFrame(),
-    "rows without columns": lambda: pd.DataFrame(index=range(3)),
     "columns without rows": lambda: pd.DataFrame({"a": series([], "float32"), "b": series([])}),
 }
 
@@ -121,36 +99,48 @@ class Text(str):
 
 
 PICKLED = {
-    "numbers and text": (lambda: pd.DataFrame({"a": series([1, "a"])}), "column 'a' holds mixed-integer objects"),
+    "numbers and text": (lambda: pd.DataFrame({"a": series([1, "a"])}), "column 'a' holds objects (int, str)"),
     "numbers beyond 64 bits": (lambda: pd.DataFrame({"a": series([2**70, 1])}), "too large"),
-    "sets": (lambda: pd.DataFrame({"a": series([{1}])}), "column 'a' holds mixed objects"),
-    "tuples": (lambda: pd.DataFrame({"a": series([(1, 2)])}), "column 'a' holds mixed objects"),
+    "sets": (lambda: pd.DataFrame({"a": series([{1}])}), "column 'a' holds objects ("),
+    "tuples": (lambda: pd.DataFrame({"a": series([(1, 2)])}), "column 'a' holds objects ("),
     "dictionaries of other keys": (lambda: pd.DataFrame({"a": series([{"x": 1}, {"y": 2}])}), "column 'a'"),
     "arrays of objects in cells": (
         lambda: pd.DataFrame({"a": series([np.array(["x", "yy"], dtype=object), None])}),
-        "column 'a' holds mixed objects (ndarray)",
+        "column 'a' holds objects (ndarray)",
     ),
     "objects of a class": (
         lambda: pd.DataFrame({"a": series([PurePosixPath("a"), None])}),
-        "column 'a' holds mixed objects",
+        "column 'a' holds objects (",
     ),
     "complex numbers": (lambda: pd.DataFrame({"a": [1j]}), "Arrow cannot hold it"),
     "sparse": (lambda: pd.DataFrame({"a": pd.arrays.SparseArray([0, 1])}), "Sparse"),
     "half a surrogate pair": (lambda: pd.DataFrame({"a": series(["\udc80"])}), "surrogates not allowed"),
-    "labels of several types": (lambda: pd.DataFrame([[1, 2]], columns=[1, "a"]), "labels are of several types"),
+    "labels of several types": (lambda: pd.DataFrame([[1, 2]], columns=[1, "a"]), "would change"),
     "a label twice": (lambda: pd.DataFrame([[1, 2]], columns=["a", "a"]), "Duplicate column names"),
-    "a mixed index": (lambda: pd.DataFrame({"a": [1, 2]}, index=pd.Index(["a", 1], dtype=object)), "its index holds"),
-    "an index with holes": (lambda: pd.DataFrame({"a": [1, 2]}, index=pd.Index([None, "b"], dtype=object)), "misses"),
-    "attrs that are no JSON": (lambda: with_attrs({"f": uuid.UUID(int=1)}), "attrs are not JSON"),
-    "dates and times": (lambda: pd.DataFrame({"a": series([DATE, TIME])}), "column 'a' holds date objects"),
-    "an index of dates and times": (lambda: pd.DataFrame({"a": [1, 2]}, index=pd.Index([DATE, TIME])), "holds date"),
-    "NumPy's integers": (lambda: pd.DataFrame({"a": series([np.int64(1), 2])}), "column 'a' holds integer objects"),
-    "NumPy's floats": (lambda: pd.DataFrame({"a": series([np.float32(1.5)])}), "column 'a' holds floating objects"),
-    "NumPy's text": (lambda: pd.DataFrame({"a": series([np.str_("x"), "y"])}), "column 'a' holds string objects"),
-    "a subclass of text": (lambda: pd.DataFrame({"a": series([Text("x")])}), "column 'a' holds string objects"),
+    "a mixed index": (
+        lambda: pd.DataFrame({"a": [1, 2]}, index=pd.Index(["a", 1], dtype=object)),
+        "its index holds objects (int, str)",
+    ),
+    "an index with holes": (
+        lambda: pd.DataFrame({"a": [1, 2]}, index=pd.Index([None, "b"], dtype=object)),
+        "its index holds objects",
+    ),
+    "attrs that are no JSON": (lambda: with_attrs({"f": uuid.UUID(int=1)}), "its attrs would change"),
+    "dates and times": (lambda: pd.DataFrame({"a": series([DATE, TIME])}), "column 'a' holds objects (date, datetime)"),
+    "an index of dates and times": (
+        lambda: pd.DataFrame({"a": [1, 2]}, index=pd.Index([DATE, TIME])),
+        "holds objects (date, datetime)",
+    ),
+    "NumPy's integers": (
+        lambda: pd.DataFrame({"a": series([np.int64(1), 2])}),
+        "column 'a' holds objects (int, int64)",
+    ),
+    "NumPy's floats": (lambda: pd.DataFrame({"a": series([np.float32(1.5)])}), "column 'a' holds objects (float32)"),
+    "NumPy's text": (lambda: pd.DataFrame({"a": series([np.str_("x"), "y"])}), "column 'a' holds objects ("),
+    "a subclass of text": (lambda: pd.DataFrame({"a": series([Text("x")])}), "column 'a' holds objects ("),
     "an index of NumPy's text": (
         lambda: pd.DataFrame({"a": [1]}, index=pd.Index([np.str_("x")], dtype=object)),
-        "its index holds string objects",
+        "its index holds objects (str_)",
     ),
     "NumPy's NaN": (lambda: pd.DataFrame({"a": series([np.float64("nan"), "x"])}), "missing values of a class"),
     "a dtype of another library": (lambda: pd.DataFrame({"a": Foreign([1, 2])}), "only its own library"),
@@ -247,13 +237,6 @@ def test_a_label_like_that_of_a_stored_index(tmp_path):
         assert "column" in manifest.notes[0]
 
 
-def test_missing_values_of_several_kinds_come_back_as_none(tmp_path):
-    """An object column that misses values as None and as NaN gets None for both, and the manifest says so."""
-    manifest = dump(pd.DataFrame({"a": series(["x", None, np.nan])}), tmp_path / "x")
-    assert manifest.notes == ("column 'a' misses values as None and nan: they come back as None",)
-    assert list(load(tmp_path / "x")["a"]) == ["x", None, None]
-
-
 def test_attrs(tmp_path):
     """attrs come back, through this package and through plain pandas."""
     frame = with_attrs({"a": [1, {"b": None}], "unit": "m"})
@@ -282,24 +265,10 @@ def test_a_series_whose_name_is_no_json_is_pickled(tmp_path):
     assert load(tmp_path / "x", trusted=True).name == ("a", 1)
 
 
-class Table(pd.DataFrame):
-    @property
-    def _constructor(self):
-        return Table
-
-
-def test_a_subclass_comes_back_as_a_frame(tmp_path):
-    """A subclass is stored as the frame that it is, and the manifest says that it comes back as such."""
-    manifest = dump(Table({"a": [1]}), tmp_path / "x")
-    assert manifest.serializer == "pandas.parquet"
-    assert manifest.class_name.endswith(".Table")
-    assert "comes back as a pandas.DataFrame" in manifest.notes[0]
-    assert type(load(tmp_path / "x")) is pd.DataFrame
-
-
 def test_row_groups(tmp_path, monkeypatch):
     """A frame of several row groups comes back whole, with a range index over all and dictionaries that agree."""
-    monkeypatch.setattr(arrow, "GROUP_BYTES", 20_000)
+    monkeypatch.setattr(arrow, "GROUP_BYTES", (20_000, 20_000))
+    monkeypatch.setattr(arrow, "SAMPLE", 500)
     monkeypatch.setattr(arrow, "_DICTIONARY_BYTES", 64)
     rows = 5_000
     names = [f"a name of some length {number}" for number in range(200)][::-1]
@@ -323,13 +292,6 @@ def test_a_wide_frame(tmp_path):
     manifest = dump(frame, tmp_path / "x")
     assert manifest.serializer == "pandas.parquet"
     assert_same(frame, load(tmp_path / "x"))
-
-
-def test_without_arrow_a_frame_is_pickled(tmp_path, monkeypatch):
-    """Where pyarrow is not installed, a frame is pickled, and the note says what to install."""
-    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    manifest = dump(pd.DataFrame({0: [1]}), tmp_path / "x")  # labels of text would themselves be Arrow's
-    assert "pip install 'wandb-track-serializers[pandas]'" in manifest.notes[0]
 
 
 def test_arrow_refuses_what_parquet_cannot_hold(tmp_path):
@@ -401,46 +363,3 @@ def test_polars_refuses_objects(tmp_path):
 def test_not_representable_is_public():
     """Plug-ins raise the same error to have a value pickled."""
     assert issubclass(NotRepresentableError, Exception)
-
-
-COLUMNS = [
-    hpd.column("i", dtype="int64"),
-    hpd.column("u", dtype="uint8"),
-    hpd.column("f", dtype="float64"),
-    hpd.column("g", dtype="float32"),
-    hpd.column("b", dtype=bool),
-    hpd.column("t", dtype="datetime64[ns]", elements=st.datetimes(datetime.datetime(1700, 1, 1)).map(np.datetime64)),
-    hpd.column("s", elements=st.text(st.characters(exclude_categories=["Cs"])) | st.none(), dtype=object),
-    hpd.column("o", elements=st.integers(-(2**63), 2**63 - 1) | st.none(), dtype=object),
-    hpd.column("d", elements=st.dates() | st.none(), dtype=object),
-    hpd.column("m", elements=st.none() | st.booleans() | st.text(max_size=3) | st.integers(-9, 9), dtype=object),
-]
-LISTS = st.lists(st.integers(-5, 5)) | st.none()
-INDEXES = st.one_of(
-    hpd.range_indexes(min_size=0),
-    hpd.indexes(dtype="int64"),
-    hpd.indexes(dtype="float64", elements=st.floats(allow_nan=False)),
-    hpd.indexes(dtype=object, elements=st.text(st.characters(exclude_categories=["Cs"]))),
-)
-
-
-@given(st.data())
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-def test_any_frame_comes_back(tmp_path_factory, data):
-    """Whatever columns a frame is made of, it comes back equal, and a column that is not mixed as Parquet."""
-    columns = data.draw(st.lists(st.sampled_from(COLUMNS), unique_by=lambda column: column.name))
-    frame = data.draw(hpd.data_frames(columns, index=INDEXES))
-    if data.draw(st.booleans()):
-        # Of a column of lists, older versions of hypothesis and pandas together make one of arrays.
-        cells = data.draw(st.lists(LISTS, min_size=len(frame), max_size=len(frame)))
-        frame["l"] = pd.Series(cells, index=frame.index, dtype=object)
-    for name in data.draw(st.sets(st.sampled_from(["i", "u", "b", "s"]))) & set(frame.columns):
-        frame[name] = frame[name].astype("category")
-    root = tmp_path_factory.mktemp("frame")
-    manifest = dump(frame, root)
-    assert_same(frame, load(root, trusted=True))
-    if "m" not in frame.columns:
-        assert manifest.serializer == "pandas.parquet", manifest.notes
-    else:
-        kinds = {type(value) for value in frame["m"]} - {type(None)}
-        assert (len(kinds) < 2) == (manifest.serializer == "pandas.parquet"), (kinds, manifest.notes)

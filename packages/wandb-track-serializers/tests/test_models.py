@@ -2,7 +2,10 @@
 
 import subprocess
 import sys
+import tempfile
+import threading
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,7 @@ from wandb_track_serializers import (
     serializer_for,
     to_artifact,
 )
+from wandb_track_serializers._same import difference
 
 
 @pytest.fixture
@@ -52,14 +56,36 @@ def test_a_wrapped_module_is_stored_as_what_it_wraps(torch, tmp_path):
         torch.distributed.destroy_process_group()
 
 
-def test_a_scripted_module_is_refused(torch, tmp_path):
-    """A scripted module, which does not pickle, is an error that says what to do instead."""
+def test_what_torch_does_not_pickle(torch, tmp_path):
+    """A scripted module, one that holds one, and one with parametrizations: the error says what does work."""
+    pytest.importorskip("safetensors")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         scripted = torch.jit.script(torch.nn.Linear(1, 1))
-    with pytest.raises(UnsupportedValueError, match=r"torch\.jit\.save it to a file"):
-        dump(scripted, tmp_path / "x")
-    assert list(tmp_path.iterdir()) == []
+    normed = torch.nn.Sequential(torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(2, 2)))
+    cases = {"a scripted module": [scripted, torch.nn.Sequential(scripted)], "parametrizations": [normed]}
+    for number, (what, modules) in enumerate(cases.items()):
+        for module in modules:
+            with pytest.raises(UnsupportedValueError, match=rf'{what}.*: format="safetensors" stores the state'):
+                dump(module, tmp_path / "x")
+            assert list(tmp_path.iterdir()) == []
+            with tempfile.TemporaryDirectory() as folder:
+                dump(module, f"{folder}/{number}", format="safetensors")
+                back = load(f"{folder}/{number}")
+            assert difference(dict(sorted(module.state_dict().items())), dict(sorted(back.items()))) == ""
+
+
+def test_a_sparse_buffer(torch, tmp_path):
+    """A module with a sparse buffer is stored like any other; as safetensors, which is dense, it is a clear error."""
+    pytest.importorskip("safetensors")
+    module = torch.nn.Module()
+    module.register_buffer("a", torch.eye(3).to_sparse())
+    module.register_buffer("b", torch.eye(3).to_sparse_csr())
+    dump(module, tmp_path / "x", max_size=100_000)
+    back = load(tmp_path / "x", trusted=True)
+    assert difference(module, back) == ""
+    with pytest.raises(UnsupportedValueError, match=r"at m\.state_dict\(\)\['a'\]: .*sparse.*leave format= out"):
+        dump(module, tmp_path / "y", "m", format="safetensors")
 
 
 def test_the_faulty_part_of_a_module_is_named(torch, tmp_path):
@@ -171,14 +197,45 @@ def test_estimators_have_the_kind_of_models(sklearn):
 
 
 def test_the_faulty_part_of_an_estimator_is_named(sklearn, tmp_path):
-    """A function within an estimator that does not pickle is named, whatever the format."""
+    """A part of an estimator that does not pickle is named, also where the format asked for does not take it."""
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import FunctionTransformer
 
-    pipeline = make_pipeline(FunctionTransformer(lambda x: x))
-    with pytest.raises(UnsupportedValueError) as caught:
-        dump(pipeline, tmp_path / "x", "model")
-    assert caught.value.part == "model.steps[0][1].func"
+    pipeline = make_pipeline(FunctionTransformer(threading.Lock()))
+    for number, format in enumerate([None, "skops"] if find_spec("skops") else [None]):
+        with pytest.raises(UnsupportedValueError) as caught:
+            dump(pipeline, tmp_path / str(number), "model", format=format)
+        assert caught.value.part == "model.steps[0][1].func"
+
+
+@pytest.mark.parametrize("format", [None, "skops"])
+def test_a_function_within_a_pipeline(sklearn, format, tmp_path):
+    """A lambda or a local function is stored by value, and read in another process; skops would write what nothing
+    reads, which is said when it is stored. Without cloudpickle it is an error that names the function."""
+    pytest.importorskip("cloudpickle")
+    if format:
+        pytest.importorskip(format)
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer
+
+    def local(x):
+        return x + 1
+
+    for number, function in enumerate((lambda x: x + 1, local)):
+        pipeline = make_pipeline(FunctionTransformer(function))
+        manifest = dump(pipeline, tmp_path / str(number), format=format)
+        assert (manifest.serializer, manifest.kind) == ("sklearn.pickle", "model")
+        assert "(value.steps[0][1].func) is stored by value" in manifest.notes[-1]
+        assert format is None or "skops cannot read it back" in manifest.notes[0]
+        code = f"from wandb_track_serializers import load; print(load({str(tmp_path / str(number))!r}, trusted=True)"
+        shown = subprocess.run(
+            [sys.executable, "-c", f"{code}.transform(2))"], capture_output=True, text=True, check=True
+        )
+        assert shown.stdout == "3\n"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(sys.modules, "cloudpickle", None)
+            with pytest.raises(UnsupportedValueError, match=r"at value\.steps\[0\]\[1\]\.func"):
+                dump(pipeline, tmp_path / f"without {number}")
 
 
 def test_a_missing_extra_is_named(sklearn, torch, tmp_path, monkeypatch):

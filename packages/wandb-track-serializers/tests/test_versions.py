@@ -27,7 +27,7 @@ def expect(id, value):
         assert value.index.tolist() == ["a", "b"]
         assert value.isna().tolist() == [False, True]
     elif id == "pandas.parquet":
-        assert value.columns.tolist() == ["text", "objects", "when", "bins", "codes"]
+        assert value.columns.drop("missing", errors="ignore").tolist() == ["text", "objects", "when", "bins", "codes"]
         assert value["objects"].tolist() == [1, None]
         assert value["when"].dtype == "datetime64[us, Europe/Berlin]"
         assert value["bins"].cat.categories.dtype == "interval[float64, right]"
@@ -37,6 +37,11 @@ def expect(id, value):
         assert value.index.tolist() == [("a", 1), ("b", 2)]
         assert list(value.index.names) == ["k", None]
         assert value.attrs == {"unit": "m"}
+    elif id == "builtins.json":
+        assert list(value) == ["a", 2]
+        assert value["a"][0].tolist() == [0, 1, 2]
+        assert value["a"][1] == (1, None)
+        assert value[2] != value[2]
     elif id == "polars.parquet":
         assert value.to_dict(as_series=False) == {"a": [1, None], "b": ["x", "y"]}
     elif id == "pyarrow.parquet":

@@ -17,7 +17,7 @@ class Wide(FlowSpec):
         for number in range(int(os.environ["VALUES"])):
             setattr(self, f"value_{number:05}", number)
         self.text = "x" * 1_000_000
-        self.large = pd.DataFrame({"x": range(100_000)})
+        self.large = pd.DataFrame({"x": [number**0.5 for number in range(100_000)]})
         self.function = abs
         self.config = "named like a part of the run"
         self.name_with_ümlaut = complex(1)

@@ -8,15 +8,14 @@ from .__about__ import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ._artifact import METADATA_KEY, from_artifact, to_artifact
-    from ._kinds import kind_of
-    from ._logging import log_value, use_value
+    from ._artifacts import METADATA_KEY, from_artifact, to_artifact
     from ._manifest import FileEntry, Manifest
-    from ._reference import MadeBy, load_artifact
-    from ._registry import register, serializer_for
+    from ._registry import kind_of, register, serializer_for
+    from ._runs import MadeBy, load_artifact, log_value, use_value
     from ._serializer import Serializer, Source, Target
-    from ._store import dump, load
     from ._summary import to_summary
+    from ._values import dump, load
+    from .capture import Capture, Decision
     from .errors import (
         IntegrityError,
         LoadError,
@@ -29,29 +28,22 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
-    "_artifact": ("METADATA_KEY", "from_artifact", "to_artifact"),
-    "_kinds": ("kind_of",),
-    "_logging": ("log_value", "use_value"),
-    "_manifest": ("FileEntry", "Manifest"),
-    "_reference": ("MadeBy", "load_artifact"),
-    "_registry": ("register", "serializer_for"),
-    "_serializer": ("Serializer", "Source", "Target"),
-    "_store": ("dump", "load"),
-    "_summary": ("to_summary",),
-    "errors": (
-        "IntegrityError",
-        "LoadError",
-        "NotRepresentableError",
-        "RegistrationError",
-        "SerializerError",
-        "TooLargeError",
-        "UnsupportedValueError",
-        "UntrustedError",
-    ),
+    "_artifacts": "METADATA_KEY from_artifact to_artifact",
+    "_manifest": "FileEntry Manifest",
+    "_registry": "kind_of register serializer_for",
+    "_runs": "MadeBy load_artifact log_value use_value",
+    "_serializer": "Serializer Source Target",
+    "_summary": "to_summary",
+    "_values": "dump load",
+    "capture": "Capture Decision",
+    "errors": "IntegrityError LoadError NotRepresentableError RegistrationError SerializerError TooLargeError "
+    "UnsupportedValueError UntrustedError",
 }
 
 __all__ = [
     "METADATA_KEY",
+    "Capture",
+    "Decision",
     "FileEntry",
     "IntegrityError",
     "LoadError",
@@ -85,7 +77,7 @@ def __getattr__(name: str) -> object:
     from importlib import import_module
 
     for home, names in _HOMES.items():
-        if name in names:
+        if name in names.split():
             value = getattr(import_module(f"{__name__}.{home}"), name)
             globals()[name] = value
             return value

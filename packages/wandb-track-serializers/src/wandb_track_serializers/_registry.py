@@ -14,9 +14,11 @@ from importlib import import_module
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
-from ._kinds import KINDS, class_name, is_summary, loaded
+from ._kinds import KINDS, Record, class_name, is_a, is_base, leaves, loaded
 
 if TYPE_CHECKING:
+    from typing import Literal
+
     from ._kinds import Kind
     from ._serializer import Serializer
 
@@ -24,6 +26,7 @@ GROUP = "wandb_track.serializers"
 """The entry-point group of plug-ins."""
 
 _BUILTIN = {
+    "builtins.json": ("containers", "Container"),
     "builtins.pickle": ("pickles", "Pickle"),
     "pathlib.files": ("paths", "PathFiles"),
     "pandas.parquet": ("pandas", "PandasParquet"),
@@ -87,7 +90,10 @@ class Registry:
                 cls = loaded(*reference.split(":"))
                 if cls is not None:
                     homes.setdefault(cls, []).append(serializer)
-        ranked = [serializer for cls in type(value).__mro__ for serializer in homes.get(cls, ())]
+        classes = list(type(value).__mro__)
+        if hasattr(type(value), "__dataclass_fields__"):
+            classes.insert(-1, Record)
+        ranked = [serializer for cls in classes for serializer in homes.get(cls, ())]
         accepting = [serializer for serializer in ranked if _accepts(serializer, value)]
         replaced = {id for serializer in accepting for id in serializer.overrides}
         return [serializer for serializer in accepting if serializer.id not in replaced]
@@ -121,14 +127,13 @@ class Registry:
             if serializer.id != point.name:
                 raise RegistrationError(f"its entry point is named {point.name!r}, but its id is {serializer.id!r}")
             self.register(serializer, source)
-        except ModuleNotFoundError as error:
-            _log.warning("plug-in %r of %s is not used: it needs %s (%s)", point.name, source, error.name, error)
-        except RegistrationError as error:
-            _log.warning("plug-in %r of %s is not used: %s", point.name, source, error)
         except (Exception, SystemExit) as error:
-            _log.warning(
-                "plug-in %r of %s is not used: it failed with %s: %s", point.name, source, class_name(error), error
-            )
+            reason = f"it failed with {class_name(error)}: {error}"
+            if isinstance(error, ModuleNotFoundError):
+                reason = f"it needs {error.name} ({error})"
+            elif isinstance(error, RegistrationError):
+                reason = str(error)
+            _log.warning("plug-in %r of %s is not used: %s", point.name, source, reason)
 
 
 _REGISTRY = Registry()
@@ -156,40 +161,56 @@ def serializer_for(value: Any, format: str | None = None) -> Serializer:
     """Say which serializer a value is written with.
 
     Args:
-        value: Anything but a base type.
+        value: Any value.
         format: The format to use, such as "safetensors"; None for the usual one.
 
     Returns:
-        The serializer; the one that pickles where no other takes the value, as its class is `object`.
+        The serializer; the one that pickles where no other takes the value.
 
     Raises:
         ValueError: Values of this class cannot be written in this format.
-        TypeError: The value is of a base type, which belongs in the summary.
     """
-    if is_summary(value):
-        raise TypeError(
-            f"value is of type {class_name(value)}, which becomes a part of the run's summary and no artifact:"
-            " use to_summary(value)"
-        )
-    return find(value, format)[0]
+    return find(value, format)[0][0]
 
 
-def find(value: Any, format: str | None = None) -> tuple[Serializer, Kind]:
-    """The serializer for a value, and the type of its artifact; see `serializer_for`."""
+def kind_of(value: Any) -> Kind | Literal["summary"]:
+    """Say where a value belongs, without importing any library.
+
+    Args:
+        value: Any value.
+
+    Returns:
+        "dataset", "model" or "other" for what becomes an artifact of that type; "summary" for base types and NumPy
+        scalars, which `to_summary` converts. A dict, list or tuple that holds frames, arrays, modules or estimators
+        is an artifact, of the type of what it holds.
+    """
+    return "summary" if is_base(value) and not held(value) else find(value)[1]
+
+
+def held(value: Any) -> set[tuple[Kind, bool]]:
+    """What a container holds that makes an artifact of it: types of artifacts, and whether they have a format."""
+    kinds = set()
+    for leaf in leaves(value):
+        if not is_base(leaf):
+            (serializer, *_), kind = find(leaf)
+            has_format = serializer.id not in ("builtins.pickle", "pathlib.files")
+            if has_format or is_a(leaf, "torch", "Tensor") or is_a(leaf, "numpy", "ndarray"):
+                kinds.add((kind, has_format))
+    return kinds
+
+
+def find(value: Any, format: str | None = None) -> tuple[list[Serializer], Kind]:
+    """The serializers to try for a value, in order, and the type of its artifact; see `serializer_for`."""
     candidates = _REGISTRY.candidates(value)
-    usual = next((serializer for serializer in candidates if not serializer.on_request), candidates[-1])
+    usual = [serializer for serializer in candidates if not serializer.on_request] or candidates[-1:]
+    kind = usual[0].artifact_type(value)
     if format is None:
-        return usual, usual.kind
-    for serializer in candidates:
-        if serializer.format == format:
-            return serializer, usual.kind
-    known = ", ".join(dict.fromkeys(repr(serializer.format) for serializer in candidates))
-    raise ValueError(f"format {format!r} is not for values of type {class_name(value)}; there is {known}")
-
-
-def last_resort(value: Any) -> Serializer:
-    """The serializer for a value that no typed format can hold: the one that pickles, or what replaces it."""
-    return _REGISTRY.candidates(value)[-1]
+        return usual, kind
+    asked = [serializer for serializer in candidates if serializer.format == format][:1]
+    if not asked:
+        known = ", ".join(dict.fromkeys(repr(serializer.format) for serializer in candidates))
+        raise ValueError(f"format {format!r} is not for values of type {class_name(value)}; there is {known}")
+    return [*asked, *(serializer for serializer in usual if serializer is not asked[0])], kind
 
 
 def _accepts(serializer: Serializer, value: Any) -> bool:

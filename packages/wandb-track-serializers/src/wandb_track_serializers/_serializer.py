@@ -51,6 +51,10 @@ class Serializer:
         """Whether this value, an instance of one of `types`, can be written; if not, others are asked."""
         return True
 
+    def artifact_type(self, value: Any) -> Kind:
+        """The type of the artifact of a value that it accepts; by itself `kind`."""
+        return self.kind
+
     def write(self, value: Any, target: Target) -> None:
         """Write a value's files.
 
@@ -59,7 +63,7 @@ class Serializer:
             target: Where to. Whatever lies in `target.directory` afterwards is the value.
 
         Raises:
-            NotRepresentableError: This value is not for this format; it is then pickled.
+            NotRepresentableError: This value would not come back as it was: the next format is tried, at last a pickle.
             UnsupportedValueError: It cannot be stored at all.
         """
         raise NotImplementedError
@@ -127,6 +131,7 @@ class Source:
         manifest: What was written.
         trusted: Whether code that comes with the files may be run.
         max_size: The most bytes of memory that the value may take.
+        checked: How many it takes, as far as `check` was told.
     """
 
     def __init__(
@@ -136,6 +141,7 @@ class Source:
         self.manifest = manifest
         self.trusted = trusted
         self.max_size = max_size
+        self.checked = 0
         self._handle = handle
 
     @property
@@ -155,6 +161,7 @@ class Source:
 
     def check(self, size: int) -> None:
         """Raise `TooLargeError` if so many bytes of memory are too many."""
+        self.checked = max(self.checked, size)
         if size > self.max_size:
             raise TooLargeError(
                 self.manifest.name, size, self.max_size, "if this is no trap, give a larger max_size= in bytes"

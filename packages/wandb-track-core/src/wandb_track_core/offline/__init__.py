@@ -4,8 +4,19 @@ It needs protobuf, which comes with wandb, and `sync` needs wandb itself: `pip i
 """
 
 from ._artifacts import Artifact, Input
+from ._fragments import Fragment, find_fragments
 from ._pack import pack
 from ._runs import OfflineRun, find_runs
 from ._sync import SyncReport, sync
 
-__all__ = ["Artifact", "Input", "OfflineRun", "SyncReport", "find_runs", "pack", "sync"]
+__all__ = [
+    "Artifact",
+    "Fragment",
+    "Input",
+    "OfflineRun",
+    "SyncReport",
+    "find_fragments",
+    "find_runs",
+    "pack",
+    "sync",
+]

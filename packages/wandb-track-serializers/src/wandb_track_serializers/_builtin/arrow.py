@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from wandb_track_serializers._kinds import is_a
+from wandb_track_serializers._same import difference
 from wandb_track_serializers._serializer import Serializer, Source, Target
 from wandb_track_serializers.errors import IntegrityError, NotRepresentableError
 
@@ -15,14 +16,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-# zstd 1 writes as fast as the usual snappy and a quarter smaller. Dictionaries pay for text that repeats; for numbers
-# they cost more time than they save space.
-COMPRESSION = "zstd"
-COMPRESSION_LEVEL = 1
-GROUP_BYTES = 128 << 20
-"""What a row group takes in memory, about: what writing needs beside the value."""
+SAMPLE = 1 << 14
+"""Rows of a table by which is decided how its columns are written."""
+COMPRESSION: Any = "zstd"
+COMPRESSION_LEVEL = 1  # as fast as the usual snappy, and a quarter smaller
+GROUPS = 32
+GROUP_BYTES = (8 << 20, 64 << 20)
+"""What a row group takes in memory, about, at least and at most: writing needs twice that beside the value."""
 GROUP_ROWS = 1 << 20
-_SAMPLE = 10_000
+_SAVES = 0.9
 _DICTIONARY_BYTES = 1 << 20
 _WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 12, "FLOAT": 4, "DOUBLE": 8, "BYTE_ARRAY": 8}
 
@@ -44,17 +46,29 @@ class ArrowParquet(Serializer):
     def write(self, value: Any, target: Target) -> None:
         """Write to ``{name}.parquet``."""
         import pyarrow as pa
+        import pyarrow.parquet as pq
 
         batch = is_a(value, "pyarrow", "RecordBatch")
         table = pa.Table.from_batches([value]) if batch else value
         target.details["batch"] = batch
         if not table.num_columns:
             target.details["rows"] = table.num_rows
-        _try_schema(table.schema)
-        _try_dictionaries(table)
-        rows = rows_per_group(size_without_dictionaries(table), table.num_rows)
-        groups = (table.slice(start, rows) for start in range(0, max(table.num_rows, 1), rows))
-        write_parquet(target, table.schema, groups)
+        try:
+            _try_schema(table.schema)
+            _try_dictionaries(table)
+            rows = rows_per_group(size_without_dictionaries(table), table.num_rows, table.num_rows)
+            groups = (table.slice(start, rows) for start in range(0, max(table.num_rows, 1), rows))
+            write_parquet(target, table.schema, groups)
+            if not all(is_proved(field.type) for field in table.schema):
+                file = pq.ParquetFile(target.path(".parquet"))
+                back = _as_written(_whole(file), file.metadata)
+                back.validate(full=True)
+                if not back.equals(table) and (found := difference(table, back)):
+                    raise NotRepresentableError(found)
+        except (pa.ArrowException, NotImplementedError, OSError) as error:
+            if isinstance(error, OSError) and error.errno:  # of the disk, not Arrow's own
+                raise
+            raise NotRepresentableError(f"Parquet cannot hold it: {error}") from error
 
     def read(self, source: Source) -> Any:
         """Read all of it into memory."""
@@ -72,6 +86,20 @@ class ArrowParquet(Serializer):
             for column in table.combine_chunks().columns
         ]
         return pa.RecordBatch.from_arrays(columns, schema=table.schema)
+
+
+def is_proved(kind: pa.DataType) -> bool:
+    """Whether Parquet keeps every value of a type; others have to be read back, such as lists of a fixed size."""
+    import pyarrow as pa
+
+    if pa.types.is_struct(kind):
+        return all(is_proved(field.type) for field in kind)
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return is_proved(kind.value_type)
+    if pa.types.is_map(kind):
+        return is_proved(kind.key_type) and is_proved(kind.item_type)
+    unsure = (pa.types.is_nested, pa.types.is_fixed_size_list, pa.types.is_null)
+    return not (any(is_one(kind) for is_one in unsure) or isinstance(kind, pa.BaseExtensionType))
 
 
 def _try_dictionaries(table: pa.Table) -> None:
@@ -96,16 +124,12 @@ def _try_dictionaries(table: pa.Table) -> None:
 
 def _try_schema(schema: pa.Schema) -> None:
     """Make sure that a table of this schema comes back with it."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     buffer = io.BytesIO()
-    try:
-        pq.write_table(schema.empty_table(), buffer)
-        file = pq.ParquetFile(buffer)
-        back = _as_written(file.read(), file.metadata).schema
-    except (pa.ArrowException, NotImplementedError) as error:
-        raise NotRepresentableError(f"Parquet cannot hold it: {error}") from error
+    pq.write_table(schema.empty_table(), buffer)
+    file = pq.ParquetFile(buffer)
+    back = _as_written(file.read(), file.metadata).schema
     if not back.equals(schema, check_metadata=True):
         raise NotRepresentableError(f"Parquet would change its schema to {back}")
 
@@ -128,14 +152,17 @@ def _as_written(table: pa.Table, metadata: pq.FileMetaData) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def rows_per_group(size: int, rows: int) -> int:
+def rows_per_group(sample: int, of_rows: int, rows: int) -> int:
     """How many rows of a table make a row group.
 
     Args:
-        size: The table's bytes in memory.
+        sample: Bytes in memory of some of its rows.
+        of_rows: How many those are.
         rows: How many rows it has.
     """
-    return max(1, min(GROUP_ROWS, GROUP_BYTES * rows // max(size, 1)))
+    least, most = GROUP_BYTES
+    a_row = max(sample / max(of_rows, 1), 1 / 8)
+    return int(max(1, min(GROUP_ROWS, max(least, min(most, a_row * rows / GROUPS)) / a_row)))
 
 
 def size_without_dictionaries(table: pa.Table) -> int:
@@ -150,50 +177,61 @@ def size_without_dictionaries(table: pa.Table) -> int:
 
 
 def write_parquet(target: Target, schema: pa.Schema, groups: Iterable[pa.Table]) -> None:
-    """Write row groups, one at a time, to ``{name}.parquet``.
-
-    Raises:
-        NotRepresentableError: Parquet has no type for a column.
-    """
-    import pyarrow as pa
+    """Write row groups, one at a time, to ``{name}.parquet``."""
     import pyarrow.parquet as pq
 
     writer: pq.ParquetWriter | None = None
-    try:
-        with target.open(".parquet") as file:
-            try:
-                for group in groups:
-                    if writer is None:
-                        writer = pq.ParquetWriter(
-                            file,
-                            schema,
-                            compression=COMPRESSION,
-                            compression_level=COMPRESSION_LEVEL,
-                            use_dictionary=_repeating(group),
-                            dictionary_pagesize_limit=_largest_dictionary(group),
-                        )
-                    writer.write_table(group, row_group_size=max(group.num_rows, 1))
-            finally:
-                if writer is not None:
-                    writer.close()
-    except (pa.ArrowNotImplementedError, pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise NotRepresentableError(f"Parquet cannot hold it: {error}") from error
+    with target.open(".parquet") as file:
+        try:
+            for group in groups:
+                if writer is None:
+                    writer = pq.ParquetWriter(file, schema, **_layout(group))
+                writer.write_table(group, row_group_size=max(group.num_rows, 1))
+        finally:
+            if writer is not None:
+                writer.close()
 
 
-def _repeating(table: pa.Table) -> list[str] | bool:
-    """The columns of text or bytes that hold few different values at their beginning."""
+def _layout(table: pa.Table) -> dict[str, Any]:
+    """How each column is written: by what dictionaries, differences and compression save in the table's beginning."""
     import pyarrow as pa
     import pyarrow.compute as pc
+    import pyarrow.parquet as pq
 
-    names = []
-    for field, column in zip(table.schema, table.columns, strict=True):
-        if pa.types.is_dictionary(field.type):
-            names.append(field.name)
-        elif pa.types.is_large_string(field.type) or pa.types.is_string(field.type) or pa.types.is_binary(field.type):
-            sample = column.slice(0, _SAMPLE)
-            if pc.count_distinct(sample).as_py() * 2 <= len(sample):
-                names.append(field.name)
-    return names or False
+    sample = table.slice(0, SAMPLE)
+    repeating, whole = [], []
+    for field, column in zip(sample.schema, sample.columns, strict=True):
+        kind = field.type
+        if pa.types.is_dictionary(kind):
+            repeating.append(field.name)
+        elif pa.types.is_integer(kind) or pa.types.is_temporal(kind) or pa.types.is_floating(kind) or _is_text(kind):
+            if pc.count_distinct(column).as_py() * 2 <= len(sample):
+                repeating.append(field.name)
+            elif pa.types.is_int64(kind) or pa.types.is_int32(kind) or pa.types.is_timestamp(kind):
+                whole.append(field.name)
+    usual = {"use_dictionary": repeating or False, "dictionary_pagesize_limit": _largest_dictionary(sample)}
+    tried = []
+    for encoding in (None, dict.fromkeys(whole, "DELTA_BINARY_PACKED") or None):
+        buffer = pa.BufferOutputStream()
+        pq.write_table(sample, buffer, compression=COMPRESSION, compression_level=1, column_encoding=encoding, **usual)
+        group = pq.ParquetFile(pa.BufferReader(buffer.getvalue())).metadata.row_group(0)
+        tried.append([group.column(number) for number in range(group.num_columns)])
+    codecs, encodings = {}, {}
+    for plain, packed in zip(*tried, strict=True):
+        path = plain.path_in_schema
+        if path in whole and packed.total_uncompressed_size < plain.total_compressed_size:
+            encodings[path], plain = "DELTA_BINARY_PACKED", packed
+        saves = plain.total_compressed_size < _SAVES * plain.total_uncompressed_size
+        codecs[path] = COMPRESSION if saves else "NONE"
+    levels = {path: COMPRESSION_LEVEL for path, codec in codecs.items() if codec != "NONE"}
+    usual["dictionary_pagesize_limit"] = _largest_dictionary(table)
+    return {**usual, "compression": codecs, "compression_level": levels or None, "column_encoding": encodings or None}
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return any(is_one(kind) for is_one in (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary))
 
 
 def _largest_dictionary(table: pa.Table) -> int:
@@ -223,12 +261,18 @@ def read_parquet(source: Source) -> pa.Table:
         if repeated:
             counted = pq.ParquetFile(source.file, read_dictionary=repeated)
             return pa.concat_tables(_counted(counted, schema, source))
-        groups = [file.read_row_group(number) for number in range(file.num_row_groups)]
-        return pa.concat_tables(groups) if groups else schema.empty_table()
+        return _whole(file)
     except (pa.ArrowException, OSError) as error:
         raise IntegrityError(
             f"{source.manifest.name!r} is no whole Parquet file ({error}): it was cut off, or damaged"
         ) from error
+
+
+def _whole(file: pq.ParquetFile) -> pa.Table:
+    import pyarrow as pa
+
+    groups = [file.read_row_group(number) for number in range(file.num_row_groups)]
+    return pa.concat_tables(groups) if groups else file.schema_arrow.empty_table()
 
 
 def _decoded_size(metadata: pq.FileMetaData) -> int:

@@ -29,9 +29,11 @@ class NumpyFile(Serializer):
         from numpy.lib import format
 
         try:
-            return bool(format.descr_to_dtype(format.dtype_to_descr(value.dtype)) == value.dtype)
+            back = format.descr_to_dtype(format.dtype_to_descr(value.dtype))
         except (TypeError, ValueError):
             return False
+        same = back == value.dtype and back.isalignedstruct == value.dtype.isalignedstruct
+        return bool(same and not value.dtype.metadata)
 
     def write(self, value: np.ndarray[Any, Any], target: Target) -> None:
         """Write to ``{name}.npy``."""

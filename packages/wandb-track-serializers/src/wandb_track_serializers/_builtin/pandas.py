@@ -1,39 +1,44 @@
 """Frames and series of pandas, as Parquet files that `pandas.read_parquet` reads.
 
-What Arrow alone would change is written down in the file's own metadata, and put right when it is read: the recipe.
-A frame that would not come back as it was even so is pickled.
+Arrow keeps most of a frame by itself. The short list of what it does not keep stands in the file's own metadata (see
+`pandas_recipe`). That a frame comes back as it was is proved: for its labels and dtypes by reading its first row back,
+for the cells of columns of Python objects by their classes, or by reading them back where that proves nothing.
 """
 
 from __future__ import annotations
 
+import datetime
 import io
 import json
 from collections.abc import Iterator
+from contextlib import suppress
+from decimal import Decimal
+from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 from wandb_track_serializers._kinds import class_name, loaded
+from wandb_track_serializers._same import difference
 from wandb_track_serializers._serializer import Serializer, Source, Target
-from wandb_track_serializers.errors import IntegrityError, NotRepresentableError
+from wandb_track_serializers.errors import NotRepresentableError, SerializerError
 
 from . import arrow
-from .pandas_recipe import Recipe
+from . import pandas_recipe as recipes
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-_ATTRS = b"PANDAS_ATTRS"  # where pandas itself keeps them
-_PANDAS = b"pandas"
-_SAMPLE = 1_000
+_BLOCK = 1 << 14
 
 
 class PandasParquet(Serializer):
-    """Parquet, with index, dtypes, categories, time zones and attrs. A subclass comes back as its base."""
+    """Parquet, with index, dtypes, categories, time zones and attrs."""
 
     id = "pandas.parquet"
     types = ("pandas:DataFrame", "pandas:Series")
     kind = "dataset"
     format = "parquet"
+    version = 2
     safe = True
     libraries = ("pandas", "pyarrow", "numpy")
     install = "wandb-track-serializers[pandas]"
@@ -41,27 +46,18 @@ class PandasParquet(Serializer):
     def write(self, value: Any, target: Target) -> None:
         """Write to ``{name}.parquet``, in groups of rows."""
         try:
-            import pyarrow as pa
+            import pyarrow  # noqa: F401
         except ModuleNotFoundError:
             raise NotRepresentableError("Parquet needs pip install 'wandb-track-serializers[pandas]'") from None
-        base = cast("type", loaded("pandas", "Series" if value.ndim == 1 else "DataFrame"))
-        if type(value) is not base:
-            target.notes.append(f"a {class_name(value)} comes back as a pandas.{base.__name__}")
         try:
-            attrs = json.dumps(value.attrs)
-        except (TypeError, ValueError) as error:
-            raise NotRepresentableError(f"its attrs are not JSON: {error}") from error
-        recipe = Recipe()
-        frame = _frame(value, recipe)
-        try:
-            columns = recipe.prepare(frame)
-            schema = _schema(columns, recipe, frame, attrs)
-            target.notes += recipe.notes
-            sample = next(_groups(columns, schema, _SAMPLE))
-            rows = arrow.rows_per_group(arrow.size_without_dictionaries(sample), sample.num_rows)
-            groups = _groups(columns, schema, rows) if len(columns) > _SAMPLE else iter((sample,))
+            columns, schema = _prepared(value)
+            sample = next(_groups(columns, schema, arrow.SAMPLE))
+            rows = arrow.rows_per_group(arrow.size_without_dictionaries(sample), sample.num_rows, len(columns))
+            groups = _groups(columns, schema, rows) if len(columns) > arrow.SAMPLE else iter((sample,))
             arrow.write_parquet(target, schema, groups)
-        except (pa.ArrowException, UnicodeError, OverflowError) as error:
+        except (SerializerError, OSError, MemoryError):
+            raise
+        except Exception as error:  # Arrow's own, and whatever an extension's conversion raises
             raise NotRepresentableError(f"Arrow cannot hold it: {error}") from error
 
     def read(self, source: Source) -> Any:
@@ -70,82 +66,226 @@ class PandasParquet(Serializer):
         import pyarrow as pa
 
         pa.array(pd.arrays.IntervalArray.from_breaks([0, 1]))  # makes Arrow know pandas' intervals and periods
-        return _restore(arrow.read_parquet(source), source)
+        return recipes.restored(arrow.read_parquet(source), source.check)
 
 
-def _frame(value: Any, recipe: Recipe) -> pd.DataFrame:
-    if value.ndim == 2:
-        return cast("pd.DataFrame", value)
-    name = value.name
-    if name is not None and type(name) not in (str, int, float, bool):
-        raise NotRepresentableError(f"the series' name is a {class_name(name)}, which JSON cannot hold")
-    recipe.series = {"name": name}
-    return cast("pd.DataFrame", value.to_frame("value" if name is None else str(name)))
-
-
-def _schema(columns: pd.DataFrame, recipe: Recipe, frame: pd.DataFrame, attrs: str) -> pa.Schema:
-    """The file's schema, tried on a file of one row: what comes back must have every dtype of `frame`."""
+def _prepared(value: Any) -> tuple[pd.DataFrame, pa.Schema]:
+    """The frame that Arrow is to convert, and the schema of the file, which a file of one row has proved."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
-        schema = pa.Schema.from_pandas(columns.iloc[:0], preserve_index=None if columns.shape[1] else True)
-        for position, kind in recipe.arrow_types.items():
-            schema = schema.set(position, schema.field(position).with_type(kind))
-        for again in (False, True):
-            buffer = io.BytesIO()
-            pq.write_table(next(_groups(columns.iloc[:1], _with_metadata(schema, recipe, attrs), 1)), buffer)
-            if not recipe.repair(frame.iloc[:1], _restore(pq.ParquetFile(buffer).read()), again):
-                break
-    except NotRepresentableError:
-        raise
-    except Exception as error:  # Arrow's own, and whatever an extension's conversion raises
-        raise NotRepresentableError(f"Arrow cannot hold it: {error}") from error
-    return _with_metadata(_with_range(schema, columns), recipe, attrs)
+    base = loaded("pandas", "Series" if value.ndim == 1 else "DataFrame")
+    attrs = json.dumps(value.attrs, default=repr)
+    if base not in (type(value), None) or not value.flags.allows_duplicate_labels:
+        raise NotRepresentableError(f"Parquet has no {class_name(value)}, and no flags")
+    if found := difference(value.attrs, json.loads(attrs), "its attrs"):
+        raise NotRepresentableError(found)
+    recipe: dict[str, Any] = {key: {} for key in recipes.KEYS}
+    frame: pd.DataFrame = value
+    if value.ndim == 1:
+        recipe["series"] = {"name": value.name}
+        if value.name is not None and type(value.name) not in (str, int, float, bool):
+            raise NotRepresentableError(f"the series' name is a {class_name(value.name)}, which JSON cannot hold")
+        frame = value.to_frame("value" if value.name is None else str(value.name))
+    columns, types = _replaced(frame, recipe)
+    schema = pa.Schema.from_pandas(columns.iloc[:1], preserve_index=None if columns.size or not len(columns) else True)
+    for position, kind in types.items():
+        schema = schema.set(position, schema.field(position).with_type(kind))
+    for again in (False, True):
+        schema = schema.with_metadata(recipes.metadata(schema.metadata, recipe, attrs))
+        buffer = io.BytesIO()
+        pq.write_table(next(_groups(columns.iloc[:1], schema, 1)), buffer)
+        back = recipes.restored(pq.ParquetFile(buffer).read(), lambda size: None)
+        found = difference(value.iloc[:1], back)
+        if not found:
+            break
+        dtypes = zip(_dtypes(frame), _dtypes(back.to_frame() if value.ndim == 1 else back), strict=True)
+        changed = {str(position): name for position, both in enumerate(dtypes) if (name := _changed(*both))}
+        if again or not changed:
+            raise NotRepresentableError(found)
+        recipe["dtypes"] = changed
+    return columns, _with_range(schema, columns)
 
 
-def _with_metadata(schema: pa.Schema, recipe: Recipe, attrs: str) -> pa.Schema:
-    metadata = {**schema.metadata, Recipe.KEY: recipe.to_json()}
-    if attrs != "{}":
-        metadata[_ATTRS] = attrs.encode()
-    return schema.with_metadata(metadata)
+def _dtypes(frame: pd.DataFrame) -> list[Any]:
+    return [*frame.dtypes, *(frame.index.get_level_values(level).dtype for level in range(frame.index.nlevels))]
+
+
+def _changed(wanted: Any, got: Any) -> str:
+    """The name of a dtype that became another; empty where it did not, or has no name that tells all."""
+    import pandas as pd
+
+    for name in (str(wanted), f"string[{getattr(wanted, 'storage', '')}]"):
+        with suppress(TypeError, ValueError, NotImplementedError):
+            if wanted != got and pd.api.types.pandas_dtype(name) == wanted:
+                return name
+    return ""
+
+
+def _replaced(frame: pd.DataFrame, recipe: dict[str, Any]) -> tuple[pd.DataFrame, dict[int, pa.DataType]]:
+    """Look through a frame: replace what Arrow cannot take, and find the types that dtypes do not tell."""
+    import numpy as np
+    import pandas as pd
+
+    prepared = frame.copy(deep=False)
+    types: dict[int, pa.DataType] = {}
+    for position, (label, dtype) in enumerate(zip(frame.columns, frame.dtypes, strict=True)):
+        column, where = frame.iloc[:, position], f"column {label!r}"
+        if isinstance(dtype, pd.api.extensions.ExtensionDtype) and type(dtype).__module__.partition(".")[0] != "pandas":
+            raise NotRepresentableError(f"{where} has the dtype {dtype}, which only its own library reads")
+        if isinstance(dtype, pd.ArrowDtype) and not arrow.is_proved(dtype.pyarrow_dtype):
+            raise NotRepresentableError(f"{where} has the dtype {dtype}, which Parquet could change")
+        if isinstance(column.array, pd.arrays.FloatingArray):
+            if np.isnan(column.array.to_numpy(dtype=dtype.numpy_dtype, na_value=0)).any():
+                raise NotRepresentableError(f"{where} holds NaN beside NA, which Arrow would make one")
+        elif pd.api.types.is_object_dtype(dtype):
+            types[position], recipe["objects"][str(position)] = _objects(column.to_numpy(), where)
+        elif isinstance(dtype, pd.CategoricalDtype) and not recipes.in_dictionary(dtype, len(frame)):
+            how = recipe["categories"][str(position)] = recipes.stored(dtype, where)
+            if how["as_text"]:
+                texts = [str(category) for category in dtype.categories]
+                prepared.isetitem(position, column.cat.rename_categories(texts))
+    for level in range(frame.index.nlevels):
+        values = frame.index.get_level_values(level)
+        if pd.api.types.is_object_dtype(values.dtype):
+            known, how = _objects(values.to_numpy(), "its index")
+            if how["missing"] or known not in _known().values():
+                raise NotRepresentableError("its index holds objects that are not all of one class that Arrow keeps")
+            types[frame.shape[1] + level] = known
+    for axis, labels in (("freq", frame.index), ("columns_freq", frame.columns)):
+        if getattr(labels, "freq", None) is not None and not isinstance(labels, pd.PeriodIndex):
+            recipe["index"][axis] = labels.freqstr
+    if isinstance(frame.columns, pd.RangeIndex):
+        recipe["index"]["columns_range"] = [frame.columns.start, frame.columns.stop, frame.columns.step]
+    names = list(frame.index.names)
+    if any(name is not None and not isinstance(name, str) for name in names):
+        if any(type(name) not in (str, int, float, bool, type(None)) for name in names):
+            raise NotRepresentableError(f"the names of its index, {names!r}, are not JSON")
+        recipe["index"]["names"] = names
+        prepared = prepared.rename_axis(index=[None if name is None else str(name) for name in names])
+    return prepared, types
+
+
+def _known() -> dict[type, pa.DataType]:
+    """Arrow's types for cells of which it keeps every one, if all are of the very class: a datetime is a date, too."""
+    import pyarrow as pa
+
+    known = {str: pa.large_string(), bytes: pa.large_binary(), bool: pa.bool_(), int: pa.int64(), float: pa.float64()}
+    return {**known, datetime.date: pa.date32()}
+
+
+def _objects(cells: Any, where: str) -> tuple[pa.DataType, dict[str, Any]]:
+    """Arrow's type for a column of objects, and how to have them back; raises where not each would be the same."""
+    import numpy as np
+    import pandas as pd
+    import pyarrow as pa
+
+    names = recipes.missing_names()
+    kinds = _classes(cells)
+    missing, present = kinds & {type(None)}, kinds - {type(None)}
+    absent: Any = None
+    if len(present) != 1 or not present < _known().keys() - {float}:  # there is more that could be missing
+        absent = pd.isna(cells)
+        missing, present = _classes(cells[absent]), _classes(cells[~absent])
+    if missing - names.keys():
+        raise NotRepresentableError(f"{where} holds missing values of a class of its own")
+    how: dict[str, Any] = {"how": "list", "missing": "".join(names[cls] for cls in missing)}
+    if len(missing) > 1:
+        how |= {"missing": "several", "which": recipes.packed(cells[absent])}
+    (one,) = present if len(present) == 1 else (None,)
+    kind = pa.null() if not present else _known().get(one or object)
+    if one is list:
+        kind = _lists(cells)
+    elif one is np.ndarray:
+        (dtype, dimensions), *others = {(cell.dtype, cell.ndim) for cell in cells[~absent]}
+        if not others and dimensions == 1 and dtype.isnative and dtype.kind in "biuf" and dtype.itemsize <= 8:
+            kind = pa.list_(pa.from_numpy_dtype(dtype))
+    if kind is None:
+        array, back = None, recipes.empty(len(cells))
+        with suppress(pa.ArrowException, TypeError, ValueError, OverflowError):
+            array = pa.array(cells, from_pandas=True) if _is_plain(cells) else None
+            back[:] = None if array is None else array.to_pylist()
+        if array is None or difference(list(cells[~absent]), list(back[~absent])):
+            classes = ", ".join(sorted(cls.__name__ for cls in present))
+            raise NotRepresentableError(f"{where} holds objects ({classes}) that Arrow would change")
+        kind = array.type
+    if one in (str, bytes, np.ndarray) or not present:
+        how["how"] = "object"
+    return kind, how
+
+
+def _classes(cells: Any) -> set[type]:
+    return set(map(type, cells))
+
+
+def _is_plain(cells: Any) -> bool:
+    """Whether cells are of classes that Arrow could give back, also within lists and dicts.
+
+    Arrow is asked about no others: it changes them, and some take the process down (arrays of two dtypes).
+    """
+    found: set[type] = set()
+    while len(cells):
+        found |= _classes(cells)
+        cells = list(
+            chain.from_iterable(
+                cell.values() if type(cell) is dict else cell for cell in cells if type(cell) in (dict, list)
+            )
+        )
+    plain = {
+        *_known(),
+        *recipes.missing_names(),
+        dict,
+        list,
+        datetime.datetime,
+        datetime.time,
+        datetime.timedelta,
+        Decimal,
+    }
+    return found <= plain
+
+
+def _lists(cells: Any) -> pa.DataType | None:
+    """Arrow's type for lists all of whose members are of one class; None where that proves nothing."""
+    import numpy as np
+    import pyarrow as pa
+
+    kinds: set[type] = set()
+    for start in range(0, len(cells), _BLOCK):
+        flat = list(chain.from_iterable(cell for cell in cells[start : start + _BLOCK] if type(cell) is list))
+        kinds |= _classes(flat)
+        if len(kinds - {type(None)}) > 1 or (float in kinds and (len(kinds) > 1 or np.isnan(flat).any())):
+            return None
+    inner = _known().get(next(iter(kinds - {type(None)}), type(None)))
+    return None if inner is None else pa.list_(inner)
 
 
 def _with_range(schema: pa.Schema, columns: pd.DataFrame) -> pa.Schema:
-    """Put in the range of the whole frame's index, which the schema of its empty head cannot know."""
-    described = json.loads(schema.metadata[_PANDAS])
+    """Put in the range of the whole frame's index, which the schema of its head cannot know."""
+    described = json.loads(schema.metadata[b"pandas"])
     for index in described["index_columns"]:
         if isinstance(index, dict):
             whole = cast("pd.RangeIndex", columns.index)
             index |= {"start": whole.start, "stop": whole.stop, "step": whole.step}
-    return schema.with_metadata({**schema.metadata, _PANDAS: json.dumps(described).encode()})
+    return schema.with_metadata({**schema.metadata, b"pandas": json.dumps(described).encode()})
 
 
 def _groups(columns: pd.DataFrame, schema: pa.Schema, rows: int) -> Iterator[pa.Table]:
+    """Convert a frame, in tables of so many rows; by small parts, as Arrow takes several times a column of objects."""
     import pyarrow as pa
 
     for start in range(0, max(len(columns), 1), rows):
-        part = columns.iloc[start : start + rows]
-        values = [values for _, values in part.items()]
-        levels = range(len(schema) - len(values))
-        values += [part.index.get_level_values(level) for level in levels]
-        arrays = []
-        for column, field in zip(values, schema, strict=True):
-            extension = isinstance(field.type, pa.BaseExtensionType)  # older Arrows break these when told the type
-            arrays.append(pa.array(column, type=None if extension else field.type, from_pandas=True))
-        yield pa.Table.from_arrays(arrays, schema=schema)
+        whole = columns.iloc[start : start + rows]
+        parts = (whole.iloc[begin : begin + _BLOCK] for begin in range(0, max(len(whole), 1), _BLOCK))
+        yield pa.concat_tables([_table(part, schema) for part in parts])
 
 
-def _restore(table: pa.Table, source: Source | None = None) -> Any:
-    """The value of a file's table; without a source, the frame that stands for it."""
-    metadata = table.schema.metadata or {}
-    try:
-        recipe = Recipe.from_json(metadata.get(Recipe.KEY, b"{}"))
-        attrs = json.loads(metadata.get(_ATTRS, b"{}"))
-    except (ValueError, TypeError) as error:
-        raise IntegrityError(f"the metadata in the Parquet file is not what this package writes: {error}") from error
-    frame = recipe.apply(table, source.check if source else lambda size: None)
-    if source and recipe.series is not None:
-        frame = frame.iloc[:, 0].rename(recipe.series["name"])
-    frame.attrs = attrs
-    return frame
+def _table(part: pd.DataFrame, schema: pa.Schema) -> pa.Table:
+    import pyarrow as pa
+
+    values = [values for _, values in part.items()]
+    values += [part.index.get_level_values(level) for level in range(len(schema) - len(values))]
+    arrays = []
+    for column, field in zip(values, schema, strict=True):
+        extension = isinstance(field.type, pa.BaseExtensionType)  # older Arrows break these when told the type
+        arrays.append(pa.array(column, type=None if extension else field.type, from_pandas=True))
+    return pa.Table.from_arrays(arrays, schema=schema)

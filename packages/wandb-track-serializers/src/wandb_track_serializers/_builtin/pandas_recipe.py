@@ -1,304 +1,211 @@
-"""What pandas keeps and Arrow does not, column by column, and how it is put back."""
+"""The recipe: what pandas keeps and Arrow does not, as JSON in a Parquet file's metadata, and how it is put back.
+
+- ``objects``: for each column (by position) of dtype object how its cells are had from Arrow's, "object" or "list",
+  and its missing value: "None", "nan", "NA" or "NaT"; since version 2 of the format several, with ``which``, the
+  place of each among ``_MISSING`` (a byte each, compressed, base64);
+- ``categories``: of each categorical column that Arrow changes its categories (a base64 Arrow stream), their order, and
+  whether the column holds them as text;
+- ``dtypes``: for other columns that Arrow changes, and levels of the index after them, the dtype to cast to;
+- ``index``: ``names`` and ``freq`` of the index, ``columns_freq`` and ``columns_range``, where Arrow changes them;
+- ``series``: the name, where the value was a series.
+"""
 
 from __future__ import annotations
 
-import datetime
+import base64
 import json
-from collections.abc import Callable, Iterable
+import struct
+import zlib
+from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from wandb_track_serializers._kinds import class_name
-from wandb_track_serializers.errors import NotRepresentableError
-
-from . import categories
+from wandb_track_serializers._same import difference
+from wandb_track_serializers.errors import IntegrityError, NotRepresentableError
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-
-class Recipe:
-    """How to turn what Arrow gives back into the frame that was written; JSON, in the Parquet file's metadata.
-
-    Attributes:
-        objects: For each column (by position) of dtype object how its cells are had from Arrow's: "object" or
-            "list", and its missing value: "None", "nan", "NA" or "NaT".
-        categories: For each categorical column that Arrow changes, its categories (a base64 Arrow stream), their
-            order, and whether the column holds them as text.
-        dtypes: For other columns that Arrow changes, and levels of the index after them, the dtype to cast to.
-        index: ``names`` and ``freq`` of the index, and ``columns_freq``, where Arrow changes them.
-        series: The name, where the value was a series.
-        notes: What will not come back as it was.
-        arrow_types: Arrow's type for each field whose dtype does not tell it, by position; the index comes last.
-    """
-
-    KEY: ClassVar[bytes] = b"wandb_track"
-    _STORED: ClassVar[tuple[str, ...]] = ("objects", "categories", "dtypes", "index", "series")
-
-    def __init__(self) -> None:
-        self.objects: dict[str, dict[str, str]] = {}
-        self.categories: dict[str, dict[str, Any]] = {}
-        self.dtypes: dict[str, str] = {}
-        self.index: dict[str, Any] = {}
-        self.series: dict[str, Any] | None = None
-        self.notes: list[str] = []
-        self.arrow_types: dict[int, pa.DataType] = {}
-
-    def to_json(self) -> bytes:
-        """The recipe, without what is empty."""
-        return json.dumps({key: getattr(self, key) for key in self._STORED if getattr(self, key)}).encode()
-
-    @classmethod
-    def from_json(cls, data: bytes) -> Recipe:
-        """Read a recipe that somebody else wrote; raises ValueError or TypeError where it is none."""
-        recipe = cls()
-        for key, value in json.loads(data).items():
-            if key in cls._STORED:
-                if not isinstance(value, dict):
-                    raise TypeError(f"{key!r} is of type {class_name(value)}, not dict")
-                setattr(recipe, key, value)
-        return recipe
-
-    def prepare(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Look through a frame's columns, and return it with those replaced that Arrow cannot take as they are."""
-        import pandas as pd
-
-        prepared = frame
-        if frame.columns.nlevels == 1 and frame.columns.inferred_type.startswith("mixed"):
-            raise NotRepresentableError("its column labels are of several types, and Parquet's are text")
-        for position, (label, dtype) in enumerate(zip(frame.columns, frame.dtypes, strict=True)):
-            if isinstance(dtype, pd.api.extensions.ExtensionDtype) and _library(dtype) != "pandas":
-                raise NotRepresentableError(f"column {label!r} has the dtype {dtype}, which only its own library reads")
-            if pd.api.types.is_object_dtype(dtype):
-                self._look_at_cells(position, frame.iloc[:, position], f"column {label!r}")
-            elif isinstance(dtype, pd.CategoricalDtype) and not categories.in_dictionary(dtype, len(frame)):
-                how = categories.stored(dtype)
-                self.categories[str(position)] = how
-                if how["as_text"]:
-                    if prepared is frame:
-                        prepared = frame.copy(deep=False)
-                    texts = [str(category) for category in dtype.categories]
-                    prepared.isetitem(position, frame.iloc[:, position].cat.rename_categories(texts))
-        for level in range(frame.index.nlevels):
-            values = frame.index.get_level_values(level)
-            if pd.api.types.is_object_dtype(values.dtype):
-                if values.hasnans:
-                    raise NotRepresentableError("its index has the dtype object and misses values")
-                known = _known_type(values.inferred_type, values)
-                if known is None:
-                    raise NotRepresentableError(f"its index holds {values.inferred_type} objects")
-                self.arrow_types[frame.shape[1] + level] = known
-        for axis, labels in (("freq", frame.index), ("columns_freq", frame.columns)):
-            if isinstance(labels, pd.DatetimeIndex | pd.TimedeltaIndex) and labels.freqstr is not None:
-                self.index[axis] = labels.freqstr
-        names = list(frame.index.names)
-        if any(name is not None and not isinstance(name, str) for name in names):
-            if any(type(name) not in (str, int, float, bool, type(None)) for name in names):
-                raise NotRepresentableError(f"the names of its index, {names!r}, are not JSON")
-            self.index["names"] = names
-            prepared = prepared.rename_axis(index=[None if name is None else str(name) for name in names])
-        return prepared
-
-    def repair(self, wanted: pd.DataFrame, got: pd.DataFrame, again: bool) -> bool:
-        """Compare two frames, and add to the recipe what brings one's dtypes to the other's.
-
-        Args:
-            wanted: The head of the frame that is to be written.
-            got: What comes back by this recipe.
-            again: Whether this was repaired before: what differs now cannot be.
-
-        Returns:
-            Whether anything differed.
-
-        Raises:
-            NotRepresentableError: There is no way.
-        """
-        import pandas as pd
-
-        old, new = wanted.columns, got.columns
-        if not (new.equals(old) and new.dtype == old.dtype and list(new.names) == list(old.names)):
-            raise NotRepresentableError(f"its column labels would change from {old!r} to {new!r}")
-        fields = [(f"column {label!r}", *both) for label, *both in zip(old, wanted.dtypes, got.dtypes, strict=True)]
-        ranged = isinstance(wanted.index, pd.RangeIndex)  # the trial has other rows than its metadata says
-        if not ranged:
-            levels = zip(_level_dtypes(wanted.index), _level_dtypes(got.index), strict=True)
-            fields += [("its index", *both) for both in levels]
-        differed = False
-        for position, (where, before, after) in enumerate(fields):
-            if not _same_dtype(before, after):
-                name = _dtype_name(before)
-                if again or not name:
-                    raise NotRepresentableError(f"{where} would change from dtype {before} to {after}")
-                self.dtypes[str(position)] = name
-                differed = True
-        if not ranged and list(wanted.index.names) != list(got.index.names):
-            raise NotRepresentableError(f"the names of its index, {list(wanted.index.names)!r}, would change")
-        return differed
-
-    def apply(self, table: pa.Table, check: Callable[[int], None]) -> pd.DataFrame:
-        """Turn a table into the frame that was written; `check` is told bytes before memory is taken for them."""
-        import pandas as pd
-
-        lists = {
-            int(key): table.column(int(key)).to_pylist() for key, how in self.objects.items() if how["how"] == "list"
-        }
-        values = {key: categories.restored(how, check) for key, how in self.categories.items()}
-        coded = {
-            int(key): categories.codes(table.column(int(key)), values[key])
-            for key, how in self.categories.items()
-            if not how["as_text"]
-        }
-        frame: pd.DataFrame = table.to_pandas(self_destruct=True)
-        for key, how in self.objects.items():
-            position = int(key)
-            cells = frame.iloc[:, position]
-            if position in lists:
-                cells = pd.Series(_object_array(lists[position]), frame.index, dtype=object, name=cells.name)
-            cells = cells.astype(object)
-            missing = cells.isna()
-            if missing.any():
-                cells[missing] = _missing_value(how["missing"])
-            frame.isetitem(position, cells)
-        for key, how in self.categories.items():
-            position = int(key)
-            codes = coded.get(position)
-            if codes is None:
-                texts = pd.CategoricalDtype([str(value) for value in values[key]])
-                codes = frame.iloc[:, position].astype(texts).cat.codes
-            dtype = pd.CategoricalDtype(values[key], how["ordered"])
-            frame.isetitem(position, pd.Categorical.from_codes(codes, dtype=dtype))
-        columns = frame.shape[1]
-        for key, name in self.dtypes.items():
-            if int(key) < columns:
-                frame.isetitem(int(key), categories.cast(frame.iloc[:, int(key)], name, check))
-            elif frame.index.nlevels == 1:
-                frame.index = categories.cast(frame.index, name, check)
-            else:
-                level = int(key) - columns
-                frame.index = frame.index.set_levels(
-                    categories.cast(frame.index.levels[level], name, check), level=level
-                )
-        if "names" in self.index:
-            frame.index.names = self.index["names"]
-        for axis, labels in (("freq", frame.index), ("columns_freq", frame.columns)):
-            if axis in self.index and len(labels):
-                with suppress(ValueError):  # a name that only the pandas knew that wrote it
-                    labels.freq = self.index[axis]
-        return frame
-
-    def _look_at_cells(self, position: int, cells: pd.Series[Any], where: str) -> None:
-        import numpy as np
-        import pandas as pd
-        import pyarrow as pa
-
-        absent = cells.isna()
-        present = cells[~absent] if absent.any() else cells
-        missing = {_missing_kind(value) for value in cells[absent]}
-        if "" in missing:
-            raise NotRepresentableError(f"{where} holds missing values of a class of its own")
-        if len(missing) > 1:
-            self.notes.append(f"{where} misses values as {' and '.join(sorted(missing))}: they come back as None")
-        how = {"how": "list", "missing": missing.pop() if len(missing) == 1 else "None"}
-        kind = pd.api.types.infer_dtype(cells, skipna=True)
-        try:
-            known = _known_type(kind, present)
-            if known is not None:
-                self.arrow_types[position] = known
-                how["how"] = "object" if kind in ("string", "bytes", "empty") else "list"
-            else:
-                array = pa.array(cells, from_pandas=True)
-                if all(type(cell) is np.ndarray for cell in present):
-                    how["how"] = "object"
-                    kinds = {(cell.dtype, cell.ndim) for cell in present}
-                    faithful = len(kinds) == 1 and present.iloc[0].dtype != object
-                else:
-                    faithful = _same([cell for cell in array.to_pylist() if cell is not None], list(present))
-                if not faithful:
-                    classes = ", ".join(sorted({type(cell).__name__ for cell in present}))
-                    raise NotRepresentableError(f"{where} holds {kind} objects ({classes}), which Arrow would change")
-                self.arrow_types[position] = array.type
-        except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
-            raise NotRepresentableError(f"{where} holds {kind} objects: {error}") from error
-        self.objects[str(position)] = how
+KEYS = ("objects", "categories", "dtypes", "index", "series")
+_KEY = b"wandb_track"
+_ATTRS = b"PANDAS_ATTRS"  # where pandas itself keeps them
+_MISSING = ("None", "nan", "NA", "NaT")
+_AS_VALUES = ("integer", "floating", "boolean", "datetime64", "datetime", "date")
+"""Kinds of categories that Parquet holds as plain values; others are written as text."""
 
 
-def _known_type(kind: str, cells: Iterable[Any]) -> pa.DataType | None:
-    """Arrow's type for objects of a kind, if all are of the very class that comes back: a datetime is a date, too."""
-    import pyarrow as pa
-
-    known = {
-        "string": (str, pa.large_string()),
-        "bytes": (bytes, pa.large_binary()),
-        "boolean": (bool, pa.bool_()),
-        "integer": (int, pa.int64()),
-        "floating": (float, pa.float64()),
-        "date": (datetime.date, pa.date32()),
-        "empty": (object, pa.null()),
-    }
-    cls, arrow_type = known.get(kind, (None, None))
-    return arrow_type if set(map(type, cells)) <= {cls} else None
+def metadata(arrow: dict[bytes, bytes], recipe: dict[str, Any], attrs: str) -> dict[bytes, bytes]:
+    """A file's metadata: Arrow's, the recipe without what is empty, and the frame's attrs."""
+    kept = json.dumps({key: how for key, how in recipe.items() if how}).encode()
+    return {**arrow, _KEY: kept} | ({} if attrs == "{}" else {_ATTRS: attrs.encode()})
 
 
-def _missing_kind(value: Any) -> str:
+def restored(table: pa.Table, check: Callable[[int], None]) -> Any:
+    """The value of a file's table; `check` is told bytes before memory is taken for them."""
+    kept = table.schema.metadata or {}
+    try:
+        found = json.loads(kept.get(_KEY, b"{}"))
+        attrs = json.loads(kept.get(_ATTRS, b"{}"))
+        recipe: dict[str, Any] = {key: {**found.get(key, {})} for key in KEYS}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise IntegrityError(f"the metadata in the Parquet file is not what this package writes: {error}") from error
+    frame = _applied(recipe, table, check)
+    frame.attrs = attrs
+    if "series" in found:
+        series = frame.iloc[:, 0].rename(recipe["series"]["name"])
+        series.attrs = attrs
+        return series
+    return frame
+
+
+def _applied(recipe: dict[str, Any], table: pa.Table, check: Callable[[int], None]) -> pd.DataFrame:
+    import numpy as np
     import pandas as pd
 
-    if value is None:
-        return "None"
-    if value is pd.NA or value is pd.NaT:
-        return "NA" if value is pd.NA else "NaT"
-    return "nan" if type(value) is float else ""
+    columns: dict[int, Any] = {}
+    for key, how in recipe["objects"].items():
+        column = table.column(int(key))
+        cells = empty(len(column))
+        cells[:] = column.to_pylist() if how["how"] == "list" else column.to_pandas().astype(object)
+        absent = column.is_null().to_numpy()
+        if absent.any():
+            values = (None, float("nan"), pd.NA, pd.NaT)
+            places = unpacked(how["which"], int(absent.sum())) if "which" in how else [_MISSING.index(how["missing"])]
+            cells[absent] = np.array(values, dtype=object)[places]
+        columns[int(key)] = pd.Series(cells, dtype=object)
+    for key, how in recipe["categories"].items():
+        categories = _categories(how, check)
+        columns[int(key)] = pd.Categorical.from_codes(
+            _codes(table.column(int(key)), categories, how["as_text"]),
+            dtype=pd.CategoricalDtype(categories, how["ordered"]),
+        )
+    frame: pd.DataFrame = table.to_pandas(self_destruct=True)
+    for position, values in columns.items():
+        frame.isetitem(position, pd.Series(values).set_axis(frame.index))  # as it is, where an array is looked through
+    for key, name in recipe["dtypes"].items():
+        level = int(key) - frame.shape[1]
+        if level < 0:
+            frame.isetitem(int(key), _cast(frame.iloc[:, int(key)], name, check))
+        elif frame.index.nlevels == 1:
+            frame.index = _cast(frame.index, name, check)
+        else:
+            frame.index = frame.index.set_levels(_cast(frame.index.levels[level], name, check), level=level)
+    if "names" in recipe["index"]:
+        frame.index.names = recipe["index"]["names"]
+    if "columns_range" in recipe["index"]:
+        frame.columns = pd.RangeIndex(*recipe["index"]["columns_range"], name=frame.columns.name)
+    for axis, labels in (("freq", frame.index), ("columns_freq", frame.columns)):
+        if axis in recipe["index"]:
+            with suppress(ValueError):  # a name that only the pandas knew that wrote it
+                labels.freq = recipe["index"][axis]
+    return frame
 
 
-def _missing_value(kind: str) -> Any:
-    import pandas as pd
-
-    return {"None": None, "nan": float("nan"), "NA": pd.NA, "NaT": pd.NaT}[kind]
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Equality that tells 1 from 1.0 and True, also within lists and dictionaries."""
-    if type(one) is not type(other):
-        return False
-    if isinstance(one, list):
-        return len(one) == len(other) and all(map(_same, one, other))
-    if isinstance(one, dict):
-        return list(one) == list(other) and all(map(_same, one.values(), other.values()))
-    return bool(one == other)
-
-
-def _same_dtype(one: Any, other: Any) -> bool:
-    import pandas as pd
-
-    if isinstance(one, pd.CategoricalDtype) and isinstance(other, pd.CategoricalDtype):
-        old, new = one.categories, other.categories  # which == compares without their order
-        return one.ordered == other.ordered and old.equals(new) and bool(old.dtype == new.dtype)
-    return bool(one == other)
-
-
-def _library(value: Any) -> str:
-    return type(value).__module__.partition(".")[0]
-
-
-def _dtype_name(dtype: Any) -> str:
-    """A name that says all about a dtype; empty where there is none."""
-    import pandas as pd
-
-    for name in (str(dtype), f"string[{getattr(dtype, 'storage', '')}]"):
-        with suppress(TypeError, ValueError, NotImplementedError):
-            if pd.api.types.pandas_dtype(name) == dtype:
-                return name
-    return ""
-
-
-def _level_dtypes(index: pd.Index[Any]) -> list[Any]:
-    levels = getattr(index, "levels", [index])
-    return [level.dtype for level in levels]
-
-
-def _object_array(cells: list[Any]) -> Any:
+def empty(count: int) -> Any:
+    """An array for so many cells, which NumPy makes no array of more dimensions of."""
     import numpy as np
 
-    array: Any = np.empty(len(cells), dtype=object)
-    array[:] = cells
-    return array
+    return np.empty(count, dtype=object)
+
+
+def missing_names() -> dict[type, str]:
+    """The classes of missing values."""
+    import pandas as pd
+
+    return dict(zip((type(None), float, type(pd.NA), type(pd.NaT)), _MISSING, strict=True))
+
+
+def packed(missing: Any) -> str:
+    """Which missing value each is of several."""
+    names = list(missing_names())
+    return base64.b64encode(zlib.compress(bytes(names.index(type(value)) for value in missing))).decode()
+
+
+def unpacked(which: str, count: int) -> Any:
+    """What `packed` was given, as places; so many that there is a value for each."""
+    import numpy as np
+
+    places = zlib.decompressobj().decompress(base64.b64decode(which), count)
+    return np.frombuffer(places, dtype="uint8")
+
+
+def in_dictionary(dtype: pd.CategoricalDtype, rows: int) -> bool:
+    """Whether the dictionary of a Parquet column is enough to have the categories back."""
+    import pandas as pd
+
+    is_usual = dtype.categories.dtype == pd.Index(["a"]).dtype and dtype.categories.inferred_type == "string"
+    return rows > 0 and bool(is_usual)
+
+
+def stored(dtype: pd.CategoricalDtype, where: str) -> dict[str, Any]:
+    """What a recipe keeps of categories; raises NotRepresentableError where Arrow would change them."""
+    import pyarrow as pa
+
+    values = pa.table({"": pa.array(dtype.categories)})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, values.schema) as stream:
+        stream.write_table(values)
+    how = {
+        "values": base64.b64encode(sink.getvalue()).decode(),
+        "dtype": str(dtype.categories.dtype),
+        "ordered": bool(dtype.ordered),
+        "as_text": dtype.categories.inferred_type not in _AS_VALUES,
+    }
+    back = _categories(how, lambda size: None)
+    if found := difference(dtype.categories.array, back.array, f"the categories of {where}"):
+        raise NotRepresentableError(found)
+    if len({str(category) for category in back}) < len(back):
+        raise NotRepresentableError(f"the categories of {where} are not told apart by their text")
+    return how
+
+
+def _categories(how: dict[str, Any], check: Callable[[int], None]) -> pd.Index[Any]:
+    """The categories that a recipe holds."""
+    import pandas as pd
+    import pyarrow as pa
+
+    stream = base64.b64decode(how["values"])
+    messages = list(pa.ipc.MessageReader.open_stream(stream))
+    if any(message.type == "dictionary" or _is_compressed(message) for message in messages[1:]):
+        raise IntegrityError(
+            "the recipe in the Parquet file has `values` that are compressed, which this package never writes"
+        )
+    table = pa.ipc.open_stream(stream).read_all()
+    table.validate(full=True)
+    check(8 * table.num_rows)
+    values = pd.Index(table.column(0).to_pandas()).rename(None)
+    return values if values.dtype == how["dtype"] else _cast(values, how["dtype"], check)
+
+
+def _codes(column: pa.ChunkedArray, categories: pd.Index[Any], as_text: bool) -> Any:
+    """Which category each value of a column is; -1 where it is missing."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    values = pa.array([str(category) for category in categories] if as_text else categories).cast(column.type)
+    return pc.fill_null(pc.index_in(column, value_set=values), -1).to_numpy()
+
+
+def _cast(values: Any, name: str, check: Callable[[int], None]) -> Any:
+    import pandas as pd
+
+    check(len(values) * getattr(pd.api.types.pandas_dtype(name), "itemsize", 8))
+    return values.astype(name)
+
+
+def _is_compressed(batch: pa.Message) -> bool:
+    """Whether a record batch says how it is compressed: https://github.com/apache/arrow/blob/main/format/Message.fbs."""
+    data = batch.metadata.to_pybytes()
+
+    def follow(table: int, field: int) -> int:
+        """Where a flatbuffer's table has what a field refers to; 0 where it has no such field."""
+        layout = table - struct.unpack_from("<i", data, table)[0]
+        known = 4 + 2 * field < struct.unpack_from("<H", data, layout)[0]
+        at = struct.unpack_from("<H", data, layout + 4 + 2 * field)[0] if known else 0
+        return int(table + at + struct.unpack_from("<I", data, table + at)[0]) if at else 0
+
+    header, compression = 2, 3
+    return follow(follow(struct.unpack_from("<I", data)[0], header), compression) != 0

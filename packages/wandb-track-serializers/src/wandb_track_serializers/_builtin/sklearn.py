@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
-from wandb_track_serializers._kinds import is_a
+from wandb_track_serializers._kinds import class_name, is_a
 from wandb_track_serializers._serializer import Serializer, Source, Target
-from wandb_track_serializers.errors import SerializerError, UntrustedError
+from wandb_track_serializers.errors import (
+    NotRepresentableError,
+    SerializerError,
+    UnsupportedValueError,
+    UntrustedError,
+)
 
-from .pickles import Pickle, cannot_pickle
+from .pickles import PROTOCOL, Pickle
 
 
 class SklearnPickle(Pickle):
-    """A pickle, as scikit-learn's documentation has it: for the version that wrote it."""
+    """A pickle, as scikit-learn's documentation has it: for the version that wrote it.
+
+    Functions that pickle cannot store by name (lambdas, local ones) are stored by value where cloudpickle is installed.
+    """
 
     id = "sklearn.pickle"
     types = ("sklearn.base:BaseEstimator",)
@@ -23,6 +32,23 @@ class SklearnPickle(Pickle):
     def accepts(self, value: Any) -> bool:
         """All but a torch module that is an estimator too: torch knows how to bring it to another device."""
         return not is_a(value, "torch.nn", "Module")
+
+    def write(self, value: Any, target: Target) -> None:
+        """Pickle to ``{name}.pkl``."""
+        try:
+            super().write(value, target)
+        except UnsupportedValueError as failed:
+            target.path(".pkl").unlink()
+            try:
+                cloudpickle = import_module("cloudpickle")
+                with target.open(".pkl") as file:
+                    cloudpickle.dump(value, file, protocol=PROTOCOL)
+            except (SerializerError, OSError, MemoryError):
+                raise
+            except Exception:  # also where it is not installed
+                raise failed from failed.__cause__
+            what = f"a function in it ({failed.part})" if failed.part else "a function or class in it"
+            target.notes.append(f"{what} is stored by value: reading it takes cloudpickle and the same Python")
 
 
 class SklearnSkops(Serializer):
@@ -37,21 +63,21 @@ class SklearnSkops(Serializer):
     libraries = ("sklearn", "skops", "numpy", "scipy")
     install = "wandb-track-serializers[skops]"
 
-    def accepts(self, value: Any) -> bool:
-        """As for a pickle."""
-        return not is_a(value, "torch.nn", "Module")
+    accepts = SklearnPickle.accepts
 
     def write(self, value: Any, target: Target) -> None:
-        """Write to ``{name}.skops``."""
+        """Write to ``{name}.skops``, and read it back, as skops also writes what nothing can read."""
         import skops.io
 
         try:
             with target.open(".skops") as file:
                 skops.io.dump(value, file)
+            path = target.path(".skops")
+            skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
         except (SerializerError, OSError):
             raise
         except Exception as error:
-            raise cannot_pickle(value, target.name, error) from error
+            raise NotRepresentableError(f"skops cannot read it back: {error} ({class_name(error)})") from error
 
     def read(self, source: Source) -> Any:
         """Read it if all types in it are known to be harmless, or the source is trusted."""

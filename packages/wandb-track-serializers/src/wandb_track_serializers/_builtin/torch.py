@@ -37,13 +37,19 @@ class TorchModule(Serializer):
         import torch
 
         module = _unwrapped(value, target)
-        tensors = [*module.parameters(), *module.buffers()]
-        target.check(sum(tensor.nbytes for tensor in tensors if not torch.nn.parameter.is_lazy(tensor)))
         try:
-            torch.save(module, target.path(".pkl"))
+            with target.open(".pkl") as file:
+                torch.save(module, file)
         except (SerializerError, OSError, MemoryError):
             raise
         except Exception as error:
+            if isinstance(
+                error.__context__, SerializerError | OSError
+            ):  # raised in `file`, behind an error of torch's own
+                raise error.__context__ from None
+            for part in module.modules():
+                if reason := _advice(part):
+                    raise UnsupportedValueError(target.name, class_name(value), reason) from error
             raise cannot_pickle(module, target.name, error) from error
 
     def read(self, source: Source) -> Any:
@@ -74,13 +80,11 @@ class TorchState(Serializer):
         aliases: dict[str, str] = {}
         first: dict[Any, str] = {}
         for key, tensor in module.state_dict().items():
-            if not is_a(tensor, "torch", "Tensor"):
-                raise UnsupportedValueError(
-                    target.name,
-                    class_name(value),
-                    f"it is of type {class_name(tensor)}, and safetensors holds tensors alone: leave format= out",
-                    f"{target.name}.state_dict()[{key!r}]",
-                )
+            dense = is_a(tensor, "torch", "Tensor") and str(tensor.layout) == "torch.strided"
+            if not dense:
+                reason = f"it is a {getattr(tensor, 'layout', class_name(tensor))}, and safetensors holds dense tensors"
+                place = f"{target.name}.state_dict()[{key!r}]"
+                raise UnsupportedValueError(target.name, class_name(value), f"{reason} alone: leave format= out", place)
             memory = (tensor.device, tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype)
             original = first.setdefault(memory, key) if tensor.numel() else key
             if original == key:
@@ -108,22 +112,24 @@ class TorchState(Serializer):
 
 def _unwrapped(module: Any, target: Target) -> Any:
     """The module inside of those that compile it or spread it over devices."""
-    while True:
-        if is_a(module, "torch.jit", "ScriptModule"):
-            reason = "it is a scripted module: torch.jit.save it to a file, and use the file's Path"
-        elif is_a(module, "torch.distributed.fsdp", "FullyShardedDataParallel"):
-            reason = "each process holds but a part of it: gather its full state dict, and use that"
-        else:
-            reason = ""
-        if reason:
-            raise UnsupportedValueError(target.name, class_name(module), reason)
-        for home, (name, attribute) in _WRAPPERS.items():
-            if is_a(module, home, name):
-                target.notes.append(f"stored without the {name} around it")
-                module = getattr(module, attribute)
-                break
-        else:
-            return module
+    if is_a(module, "torch.distributed.fsdp", "FullyShardedDataParallel"):
+        reason = "each process holds only a part of it: gather its full state dict, and use that"
+        raise UnsupportedValueError(target.name, class_name(module), reason)
+    for home, (name, attribute) in _WRAPPERS.items():
+        if is_a(module, home, name):
+            target.notes.append(f"stored without the {name} around it")
+            return _unwrapped(getattr(module, attribute), target)
+    return module
+
+
+def _advice(part: Any) -> str:
+    """What to do about a part of a module that torch does not pickle; empty where it is none that is known."""
+    state = 'format="safetensors" stores the state dict'
+    if is_a(part, "torch.jit", "ScriptModule"):
+        return f"a scripted module does not pickle: {state}; torch.jit.save makes a file to log as a Path"
+    if is_a(part, "torch.nn.utils.parametrize", "ParametrizationList"):
+        return f"torch does not pickle parametrizations: {state}"
+    return ""
 
 
 def _apart(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import _files
-from ._foreign import guess
-from ._kinds import class_name, kind_of
+from ._kinds import class_name
 from ._manifest import LISTED, FileEntry, Manifest, check_path
-from ._store import read, reader, written
+from ._registry import kind_of
+from ._values import guess, read, reader, written
 from .errors import IntegrityError, LoadError, SerializerError, UntrustedError
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def to_artifact(
 
     Returns:
         A draft artifact of type "dataset", "model" or "other"; None where values of this kind are not wanted, and
-        for base types, which go to the summary.
+        for what `kind_of` puts into the summary.
 
     Raises:
         SerializerError: The value cannot be written (see `dump`), or there is no wandb.
@@ -168,7 +168,7 @@ def _download(
         folder = Path(artifact.download(root=root, skip_cache=skip_cache)).absolute()
         found = guess(manifest.name, manifest.files, folder) if foreign else manifest
         try:
-            return read(folder, found, trusted, max_size, origin)
+            return read(folder, found, trusted, max_size, origin)[0]
         except IntegrityError:  # the client takes a file from its cache if only the size is right
             if skip_cache:
                 raise

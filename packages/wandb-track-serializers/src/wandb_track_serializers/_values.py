@@ -19,10 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 from . import _files
 from .__about__ import __version__
-from ._foreign import guess
-from ._kinds import attribute, class_name, is_summary
+from ._kinds import attribute, class_name
 from ._manifest import FILE_NAME, FileEntry, Manifest
-from ._registry import by_id, find, last_resort
+from ._registry import by_id, find
 from ._serializer import Serializer, Source, Target
 from .errors import (
     IntegrityError,
@@ -34,12 +33,23 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ._kinds import Kind
 
 FILES = "files"
 DISTRIBUTION = f"wandb-track-serializers {__version__}"
 _NAME = re.compile(r"(?!\.+$)[A-Za-z0-9_\-.]{1,128}")
 _log = logging.getLogger("wandb_track_serializers")
+_BY_SUFFIX: dict[str, tuple[str, Kind]] = {
+    ".npy": ("numpy.npy", "other"),
+    ".safetensors": ("torch.safetensors", "model"),
+    ".skops": ("sklearn.skops", "model"),
+    ".pkl": ("builtins.pickle", "other"),
+}
+_FRAMES = ("pandas", "polars", "pyarrow")
+_said: set[str] = set()
+_ZIP = b"PK\x03\x04"  # how torch.save's files begin, and no pickle
 
 
 def dump(
@@ -53,7 +63,7 @@ def dump(
     """Write a value to a folder of its own.
 
     Args:
-        value: Anything but a base type. It is left as it is.
+        value: Any value. It is left as it is.
         directory: The folder; new, or empty. Afterwards it holds ``wandb_track.json``, the manifest, and in
             ``files`` what the value consists of.
         name: What its file is called, without a suffix: 1 to 128 of ``A-Za-z0-9_.-``.
@@ -69,7 +79,6 @@ def dump(
         TooLargeError: It is larger than `max_size`.
         FileExistsError: The folder is not empty.
         ValueError: `name` or `format` is not possible.
-        TypeError: The value is of a base type.
     """
     with written(value, directory, name, format, max_size) as (folder, finish):
         return finish(_files.hashed(folder, _files.listing(folder)))
@@ -86,12 +95,7 @@ def written(
     """
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError(f"name is {name!r}, of type {class_name(name)}: use 1 to 128 of A-Z, a-z, 0-9, '_', '.', '-'")
-    if is_summary(value):
-        raise TypeError(
-            f"value is of type {class_name(value)}, which becomes a part of the run's summary and no files:"
-            " use to_summary(value)"
-        )
-    serializer, kind = find(value, format)
+    serializers, kind = find(value, format)
     root = Path(directory).absolute()
     new = [folder for folder in (root, *root.parents) if not folder.exists()]
     root.mkdir(parents=True, exist_ok=True)
@@ -101,10 +105,8 @@ def written(
     try:
         partial.mkdir()
         target = Target(partial, name, max_size)
-        serializer = _write(serializer, value, target)
-        target.check(_size(serializer, value, target))
+        manifest = write(value, target, serializers, kind)
         partial.rename(final)
-        manifest = _manifest(serializer, kind, value, target)
 
         def finish(files: list[FileEntry]) -> Manifest:
             finished = manifest._replace(files=tuple(files))
@@ -165,11 +167,11 @@ def load(
         manifest = guess(root.name, _files.hashed(root, _files.listing(root)), root)
     elif own.is_file() and FILE_NAME not in {file.path for file in manifest.files}:
         root /= FILES
-    return read(root, manifest, trusted, max_size, str(directory))
+    return read(root, manifest, trusted, max_size, str(directory))[0]
 
 
-def read(root: Path, manifest: Manifest, trusted: bool, max_size: int | None, origin: str) -> Any:
-    """Verify a value's files and read them.
+def read(root: Path, manifest: Manifest, trusted: bool, max_size: int | None, origin: str = "") -> tuple[Any, int]:
+    """Verify a value's files and read them; returns the value, and how many bytes it takes, as far as it is known.
 
     Args:
         root: Where the files lie.
@@ -178,10 +180,12 @@ def read(root: Path, manifest: Manifest, trusted: bool, max_size: int | None, or
         max_size: As in `load`.
         origin: Where they come from, for messages.
     """
+    origin = origin or str(root)
     serializer = reader(manifest, trusted, origin)
     handle = _files.verify(root, manifest.files, nothing_else=serializer.in_place)
+    source = Source(root, manifest, trusted, _memory() if max_size is None else max_size, handle)
     try:
-        return serializer.read(Source(root, manifest, trusted, _memory() if max_size is None else max_size, handle))
+        return serializer.read(source), source.checked
     except SerializerError:
         raise
     except Exception as error:
@@ -229,30 +233,49 @@ def reader(manifest: Manifest, trusted: bool, origin: str) -> Serializer:
     return serializer
 
 
-def _write(serializer: Serializer, value: Any, target: Target) -> Serializer:
-    try:
-        serializer.write(value, target)
-        json.dumps(target.details)
-        return serializer
-    except NotRepresentableError as error:
-        note = f"{target.name!r} ({class_name(value)}) was pickled: {error}"
-    except (SerializerError, OSError, MemoryError):
-        raise
-    except Exception as error:
-        if _lacks_library(error, serializer):
-            needs = f"format {serializer.format!r} needs {_installation(error, serializer)}"
-            raise UnsupportedValueError(target.name, class_name(value), needs) from None
-        raise UnsupportedValueError(
-            target.name, class_name(value), f"{serializer.id} failed with {class_name(error)}: {error}"
-        ) from error
+def write(value: Any, target: Target, serializers: Sequence[Serializer], kind: Kind) -> Manifest:
+    """Write a value in the first format that keeps it; returns its manifest, without the files."""
+    for number, serializer in enumerate(serializers):
+        try:
+            serializer.write(value, target)
+            json.dumps(target.details)
+            target.check(_size(serializer, value, target))
+            return Manifest(
+                serializer=serializer.id,
+                format_version=serializer.version,
+                kind=kind,
+                name=target.name,
+                class_name=class_name(value),
+                written_by=serializer.distribution or DISTRIBUTION,
+                versions=_installed(serializer, [type(value).__module__.partition(".")[0]]),
+                details=target.details,
+                notes=tuple(target.notes),
+            )
+        except NotRepresentableError as error:
+            if number + 1 == len(serializers):
+                raise UnsupportedValueError(target.name, class_name(value), str(error)) from error
+            _pass_on(value, target, serializers[number + 1], str(error))
+        except (SerializerError, OSError, MemoryError):
+            raise
+        except Exception as error:
+            reason = f"{serializer.id} failed with {class_name(error)}: {error}"
+            if _lacks_library(error, serializer):
+                reason = f"format {serializer.format!r} needs {_installation(error, serializer)}"
+            raise UnsupportedValueError(target.name, class_name(value), reason) from error
+    raise AssertionError("the last serializer has written it, or has raised")
+
+
+def _pass_on(value: Any, target: Target, serializer: Serializer, reason: str) -> None:
+    """Make room for the next serializer, and say why."""
     shutil.rmtree(target.directory)
     target.directory.mkdir()
     target.details.clear()
-    target.notes[:] = [note]
-    pickles = last_resort(value)
-    pickles.write(value, target)
-    _log.warning("%s; reading it will need trusted=True", note)
-    return pickles
+    target.notes[:] = [f"{target.name!r} ({class_name(value)}) was pickled: {reason}"]
+    if "pip install" not in reason:
+        _log.warning("%s; reading it will need trusted=True", target.notes[0])
+    elif reason not in _said:  # the same for each value
+        _said.add(reason)
+        _log.warning("%s values are pickled: %s", type(value).__module__.partition(".")[0], reason)
 
 
 def _size(serializer: Serializer, value: Any, target: Target) -> int:
@@ -267,18 +290,36 @@ def _size(serializer: Serializer, value: Any, target: Target) -> int:
     return size
 
 
-def _manifest(serializer: Serializer, kind: Kind, value: Any, target: Target) -> Manifest:
-    home = type(value).__module__.partition(".")[0]
+def guess(name: str, files: Sequence[FileEntry], directory: Path | None = None) -> Manifest:
+    """Make a manifest for files that have none: a lone file by its suffix, everything else as a path.
+
+    Args:
+        name: What to call the value.
+        files: The files and the hashes that they must have.
+        directory: Where they lie, to look into those whose suffix has two meanings; None if they are still elsewhere.
+    """
+    serializer: str = "pathlib.files"
+    kind: Kind = "dataset"
+    is_alone = len(files) == 1 and "/" not in files[0].path
+    if is_alone:
+        suffix = Path(files[0].path).suffix
+        if suffix == ".parquet":
+            serializer = next((f"{library}.parquet" for library in _FRAMES if find_spec(library)), "pandas.parquet")
+        else:
+            serializer, kind = _BY_SUFFIX.get(suffix, (serializer, kind))
+        if suffix == ".pkl" and directory:
+            with _files.open_plain(directory / files[0].path) as file:
+                if file.read(len(_ZIP)) == _ZIP:
+                    serializer, kind = "torch.module", "model"
+    known = by_id(serializer)
     return Manifest(
-        serializer=serializer.id,
-        format_version=serializer.version,
+        serializer=serializer,
+        format_version=known.version if known else 1,
         kind=kind,
-        name=target.name,
-        class_name=class_name(value),
-        written_by=serializer.distribution or DISTRIBUTION,
-        versions=_installed(serializer, [home]),
-        details=target.details,
-        notes=tuple(target.notes),
+        name=name,
+        class_name="an unknown class",
+        files=tuple(files),
+        details={} if is_alone else {"kind": "folder"},
     )
 
 

@@ -1,4 +1,4 @@
-"""Values by what people call them: a reference to an artifact, or the task that made it; online and offline."""
+"""Values by run and name: an output or an input of an open run, and what another run made, online and on the disk."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ import re
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ._artifact import from_artifact
-from ._store import load
-from .errors import LoadError
+from ._artifacts import from_artifact, to_artifact
+from ._manifest import check_path
+from ._registry import kind_of
+from ._summary import to_summary
+from ._values import load
+from .errors import IntegrityError, LoadError, TooLargeError
 
 if TYPE_CHECKING:
     import wandb
-    from wandb_track_core.offline._fragments import Fragment as Run
 
 _VERSION = re.compile(r"v(\d+)")
 
@@ -171,13 +173,13 @@ def _load_offline(
     directory: str | os.PathLike[str] | None,
     max_size: int | None,
 ) -> Any:
-    from wandb_track_core.offline._fragments import find_fragments as find
+    from wandb_track_core.offline import find_fragments
 
     if not root.exists():
         raise FileNotFoundError(f"offline is {str(root)!r}, which does not exist: give a folder with offline runs")
     made = [
         (one, edge)
-        for one in find([root])
+        for one in find_fragments([root])
         if wanted.entity in ("", one.entity) and wanted.project in ("", one.project)
         for edge in one.edges
         if edge["edge"] == "output" and edge["name"] == wanted.name
@@ -194,15 +196,18 @@ def _load_offline(
     source, edge = _only([(one.config, (one, edge)) for one, edge in found], wanted, run)
     if not edge.get("folder"):
         raise LoadError(f"{wanted} of {source.place} was not written by these packages: read its files yourself")
+    inside = check_path(edge["folder"])
     if directory is None and not source.is_packed:
-        return load(source.place / edge["folder"], trusted=trusted, max_size=max_size)
+        _no_links(source.place, inside)
+        return load(source.place / inside, trusted=trusted, max_size=max_size)
     target = Path(tempfile.mkdtemp(prefix="wandb-track-") if directory is None else directory)
     value = None
     try:
         if source.is_packed:
-            _unpack(source, edge["folder"], target)
+            _unpack(source.place, inside, target, max_size)
         else:
-            shutil.copytree(source.place / edge["folder"], target, dirs_exist_ok=True)
+            _no_links(source.place, inside)
+            shutil.copytree(source.place / inside, target, dirs_exist_ok=True, symlinks=True)
         value = load(target, trusted=trusted, max_size=max_size)
         return value
     finally:
@@ -219,10 +224,114 @@ def _only(found: list[tuple[Mapping[str, Any], Any]], wanted: Reference, run: st
     return (run.choose(found) if isinstance(run, MadeBy) else found)[-1][1]
 
 
-def _unpack(run: Run, inside: str, target: Path) -> None:
-    """Take the folder of an artifact out of a run's tar; nothing in it can be written anywhere else."""
-    with tarfile.open(run.place) as tar:
-        for member in tar.getmembers():
-            path = PurePosixPath(*PurePosixPath(member.name).parts[1:])
-            if path.is_relative_to(inside):
-                tar.extract(member.replace(name=path.relative_to(inside).as_posix()), target, filter="data")
+def _no_links(home: Path, inside: str) -> None:
+    """Make sure that a folder within a run is there, and not one that a link leads to."""
+    folder = home
+    for part in inside.split("/"):
+        folder /= part
+        if folder.is_symlink():
+            raise IntegrityError(f"{folder} is a link, which no run of ours holds; nothing was read")
+
+
+def _unpack(tar_file: Path, inside: str, target: Path, max_size: int | None) -> None:
+    """Take the folder of an artifact out of a run's tar; nothing in it can be written anywhere else.
+
+    Only a plain tar is a run, which cannot hold more than it takes, and is read from its beginning to its end, without
+    a list of what is in it.
+    """
+    size = 0
+    try:
+        with tarfile.open(tar_file, "r|") as tar:
+            for member in tar:
+                path = PurePosixPath(*PurePosixPath(member.name).parts[1:])
+                if path.is_relative_to(inside):
+                    size += member.size
+                    if max_size is not None and size > max_size:
+                        raise TooLargeError(tar_file.name, size, max_size, "raise max_size= if you trust its writer")
+                    if not (member.isdir() or (member.isreg() and not member.issparse())):
+                        raise LoadError(f"{tar_file} holds {member.name!r}, which is no plain file: read nothing of it")
+                    tar.extract(member.replace(name=path.relative_to(inside).as_posix()), target, filter="data")
+                tar.members.clear()  # type: ignore[attr-defined]
+    except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
+        if isinstance(error, LoadError):
+            raise
+        raise LoadError(f"{tar_file} is no whole, plain tar ({error}): copy or pack the run again") from error
+
+
+def log_value(
+    run: wandb.Run,
+    name: str,
+    value: Any,
+    aliases: Sequence[str] = (),
+    *,
+    format: str | None = None,
+    max_size: int | None = None,
+) -> wandb.Artifact | None:
+    """Log a value with a run; its files are written straight into the run's folder.
+
+    Args:
+        run: An open run.
+        name: Of the artifact, or of the key in the run's summary.
+        value: A base type goes to the summary; anything else becomes an artifact.
+        aliases: Of the artifact's version, beside "latest".
+        format: A format other than the usual one, as in `dump`.
+        max_size: As in `dump`.
+
+    Returns:
+        The artifact; None where there is none: for a base type, and where the task is not tracked.
+
+    Raises:
+        SerializerError: The value cannot be stored.
+        ValueError: `format` is not possible.
+    """
+    if run.disabled:
+        return None
+    if kind_of(value) == "summary":
+        run.summary[name] = to_summary(value)
+        return None
+    from wandb_track_core.adapters import artifact_folder, legal_artifact_name, log_artifact
+
+    legal = legal_artifact_name(name)
+    folder = artifact_folder(run, legal)
+    artifact = to_artifact(
+        legal, value, datasets=True, models=True, others=True, format=format, directory=folder, max_size=max_size
+    )
+    if artifact is not None:
+        log_artifact(run, artifact, aliases, folder)
+    return artifact
+
+
+def use_value(run: wandb.Run, name: str, alias: str, *, load: bool = False, trusted: bool = False) -> Any:
+    """Link a version of an artifact as an input of a run, and load its value if you want.
+
+    Args:
+        run: An open run.
+        name: The artifact's name; "entity/project/name" where it is not the run's own project.
+        alias: The version, or an alias of exactly the version that is meant.
+        load: Whether to return the value. Where the run is offline, it is looked for in the runs beside it.
+        trusted: Whether you trust whoever wrote it: a pickle runs whatever code is in it.
+
+    Returns:
+        The value with `load`. Otherwise the artifact; None where the run is offline (the link is then kept beside it)
+        or the task is not tracked.
+
+    Raises:
+        LoadError: There is no such artifact, or it cannot be read; see `load` for the others.
+        ArgumentError: A value is to be loaded in a task that is not tracked.
+        Exception: What the client raises, such as where there is no such version.
+    """
+    from wandb_track_core import ArgumentError
+    from wandb_track_core.adapters import run_folder, use_artifact
+
+    if run.disabled:
+        if load:
+            raise ArgumentError(
+                "load", "cannot be True, because this task is not tracked", remedy="Use load_artifact instead."
+            )
+        return None
+    artifact = use_artifact(run, name, alias)
+    if not load:
+        return artifact
+    if artifact is None:
+        return load_artifact(f"{name}:{alias}", offline=run_folder(run).parent, trusted=trusted)
+    return from_artifact(artifact, trusted=trusted)
