@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -43,6 +44,8 @@ class Arguments(NamedTuple):
     init_timeout: float | None = None
     finish_timeout: float | None = None
     ranks: Ranks | None = None
+    keep_local: bool | None = None
+    card: bool | None = None
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Arguments:
@@ -57,7 +60,9 @@ class Arguments(NamedTuple):
         """
         for name in given:
             if name not in cls._fields:
-                raise TypeError(f"wandb_log() has no argument {name!r}; it has {', '.join(cls._fields)}")
+                similar = get_close_matches(name, cls._fields, 1)
+                hint = f"Did you mean {similar[0]!r}?" if similar else f"It takes {', '.join(cls._fields)}."
+                raise TypeError(f"wandb_log() got an unexpected argument {name!r}. {hint}")
         arguments = cls(**{name: _CHECKS.get(name, _as_it_is)(name, value) for name, value in given.items()})
         check_policy(arguments.on_error, arguments.init_timeout, arguments.finish_timeout, arguments.ranks)
         return arguments
@@ -126,6 +131,10 @@ def _flag(name: str, value: Any) -> bool:
     return flag
 
 
+def _optional_flag(name: str, value: Any) -> bool | None:
+    return None if value is None else _flag(name, value)
+
+
 def _text(name: str, value: Any) -> str | None:
     if value is not None and not isinstance(value, str):
         raise ArgumentError(name, value, "Give a text.")
@@ -178,6 +187,7 @@ def _size(name: str, value: Any) -> int | None:
 
 _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     **dict.fromkeys(("datasets", "models", "others"), _flag),
+    **dict.fromkeys(("keep_local", "card"), _optional_flag),
     **dict.fromkeys(("project", "entity", "mode", "secret"), _text),
     **dict.fromkeys(("tags", "include", "exclude"), _texts),
     "settings": _settings,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from hashlib import sha1
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ._datastore import node_of, places
+from ._metaflow_internals import content_keys, deployment_of, find_task, is_join, node_of, places, ui_url
 
 if TYPE_CHECKING:
     from wandb_track_core import TaskIdentity
@@ -24,6 +26,8 @@ class Task(NamedTuple):
         metadata: The metadata provider.
         datastore: What the task writes to.
         inputs: What it reads from: one task's datastore, or one for each branch of a join.
+        input_keys: The content keys of the variables in each of them.
+        is_join: Whether the step joins branches.
     """
 
     flow: Any
@@ -34,6 +38,16 @@ class Task(NamedTuple):
     metadata: Any
     datastore: Any
     inputs: list[Any]
+    input_keys: list[Mapping[str, str]]
+    is_join: bool
+
+    @classmethod
+    def of_hook(cls, *given: Any) -> Task:
+        """The task that Metaflow's hook `task_pre_step` is told of."""
+        step, datastore, metadata, run_id, task_id, flow, graph, attempt, _, _, inputs, *_ = given
+        keys = [content_keys(one) for one in inputs or ()]
+        ids = str(run_id), str(task_id), attempt
+        return cls(flow, step, *ids, metadata, datastore, list(inputs or ()), keys, is_join(graph, step))
 
     @property
     def pathspec(self) -> str:
@@ -52,13 +66,14 @@ def identity_of(task: Task, arguments: Arguments) -> TaskIdentity:
     from wandb_track_core import TaskIdentity
 
     stack, node = places(task.flow), node_of(task.flow)
+    task_id = f"{task.task_id}.{deployment}" if (deployment := _deployment(task)) else task.task_id
     tags = sorted(current.tags or ())
     return TaskIdentity(
         orchestrator="metaflow",
         workflow=task.flow.name,
         execution=task.run_id,
         task=task.step,
-        key=(task.flow.name, task.run_id, task.step, task.task_id),
+        key=(task.flow.name, task.run_id, task.step, task_id),
         attempt=task.attempt,
         indices=tuple(place.position for place in stack),
         values=tuple(place.value if arguments.lets_through(place.variable) else "" for place in stack),
@@ -80,8 +95,23 @@ def identity_of(task: Task, arguments: Arguments) -> TaskIdentity:
     )
 
 
+def _deployment(task: Task) -> str:
+    """What tells apart two deployments whose metadata services both number their runs from 1."""
+    if getattr(task.metadata, "TYPE", "") != "service" or not task.run_id.isdigit():
+        return ""
+    root = deployment_of(task.datastore)
+    return sha1(root.encode(), usedforsecurity=False).hexdigest()[:8] if root else ""
+
+
+def earlier_id_of(task: Task, arguments: Arguments) -> str | None:
+    """The id of the run that earlier attempts of a task have, which its next attempt is to continue."""
+    if not task.attempt or not arguments.resume or not _deployment(task):
+        return None
+    stored: str | None = find_task(task.pathspec).metadata_dict.get("wandb-run-id")
+    return stored
+
+
 def _url(task: Task) -> str:
     """The task's page, where the user's Metaflow has a UI."""
-    from metaflow.metaflow_config import UI_URL
-
-    return f"{UI_URL.rstrip('/')}/{task.pathspec}" if UI_URL else ""
+    root = ui_url()
+    return f"{root}/{task.pathspec}" if root else ""

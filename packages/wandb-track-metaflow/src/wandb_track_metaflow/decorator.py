@@ -40,6 +40,8 @@ def wandb_log(
     init_timeout: float | None = None,
     finish_timeout: float | None = None,
     ranks: Literal["all", "first"] | None = None,
+    keep_local: bool | None = None,
+    card: bool | None = None,
 ) -> Callable[[T], T]: ...
 
 
@@ -76,6 +78,9 @@ def wandb_log(
             `init_timeout`, `finish_timeout`: seconds that opening and closing a run may wait for the server.
             `ranks`: of a `num_parallel` step, track "all" nodes (the default: each is a task of its own, with a run of
             its own) or only the "first".
+            `keep_local`: whether the folder of a run stays that was stored in the datastore: None, the default, keeps
+            it, except in a remote task.
+            `card`: whether the task gets a card that shows its run: None, the default, where the step has no @card.
 
     Returns:
         The step or flow, for Metaflow to run; a decorator where there was none yet.
@@ -84,7 +89,7 @@ def wandb_log(
         ArgumentError: An argument cannot be used, or the decorator stands where it cannot work.
     """
     from ._arguments import Arguments
-    from ._datastore import is_delayed
+    from ._metaflow_internals import is_delayed
 
     given = {"datasets": datasets, "models": models, "others": others, **options}
     if settings is not None:
