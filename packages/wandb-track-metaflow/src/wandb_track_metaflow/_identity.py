@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import sha1
+from inspect import signature
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ._metaflow_internals import content_keys, deployment_of, find_task, is_join, node_of, places, ui_url
+from ._metaflow_internals import content_keys, deployment_of, find_task, node_of, places, ui_url
 
 if TYPE_CHECKING:
     from wandb_track_core import TaskIdentity
@@ -44,10 +45,11 @@ class Task(NamedTuple):
     @classmethod
     def of_hook(cls, *given: Any) -> Task:
         """The task that Metaflow's hook `task_pre_step` is told of."""
-        step, datastore, metadata, run_id, task_id, flow, graph, attempt, _, _, inputs, *_ = given
+        step, datastore, metadata, run_id, task_id, flow, _, attempt, _, _, inputs, *_ = given
         keys = [content_keys(one) for one in inputs or ()]
+        is_join = len(signature(getattr(flow, step)).parameters) > 0  # beside self
         ids = str(run_id), str(task_id), attempt
-        return cls(flow, step, *ids, metadata, datastore, list(inputs or ()), keys, is_join(graph, step))
+        return cls(flow, step, *ids, metadata, datastore, list(inputs or ()), keys, is_join)
 
     @property
     def pathspec(self) -> str:

@@ -7,11 +7,13 @@ everything else goes on.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import wraps
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
-T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Name(NamedTuple):
@@ -43,7 +45,6 @@ NAMES = (
     Name(_TASK_STORE, "_metadata_name_for_attempt", "the address of what was stored", _STORED),
     Name("metaflow.flowspec:FlowSpec", "_foreach_stack", "a task's siblings", "runs of a foreach look alike"),
     Name("metaflow.flowspec:FlowSpec", "_parallel_ubf_iter", "num_parallel", "ranks= has no effect"),
-    Name("metaflow.graph:DAGNode", "type", "to tell joins from other steps", "a join's summary lacks what it picks"),
     Name("metaflow.client.core:MetaflowObject", "_namespace_check", "foreign namespaces", "lineage across namespaces"),
     Name("metaflow.metadata_provider.metadata", "MetaDatum", "to tell Metaflow of runs", "`wandb-run-id` and others"),
     Name("metaflow.user_decorators.mutable_step:MutableStep", "_my_step", "whose decorator it is", _OWN_WINS),
@@ -59,25 +60,32 @@ NAMES = (
 """What this package uses, for what, and what is lost without it."""
 
 
-def optional(name: str, use: Callable[[], T], otherwise: T) -> T:
-    """Use something of Metaflow's; where that fails, say once what is lost, and go on.
+def optional(name: str, otherwise: Any) -> Callable[[F], F]:
+    """Declare that a function uses something of Metaflow's: where that fails, one line says so, and all else goes on.
 
     Args:
         name: One of `NAMES`.
-        use: Uses it.
-        otherwise: The answer where that fails.
+        otherwise: What the function returns where that fails.
     """
-    try:
-        return use()
-    except Exception as fault:
-        from metaflow import __version__
 
-        from ._notices import notify_once
+    def decorate(use: F) -> F:
+        @wraps(use)
+        def call(*given: Any) -> Any:
+            try:
+                return use(*given)
+            except Exception as fault:
+                from metaflow import __version__
 
-        lost = next(each.lost for each in NAMES if each.name == name)
-        reason = f"Metaflow {__version__} has no usable {name} ({type(fault).__name__}: {fault})"
-        notify_once(f"off in this flow: {lost}. {reason}. Please report this line to wandb-track.", key=name)
-        return otherwise
+                from ._notices import notify_once
+
+                lost = next(each.lost for each in NAMES if each.name == name)
+                reason = f"Metaflow {__version__} has no usable {name} ({type(fault).__name__}: {fault})"
+                notify_once(f"off in this flow: {lost}. {reason}. Please report this line to wandb-track.", key=name)
+                return otherwise
+
+        return cast("F", call)
+
+    return decorate
 
 
 class Place(NamedTuple):
@@ -94,24 +102,24 @@ class Place(NamedTuple):
     value: str
 
 
+@optional("items", {})
 def content_keys(datastore: Any) -> Mapping[str, str]:
     """The content key of each variable in a task's datastore, the task's own or one of its inputs."""
-    return optional("items", lambda: dict(datastore.items()), {})
+    return dict(datastore.items())
 
 
+@optional("load_artifacts", None)
 def watch_loads(datastore: Any, see: Callable[[str, Any], None]) -> None:
     """Have a function told of each variable that a datastore loads."""
     if not is_spun(datastore):
-        optional("load_artifacts", lambda: setattr(datastore, "load_artifacts", _WatchedLoad(datastore, see)), None)
+        datastore.load_artifacts = _WatchedLoad(datastore, see)
 
 
 class _WatchedLoad:
     """Stands in for a datastore's `load_artifacts`. Values pass by; they are not held."""
 
     def __init__(self, datastore: Any, see: Callable[[str, Any], None]) -> None:
-        self._datastore = datastore
-        self._load = datastore.load_artifacts
-        self._see = see
+        self._datastore, self._load, self._see = datastore, datastore.load_artifacts, see
 
     def __call__(self, *given: Any, **named: Any) -> Iterator[tuple[str, Any]]:
         return map(self._look, self._load(*given, **named))
@@ -135,41 +143,34 @@ def is_spun(datastore: Any) -> bool:
     return hasattr(datastore, "spin_artifacts")
 
 
-def is_join(graph: Any, step: str) -> bool:
-    """Whether a step joins branches."""
-    return optional("type", lambda: bool(graph[step].type == "join"), False)
-
-
+@optional("_foreach_stack", ())
 def places(flow: Any) -> tuple[Place, ...]:
     """The task's place in each `foreach` around it, the outermost first."""
-    return optional(
-        "_foreach_stack",
-        lambda: tuple(Place(frame.var, int(frame.index or 0), frame.value or "") for frame in flow._foreach_stack),
-        (),
-    )
+    return tuple(Place(frame.var, int(frame.index or 0), frame.value or "") for frame in flow._foreach_stack or ())
 
 
+@optional("_parallel_ubf_iter", None)
 def node_of(flow: Any) -> tuple[int, int] | None:
     """The task's place among the nodes of a `num_parallel` step, and how many there are; None in all other steps."""
-    stack = places(flow)
-    if not stack or stack[-1].variable != "_parallel_ubf_iter":
-        return None
-    return optional("_parallel_ubf_iter", lambda: (stack[-1].position, int(flow._parallel_ubf_iter.num_parallel)), None)
+    last = places(flow)[-1:]
+    is_node = last and last[0].variable == "_parallel_ubf_iter"
+    return (last[0].position, int(flow._parallel_ubf_iter.num_parallel)) if is_node else None
 
 
+@optional("parent_datastore", "")
 def deployment_of(datastore: Any) -> str:
     """The root of the datastore, which tells one deployment of Metaflow from another."""
-    return optional("parent_datastore", lambda: str(datastore.parent_datastore.datastore_root), "")
+    return str(datastore.parent_datastore.datastore_root)
 
 
+@optional("_storage_impl", False)
 def outlives_machine(datastore: Any) -> bool:
     """Whether what is put into a task's datastore is still there when the task's machine is gone.
 
     A local datastore may be on a shared disk; the variable `WANDB_TRACK_STORE=always` says so.
     """
-    if os.environ.get("WANDB_TRACK_STORE") == "always":
-        return True
-    return optional("_storage_impl", lambda: bool(datastore._storage_impl.TYPE not in ("local", "spin")), False)
+    is_shared = os.environ.get("WANDB_TRACK_STORE") == "always"
+    return is_shared or datastore._storage_impl.TYPE not in ("local", "spin")
 
 
 def save_file(datastore: Any, path: Path) -> str:
@@ -193,39 +194,37 @@ def find_task(pathspec: str) -> Any:
     """A task of Metaflow's client, whichever namespace it is in."""
     from metaflow.client.core import Task
 
-    return optional("_namespace_check", lambda: Task(pathspec, _namespace_check=False), None) or Task(pathspec)
+    return _foreign_task(pathspec) or Task(pathspec)
 
 
+@optional("_namespace_check", None)
+def _foreign_task(pathspec: str) -> Any:
+    from metaflow.client.core import Task
+
+    return Task(pathspec, _namespace_check=False)
+
+
+@optional("MetaDatum", None)
 def register(task: Any, facts: Mapping[str, str]) -> None:
     """Tell Metaflow facts about a task, shown in its UI and by `Task(...).metadata_dict`."""
+    from metaflow.metadata_provider.metadata import MetaDatum
 
-    def data() -> list[Any]:
-        from metaflow.metadata_provider.metadata import MetaDatum
-
-        return [MetaDatum(name, value, name, [f"attempt_id:{task.attempt}"]) for name, value in facts.items()]
-
-    if made := optional("MetaDatum", data, []):
-        task.metadata.register_metadata(task.run_id, task.step, task.task_id, made)
+    data = [MetaDatum(name, value, name, [f"attempt_id:{task.attempt}"]) for name, value in facts.items()]
+    task.metadata.register_metadata(task.run_id, task.step, task.task_id, data)
 
 
+@optional("inserted_by", False)
 def is_inserted(step: Any, name: str) -> bool:
     """Whether a step has a decorator of this name that a flow added to it."""
-    return optional(
-        "inserted_by",
-        lambda: any(each.name == name and each.inserted_by for each in step._my_step.decorators),
-        False,
-    )
+    return any(each.name == name and each.inserted_by for each in step._my_step.decorators)
 
 
+@optional("DelayEvaluator", False)
 def is_delayed(value: Any) -> bool:
     """Whether an argument is an expression over the flow's `Config`, known only once that was read."""
+    from metaflow.user_configs.config_parameters import DelayEvaluator
 
-    def ask() -> bool:
-        from metaflow.user_configs.config_parameters import DelayEvaluator
-
-        return isinstance(value, DelayEvaluator)
-
-    return optional("DelayEvaluator", ask, False)
+    return isinstance(value, DelayEvaluator)
 
 
 def parameter_names() -> tuple[str, ...]:
@@ -235,64 +234,69 @@ def parameter_names() -> tuple[str, ...]:
     return tuple(current.get("parameter_names", None) or ())
 
 
-def parameters(task_input: Any) -> dict[str, Any]:
+@optional("load_artifacts", {})
+def parameters(task_input: Any) -> Mapping[str, Any]:
     """The flow's parameters and configs by name, as Metaflow stores them: a file that was included stays unread."""
     names = parameter_names()
-    if is_spun(task_input):
-        return {name: task_input[name] for name in names}
-    return optional("load_artifacts", lambda: dict(task_input.load_artifacts(names)), {})
+    return {name: task_input[name] for name in names} if is_spun(task_input) else dict(task_input.load_artifacts(names))
 
 
-def included_file(value: Any) -> dict[str, Any] | None:
+@optional("descriptor", None)
+def included_file(value: Any) -> Mapping[str, Any] | None:
     """Of an `IncludeFile`: its stored name's hash (SHA-1 of the contents) and size in bytes; None for anything else."""
     from metaflow.includefile import IncludedFile
 
     if not isinstance(value, IncludedFile):
         return None
-    digest = optional("descriptor", lambda: str(value.descriptor["url"]).rpartition("/")[2], "")
-    return {"sha1": digest, "size": value.size}
+    return {"sha1": str(value.descriptor["url"]).rpartition("/")[2], "size": value.size}
 
 
+@optional("UI_URL", "")
 def ui_url() -> str:
     """Where the user's Metaflow has a UI; empty where it has none."""
+    from metaflow.metaflow_config import UI_URL
 
-    def ask() -> str:
-        from metaflow.metaflow_config import UI_URL
-
-        return UI_URL or ""
-
-    return optional("UI_URL", ask, "").rstrip("/")
+    return (UI_URL or "").rstrip("/")
 
 
+@optional("SPIN_ALLOWED_DECORATORS", False)
 def spin_runs(decorator: str) -> bool:
     """Whether `spin` runs a decorator."""
+    from metaflow.metaflow_config import SPIN_ALLOWED_DECORATORS
 
-    def ask() -> bool:
-        from metaflow.metaflow_config import SPIN_ALLOWED_DECORATORS
-
-        return decorator in SPIN_ALLOWED_DECORATORS
-
-    return optional("SPIN_ALLOWED_DECORATORS", ask, False)
+    return decorator in SPIN_ALLOWED_DECORATORS
 
 
-def packed(*packages: str) -> Iterator[tuple[str, str, Any]]:
+@optional("ContentType", ())
+def packed(*packages: str) -> Sequence[tuple[str, str, Any]]:
     """The files of packages, as Metaflow's code package takes them.
 
     They are named one by one: given a module, Metaflow would pack the `__init__.py` of a package alone.
     """
-    from importlib.util import find_spec
+    from metaflow.packaging_sys import ContentType
 
-    def code() -> Any:
-        from metaflow.packaging_sys import ContentType
+    roots = [
+        Path(folder)
+        for name in packages
+        if (spec := find_spec(name))
+        for folder in spec.submodule_search_locations or ()
+    ]
+    files = [(path, path.relative_to(root.parent)) for root in roots for path in sorted(root.rglob("*.py"))]
+    return [(str(path), name.as_posix(), ContentType.CODE_CONTENT) for path, name in files]
 
-        return ContentType.CODE_CONTENT
 
-    kind = optional("ContentType", code, None)
-    for package in packages if kind is not None else ():
-        spec = find_spec(package)
-        for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
-            for path in sorted(Path(folder).rglob("*.py")):
-                yield str(path), path.relative_to(Path(folder).parent).as_posix(), kind
+@optional("save_card", None)
+def save_card(task: Any, kind: str, text: str) -> None:
+    """Save a card where Metaflow looks for those of a task."""
+    from types import SimpleNamespace
+    from uuid import uuid4
+
+    from metaflow.plugins.cards.card_datastore import CardDatastore
+
+    parent, store = task.datastore.parent_datastore, cast("Any", CardDatastore)
+    storage = type(parent._storage_impl)
+    home = SimpleNamespace(_storage_impl=storage(store.get_storage_root(storage.TYPE)), flow_name=parent.flow_name)
+    store(home, task.pathspec).save_card(uuid4().hex, kind, text)
 
 
 def is_remote() -> bool:

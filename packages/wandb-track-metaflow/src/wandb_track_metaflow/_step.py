@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from wandb_track_core import MissingKeyError, TaskIdentity, TrackedRun, TrackerFaultError, TrackError, run_folder, say
 
 from . import _inputs
+from ._card import draw
 from ._clock import alarm_stopped
 from ._identity import Task, earlier_id_of, identity_of
 from ._inputs import Inputs
@@ -27,6 +28,12 @@ if TYPE_CHECKING:
     import wandb
 
     from ._arguments import Arguments
+
+
+_PASSED_ON = (
+    *("settings", "project", "entity", "mode", "tags", "resume"),
+    *("on_error", "init_timeout", "finish_timeout", "ranks"),
+)
 
 
 class StepTracker:
@@ -111,6 +118,9 @@ class StepTracker:
                         self._log(run)
             finally:
                 tracked.close(self._error, self._exit_code)
+                with fuse("drawing the card"):
+                    if self._folder is not None and self._folder.exists():
+                        draw(self.task, self._folder, self._arguments.card)
                 self._let_go()
                 for line in self._notices.lines():
                     say(line)
@@ -121,19 +131,10 @@ class StepTracker:
         return TrackedRun(
             identity_of(self.task, arguments),
             api_key=arguments.key if arguments.api_key or arguments.secret else None,
-            settings=arguments.settings,
-            on_error=arguments.on_error,
-            init_timeout=arguments.init_timeout,
-            finish_timeout=arguments.finish_timeout,
-            ranks=arguments.ranks,
             store=self._store if outlives_machine(self.task.datastore) else None,
             login_optional=not is_remote(),
-            project=arguments.project,
-            entity=arguments.entity,
-            mode=arguments.mode,
-            tags=arguments.tags,
-            resume=arguments.resume,
             config=config_of(self.task, arguments),
+            **{name: getattr(arguments, name) for name in _PASSED_ON},
             **({"id": earlier_id} if earlier_id else {}),
         )
 

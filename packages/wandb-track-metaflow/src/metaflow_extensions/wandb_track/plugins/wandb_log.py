@@ -22,26 +22,10 @@ class WandbLogDecorator(StepDecorator):
 
     name = "wandb_log"
     defaults: dict[str, Any] = {  # noqa: RUF012 - Metaflow's own declaration
-        "datasets": False,
-        "models": False,
-        "others": False,
-        "settings": None,
-        "project": None,
-        "entity": None,
-        "mode": None,
-        "tags": None,
-        "resume": None,
-        "api_key": None,
-        "secret": None,
-        "include": None,
-        "exclude": None,
-        "max_size": None,
-        "on_error": None,
-        "init_timeout": None,
-        "finish_timeout": None,
-        "ranks": None,
-        "keep_local": None,
-        "card": None,
+        **dict.fromkeys(("datasets", "models", "others"), False),
+        **dict.fromkeys(("settings", "project", "entity", "mode", "tags", "resume", "api_key", "secret")),
+        **dict.fromkeys(("include", "exclude", "max_size", "on_error", "init_timeout", "finish_timeout")),
+        **dict.fromkeys(("ranks", "keep_local", "card")),
     }
 
     _arguments: Arguments
