@@ -44,7 +44,7 @@ def test_an_argument_that_cannot_be_used_is_refused_where_it_is_written(name, va
 
 def test_an_unknown_argument_is_refused_with_the_known_ones():
     """As Python does, and a little more."""
-    with pytest.raises(TypeError, match=r"no argument 'dataset'; it has datasets, models"):
+    with pytest.raises(TypeError, match=r"unexpected argument 'dataset'. Did you mean 'datasets'\?"):
         wandb_log(dataset=True)
 
 
