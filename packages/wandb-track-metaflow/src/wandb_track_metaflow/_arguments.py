@@ -67,9 +67,10 @@ class Arguments(NamedTuple):
         check_policy(arguments.on_error, arguments.init_timeout, arguments.finish_timeout, arguments.ranks)
         return arguments
 
-    def wants(self, kind: str) -> bool:
-        """Whether values of a kind ("dataset", "model" or "other") become artifacts."""
-        return {"dataset": self.datasets, "model": self.models, "other": self.others}[kind]
+    def shows(self, name: str, kind: str) -> bool:
+        """Whether a variable's value is shown to W&B, of the kind "dataset", "model", "other" or "summary"."""
+        wanted = {"dataset": self.datasets, "model": self.models, "other": self.others, "summary": True}
+        return wanted[kind] and self.lets_through(name)
 
     def lets_through(self, name: str) -> bool:
         """Whether a variable or parameter of this name may be shown to W&B."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from threading import Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -33,21 +32,16 @@ class Inputs:
         self._origins = Origins(task)
         self._arguments = arguments
         self._reads: list[Read] = []
-        self._waiting: deque[Read] = deque()
         self._linked: dict[Read, Exception | None] = {}
         self._threads: list[Thread] = []
 
     def link(self, run: wandb.Run, reads: list[Read]) -> None:
         """Begin to link what was read."""
-        self._reads = [
-            read
-            for read in reads
-            if read.kind != "summary" and self._arguments.wants(read.kind) and self._arguments.lets_through(read.name)
-        ]
-        self._waiting.extend(self._reads)
-        for _ in range(min(_THREADS, len(self._waiting))):
+        self._reads = [read for read in reads if read.kind != "summary" and self._arguments.shows(read.name, read.kind)]
+        waiting = iter(self._reads)
+        for _ in self._reads[:_THREADS]:
             # Daemons: a server that does not answer must not keep the process alive.
-            thread = Thread(target=self._link_waiting, args=(run,), name="wandb-track: inputs", daemon=True)
+            thread = Thread(target=self._link, args=(run, waiting), name="wandb-track: inputs", daemon=True)
             thread.start()
             self._threads.append(thread)
 
@@ -59,7 +53,6 @@ class Inputs:
             alive[0].join(0.05)
             if (len(self._linked), self._origins.compared) != seen:
                 seen, moved = (len(self._linked), self._origins.compared), monotonic()
-        self._waiting.clear()
         for read in self._reads:
             error = self._linked.get(read, TimeoutError("the server does not answer"))
             if isinstance(getattr(error, "exc", error), ValueError):  # the client wraps it in a CommError
@@ -67,20 +60,13 @@ class Inputs:
             elif error is not None:
                 notices.not_linked(read.name, str(error) or type(error).__name__)
 
-    def _link_waiting(self, run: wandb.Run) -> None:
-        while self._waiting:
+    def _link(self, run: wandb.Run, waiting: Iterator[Read]) -> None:
+        for read in waiting:
             try:
-                read = self._waiting.popleft()
-            except IndexError:  # another thread has taken the last one
-                return
-            self._linked[read] = self._link_one(run, read)
-
-    def _link_one(self, run: wandb.Run, read: Read) -> Exception | None:
-        try:
-            use_version(run, read.name, key_alias(origin_of(self._origins, read.name, read.key)), read.kind)
-        except Exception as error:
-            return error
-        return None
+                use_version(run, read.name, key_alias(origin_of(self._origins, read.name, read.key)), read.kind)
+                self._linked[read] = None
+            except Exception as error:
+                self._linked[read] = error
 
 
 def origin_of(origins: Origins, name: str, key: str) -> str:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from hashlib import sha1
 from pathlib import Path
+from traceback import extract_tb
 
 FOLDER = "WANDB_TRACK_NOTICES"
 """The variable that names a folder of the running flow, in which its steps note what was printed."""
 _NAMED = 5
 """Variables that one line names; of more, it gives the number."""
-_printed: set[str] = set()
 _folder: tempfile.TemporaryDirectory[str] | None = None
 
 
@@ -48,10 +47,18 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:_NAMED]) + more
 
 
+def begin_flow() -> None:
+    """Give a flow's steps a folder for what only one of them is to print, in the process that starts them."""
+    global _folder
+    if FOLDER not in os.environ:
+        _folder = tempfile.TemporaryDirectory(prefix="wandb-track-", ignore_cleanup_errors=True)
+        os.environ[FOLDER] = _folder.name
+
+
 def notify_once(line: str, key: str = "") -> None:
     """Print a line that concerns all steps of a flow: the first step that comes to it does.
 
-    On a machine of its own, as in a pod, each task prints it.
+    Where tasks have machines of their own, as pods are, each prints it.
 
     Args:
         line: The line.
@@ -59,26 +66,14 @@ def notify_once(line: str, key: str = "") -> None:
     """
     from wandb_track_core import say
 
-    key = sha1((key or line).encode(), usedforsecurity=False).hexdigest()
-    if key in _printed:
+    begin_flow()
+    try:
+        Path(os.environ[FOLDER], sha1((key or line).encode(), usedforsecurity=False).hexdigest()).touch(exist_ok=False)
+    except FileExistsError:
         return
-    _printed.add(key)
-    folder = os.environ.get(FOLDER)
-    if folder:
-        with suppress(OSError):
-            try:
-                os.close(os.open(Path(folder, key), os.O_CREAT | os.O_EXCL))
-            except FileExistsError:
-                return
+    except OSError:
+        pass  # the process that started the flow is gone, and its folder with it
     say(line)
-
-
-def begin_flow() -> None:
-    """In the process that runs a flow: give its steps a folder for what only one of them is to print."""
-    global _folder
-    if _folder is None:
-        _folder = tempfile.TemporaryDirectory(prefix="wandb-track-", ignore_cleanup_errors=True)
-        os.environ[FOLDER] = _folder.name
 
 
 @contextmanager
@@ -97,16 +92,11 @@ def fuse(doing: str) -> Iterator[None]:
         report(doing, fault)
 
 
-def report(doing: str, fault: BaseException) -> None:
+def report(doing: str, fault: Exception) -> None:
     """Print a line that asks for a report of a fault of ours."""
     from wandb_track_core import say
 
-    trace = fault.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    where = f" at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace is not None else ""
-    text = " ".join(f"{type(fault).__name__}: {fault}".split())
-    say(
-        f"wandb-track itself failed while {doing}; the step goes on. Please report this line to wandb-track: "
-        f"{text}{where}, Python {sys.version_info[0]}.{sys.version_info[1]}"
-    )
+    last = extract_tb(fault.__traceback__)[-1]
+    where = f"{type(fault).__name__}: {fault} ({Path(last.filename).name}:{last.lineno})"
+    line = f"wandb-track itself failed while {doing}; the step goes on. Please report this to wandb-track: {where}"
+    say(" ".join(line.split()))

@@ -111,20 +111,17 @@ class Outputs:
     def _take(self, run: wandb.Run, name: str, value: Any, read: Read | None) -> None:
         from wandb_track_serializers import kind_of
 
-        if name.startswith("_") or not self._arguments.lets_through(name):
-            return
         kind = kind_of(value)
-        if kind == "summary":
-            if self._show(run, name, value) and read is not None and read.is_own:
-                self._reads[name] = read
-        elif not self._arguments.wants(kind):
+        if name.startswith("_") or not self._arguments.shows(name, kind):
             return
-        elif read is not None:
-            self._reads[name] = read
-        else:
+        if kind == "summary":
+            self._show(run, name, value)
+        elif read is None:
             self._write(run, name, value)
+        if read is not None and (read.is_own or kind != "summary"):
+            self._reads[name] = read
 
-    def _show(self, run: wandb.Run, name: str, value: Any) -> bool:
+    def _show(self, run: wandb.Run, name: str, value: Any) -> None:
         if self._logged_by_user is None:
             there = dict(run.summary)
             self._logged_by_user = {each for each in there if self._earlier.get(each) != there[each]}
@@ -136,7 +133,6 @@ class Outputs:
         else:
             self._summary[name] = shown(value, self._arguments.max_size)
             self._left -= len(json.dumps(self._summary[name]))
-        return name in self._summary
 
     def _write(self, run: wandb.Run, name: str, value: Any) -> None:
         if len(self._drafts) >= MAX_ARTIFACTS:
@@ -151,18 +147,15 @@ class Outputs:
         """Tell whether a variable that was read, and has another key now, was changed: one value at a time."""
         name = read.name
         came = zip(self._task.inputs, self._task.input_keys, strict=True)
-        origin = next((one for one, keys in came if keys.get(name) == read.key), None)
+        origin = next(one for one, keys in came if keys.get(name) == read.key)
         if read.kind == "summary":
-            if origin is not None and shown(origin[name], self._arguments.max_size) == self._summary.get(name):
+            if name in self._summary and shown(origin[name], self._arguments.max_size) == self._summary[name]:
                 del self._summary[name]
             return
         self._write(run, name, self._task.datastore[name])
-        if name in self._drafts and origin is not None:
-            artifact, folder = self._drafts[name]
-            if artifact.digest == digest_of(name, origin[name]):
-                del self._drafts[name]
-                shutil.rmtree(folder)
-                self.stored_again[name] = read.key
+        if name in self._drafts and self._drafts[name][0].digest == digest_of(name, origin[name]):
+            shutil.rmtree(self._drafts.pop(name)[1])
+            self.stored_again[name] = read.key
 
 
 def shown(value: Any, max_size: int | None) -> Any:

@@ -58,11 +58,6 @@ class StepTracker:
         self._folder: Path | None = None
         self._stored: list[Path] = []
 
-    @classmethod
-    def of_hook(cls, arguments: Arguments, *given: Any) -> StepTracker:
-        """The tracker of the task that Metaflow's hook `task_pre_step` is given."""
-        return cls(arguments, Task.of_hook(*given))
-
     def open(self) -> None:
         """Open the run. All other decorators have prepared the task by now: the key that they set is there.
 
@@ -72,14 +67,10 @@ class StepTracker:
         """
         _inputs.task = self.task
         with alarm_stopped():
-            tracked = None
             with fuse("preparing the run"):
-                tracked = self._prepare()
-            if tracked is None:
-                open_quiet_run()
-                return
-            self._tracked, run = tracked, self._open(tracked)
-            if tracked.is_tracked:
+                self._tracked = self._prepare()
+            run = self._open(self._tracked) if self._tracked else open_quiet_run()
+            if not run.disabled:
                 with self._faults_apart("opening the run"):
                     atexit.register(self._close_at_exit)
                     self._outputs.begin(run)
@@ -91,14 +82,10 @@ class StepTracker:
 
     def end(self, error: BaseException | None = None) -> None:
         """Take note of how the step's code ended, write out what it set, and begin to link what it read."""
-        if self._tracked is None:
-            return
         self._error = error
-        if self._has_ended:
-            return
+        run = self._tracked.run if self._tracked is not None and not self._has_ended else None
         self._has_ended = True
-        run = self._tracked.run
-        if self._tracked.is_tracked and run is not None:
+        if run is not None and not run.disabled:
             with alarm_stopped(), self._faults_apart("noting what the step set"):
                 self._reads.stop()
                 self._outputs.take(run, self._reads.of)
@@ -112,30 +99,30 @@ class StepTracker:
         atexit.unregister(self._close_at_exit)
         with alarm_stopped():
             try:
-                run = tracked.run
-                if tracked.is_tracked and run is not None:
+                if (run := tracked.run) is not None and not run.disabled:
                     with self._faults_apart("logging what the step set"):
                         self._log(run)
             finally:
                 tracked.close(self._error, self._exit_code)
-                with fuse("drawing the card"):
-                    if self._folder is not None and self._folder.exists():
+                if self._folder is not None and self._folder.exists():
+                    with fuse("drawing the card"):
                         draw(self.task, self._folder, self._arguments.card)
-                self._let_go()
+                    self._let_go(self._folder)
                 for line in self._notices.lines():
                     say(line)
 
     def _prepare(self) -> TrackedRun:
         arguments = self._arguments
-        earlier_id = earlier_id_of(self.task, arguments)
+        passed_on: dict[str, Any] = {name: getattr(arguments, name) for name in _PASSED_ON}
+        if earlier_id := earlier_id_of(self.task, arguments):
+            passed_on["id"] = earlier_id
         return TrackedRun(
             identity_of(self.task, arguments),
             api_key=arguments.key if arguments.api_key or arguments.secret else None,
             store=self._store if outlives_machine(self.task.datastore) else None,
             login_optional=not is_remote(),
             config=config_of(self.task, arguments),
-            **{name: getattr(arguments, name) for name in _PASSED_ON},
-            **({"id": earlier_id} if earlier_id else {}),
+            **passed_on,
         )
 
     def _open(self, tracked: TrackedRun) -> wandb.Run:
@@ -177,11 +164,11 @@ class StepTracker:
         self._stored.append(path)
         return address
 
-    def _let_go(self) -> None:
+    def _let_go(self, folder: Path) -> None:
         """Delete the folders of runs that are stored elsewhere, where the disk is the task's alone."""
         keeps = not is_remote() if self._arguments.keep_local is None else self._arguments.keep_local
-        for tar in () if keeps or self._folder is None else self._stored:
-            shutil.rmtree(self._folder.with_name(tar.stem), ignore_errors=True)
+        for tar in () if keeps else self._stored:
+            shutil.rmtree(folder.with_name(tar.stem), ignore_errors=True)
 
     @contextmanager
     def _faults_apart(self, doing: str) -> Iterator[None]:
@@ -201,6 +188,6 @@ class StepTracker:
                 report(doing, fault)
 
 
-def open_quiet_run() -> None:
+def open_quiet_run() -> wandb.Run:
     """Let `current_run()` and `wandb.log` be there, and do nothing, in a step that is not tracked."""
-    TrackedRun(TaskIdentity("metaflow", ""), mode="disabled").open()
+    return TrackedRun(TaskIdentity("metaflow", ""), mode="disabled").open()

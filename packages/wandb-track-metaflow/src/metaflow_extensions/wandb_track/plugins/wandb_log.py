@@ -64,11 +64,12 @@ class WandbLogDecorator(StepDecorator):
 
     def task_pre_step(self, *given: Any) -> None:
         """Note which task this is. Nothing is opened yet: other decorators may still set the key."""
+        from wandb_track_metaflow._identity import Task
         from wandb_track_metaflow._notices import fuse
         from wandb_track_metaflow._step import StepTracker
 
         with fuse("looking at the task"):
-            self._tracker = StepTracker.of_hook(self._arguments, *given)
+            self._tracker = StepTracker(self._arguments, Task.of_hook(*given))
 
     def task_decorate(self, step_func: Callable[..., None], *_: Any) -> Callable[..., None]:
         """Open the run, when all decorators have prepared the task. The step's function stays as it is."""
