@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from wandb_track_core import read_lineage
+from wandb_track_core.adapters import read_lineage
 from wandb_track_testing.offline import OfflineRun, find_runs
 
 HERE = Path(__file__).parent

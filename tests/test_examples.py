@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from wandb_track_core import read_lineage
+from wandb_track_core.adapters import read_lineage
 from wandb_track_testing.offline import find_runs
 from wandb_track_testing.plugin import command_line, isolated_env, run_python, valid_key
 

@@ -199,7 +199,7 @@ def complaint(message: Message) -> str:
     if message.error in NOTES:
         return ""
     if message.error == "ArgumentError":
-        return "" if REMEDY.search(message.text.split(" | ", 2)[-1]) else "has no remedy"
+        return "" if REMEDY.search(message.text.partition(" | ")[2]) else "has no remedy"
     if not NAMED.search(message.text):
         return "names nothing that was given"
     is_said = message.wraps or message.error == DAMAGE or message.text.startswith("{error}")

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import luigi
 from luigi.task import flatten
-from wandb_track_core import TaskIdentity, TrackedRun, legal_artifact_name, log_artifact, use_artifact
+from wandb_track_core import TaskIdentity, TrackedRun
+from wandb_track_core.adapters import legal_artifact_name, log_artifact, use_artifact
 
 EXECUTION = f"{time.strftime('%Y%m%dT%H%M%S')}.{os.getpid()}"
 """Luigi has no name for one call of its scheduler: this is it, and the group of all runs of the call."""

@@ -13,7 +13,8 @@ import pandas as pd
 from sklearn.datasets import load_diabetes
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.model_selection import train_test_split
-from wandb_track_core import TaskIdentity, TrackedRun, artifact_folder, current_run, log_artifact, use_artifact
+from wandb_track_core import TaskIdentity, TrackedRun, current_run
+from wandb_track_core.adapters import artifact_folder, log_artifact, use_artifact
 from wandb_track_serializers import to_artifact
 
 EXECUTION = "night7"

@@ -5,7 +5,8 @@ python examples/serializer_plugin/use.py
 
 from sklearn import datasets
 from sklearn.feature_extraction.text import TfidfVectorizer
-from wandb_track_core import TaskIdentity, TrackedRun, artifact_folder, log_artifact
+from wandb_track_core import TaskIdentity, TrackedRun
+from wandb_track_core.adapters import artifact_folder, log_artifact
 from wandb_track_serializers import load, to_artifact
 
 LOADERS = (datasets.load_iris, datasets.load_wine, datasets.load_digits, datasets.load_breast_cancer)

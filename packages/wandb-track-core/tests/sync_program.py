@@ -7,7 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import wandb
-from wandb_track_core import TaskIdentity, TrackedRun, artifact_folder, log_artifact, use_artifact
+from wandb_track_core import TaskIdentity, TrackedRun
+from wandb_track_core.adapters import artifact_folder, log_artifact, use_artifact
 
 
 def tracked(task, attempt=0, execution="e1", **arguments):

@@ -13,6 +13,7 @@ import traceback
 import pytest
 import wandb
 from wandb_track_core import ArgumentError, NoCurrentRunError, QuietRun, TaskIdentity, TrackedRun, current_run
+from wandb_track_core.adapters import unexpected_argument
 from wandb_track_testing import offline
 from wandb_track_testing.plugin import isolated_env, run_python
 
@@ -409,12 +410,12 @@ def test_a_policy_that_cannot_be_meant_is_refused_at_once_by_name(arguments, nam
     with pytest.raises(ArgumentError, match=named) as raised:
         TrackedRun(IDENTITY, **arguments)
     assert isinstance(raised.value, ValueError)
-    assert type(arguments[named]).__name__ in str(raised.value)
+    assert repr(arguments[named]) in str(raised.value)
 
 
 @pytest.mark.parametrize("again", [copy.deepcopy, lambda error: pickle.loads(pickle.dumps(error))])
 def test_an_argument_error_can_be_copied_and_sent_to_another_process_and_does_not_keep_what_was_given(again):
-    error = ArgumentError("secret", "5ec4e7", "Give where the key is.")
+    error = ArgumentError("secret", "must be a function", "5ec4e7", is_secret=True)
     same = again(error)
     assert (type(same), str(same), same.argument) == (ArgumentError, str(error), "secret")
     assert "5ec4e7" not in repr(vars(error)) + repr(error.args)
@@ -472,3 +473,21 @@ def test_a_quiet_run_has_an_empty_folder_once_it_is_asked_for_it():
     assert os.listdir(folder) == ["model.bin"]
     del run
     assert not os.path.exists(folder)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (ArgumentError("datasets", "must be True or False", "yes"), "datasets must be True or False, not 'yes'."),
+        (ArgumentError("key", "must be a function", "x" * 40), "key must be a function, not a str."),
+        (ArgumentError("key", "must be a function", "x", is_secret=True), "key must be a function, not a str."),
+        (ArgumentError("id", "must be a str", [1]), "id must be a str, not a list."),
+        (ArgumentError("project", "is missing", remedy="Use project=..."), "project is missing. Use project=..."),
+        (
+            unexpected_argument("wandb_log()", "dataset", ["models", "datasets"]),
+            "wandb_log() got an unexpected argument 'dataset'. Did you mean 'datasets'?",
+        ),
+    ],
+)
+def test_an_argument_error_shows_the_value_unless_it_could_be_a_key(error, message):
+    assert str(error) == message

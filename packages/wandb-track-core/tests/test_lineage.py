@@ -2,7 +2,8 @@
 
 import pytest
 from wandb.errors import CommError
-from wandb_track_core import TaskIdentity, TrackedRun, read_lineage, run_folder, use_artifact
+from wandb_track_core import TaskIdentity, TrackedRun
+from wandb_track_core.adapters import read_lineage, run_folder, use_artifact
 
 
 def test_an_input_is_kept_beside_the_run_also_where_the_server_cannot_give_it(wandb_online):

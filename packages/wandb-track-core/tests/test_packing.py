@@ -46,7 +46,8 @@ ADOPTED = """
 import sys
 from pathlib import Path
 import wandb
-from wandb_track_core import TaskIdentity, TrackedRun, log_artifact
+from wandb_track_core import TaskIdentity, TrackedRun
+from wandb_track_core.adapters import log_artifact
 
 Path("mine.txt").write_text("mine")
 with TrackedRun(TaskIdentity("chain", "t", key=("e", "t")), project="p") as run:

@@ -200,7 +200,8 @@ def test_two_syncs_at_once_do_it_once(written, online, server, tmp_path):
 def test_contents_that_the_server_has_of_another_run_are_there(server, tmp_path):
     """The server gives a version to whoever logged it first, so that the second run seems to have made nothing."""
     code = """
-from wandb_track_core import TaskIdentity, TrackedRun, artifact_folder, log_artifact
+from wandb_track_core import TaskIdentity, TrackedRun
+from wandb_track_core.adapters import artifact_folder, log_artifact
 import sys, wandb
 for number in range(2):
     with TrackedRun(TaskIdentity("chain", "t", key=(f"e{number}", "n0")), project="p") as run:

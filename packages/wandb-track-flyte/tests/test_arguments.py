@@ -26,7 +26,7 @@ def test_the_bare_decorator_says_what_it_misses():
 
 
 def test_arguments_without_their_names_are_refused_by_what_python_takes_the_first_one_for():
-    with pytest.raises(ArgumentError, match=r"^task_function cannot be .*type str.*: Give .* by their names"):
+    with pytest.raises(ArgumentError, match=r"^wandb_init\(\) takes no positional arguments. Use project="):
         wandb_init("p", "e", SECRET)
 
 
@@ -50,7 +50,7 @@ def test_arguments_without_their_names_are_refused_by_what_python_takes_the_firs
     ],
 )
 def test_an_argument_that_cannot_be_used_is_named_when_the_decorator_is_read(arguments, named):
-    with pytest.raises(ArgumentError, match=f"^{named} (is missing|cannot be)"):
+    with pytest.raises(ArgumentError, match=f"^{named} (is missing|must be|cannot be|takes no)"):
         wandb_init(**{**GIVEN, **arguments})
 
 
@@ -65,7 +65,7 @@ def test_a_promise_where_a_plain_value_belongs_is_named_while_the_workflow_is_co
         wandb_init(project=name, entity="e", secret=SECRET)
         return name
 
-    with pytest.raises(ArgumentError, match=r"^project cannot be .*Promise"):
+    with pytest.raises(ArgumentError, match=r"^project must be a plain value, not .*Promise"):
         train()
 
 
@@ -78,7 +78,7 @@ def test_a_function_that_is_no_task_says_so_when_a_workflow_calls_it():
     def training(x: int = 1) -> int:
         return train(x=x)
 
-    with pytest.raises(ArgumentError, match="put @task on it"):
+    with pytest.raises(ArgumentError, match="Use @task above it"):
         training()
 
 
@@ -170,7 +170,7 @@ def test_a_runs_folder_is_a_flyte_directory_an_input_that_is_one_or_a_path(bench
     given(x=1)
     load("kinds").into_input(logs=FlyteDirectory(str(folders["input"])), x=1)
     text(logs=str(folders["text"]), x=1)
-    with pytest.raises(ArgumentError, match=r"dir cannot be what was given \(of type flytekit.types.file"):
+    with pytest.raises(ArgumentError, match=r"dir must be a path.*, not a flytekit.types.file"):
         wrong(logs=FlyteFile(__file__), x=1)
     assert [run.folder.parent.parent for run in bench.runs(3)] == list(folders.values())
 

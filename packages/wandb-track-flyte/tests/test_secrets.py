@@ -115,7 +115,7 @@ def test_a_function_that_fails_or_returns_no_text_is_the_users_to_mend(in_contai
 
 
 def test_a_key_in_place_of_a_secret_is_refused_without_repeating_it():
-    with pytest.raises(ArgumentError, match="secret cannot be what was given") as raised:
+    with pytest.raises(ArgumentError, match=r"secret must be a flytekit\.Secret") as raised:
         wandb_init(project="p", entity="e", secret=KEY)
     assert KEY not in str(raised.value)
 

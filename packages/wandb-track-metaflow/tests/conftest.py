@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from wandb_track_core import read_lineage
+from wandb_track_core.adapters import read_lineage
 from wandb_track_testing.offline import OfflineRun, find_runs
 from wandb_track_testing.plugin import isolated_env
 

@@ -37,14 +37,14 @@ def test_the_native_decorator_has_the_same_arguments_and_defaults():
 )
 def test_an_argument_that_cannot_be_used_is_refused_where_it_is_written(name, value):
     """The error names the argument and the type, and never the value, which could be a key."""
-    with pytest.raises(ArgumentError, match=rf"^{name} cannot be what was given \(of type ") as caught:
+    with pytest.raises(ArgumentError, match=rf"^{name} must be .*, not ") as caught:
         wandb_log(**{name: value})
     assert "0123456789" not in str(caught.value)
 
 
 def test_an_unknown_argument_is_refused_with_the_known_ones():
     """As Python does, and a little more."""
-    with pytest.raises(TypeError, match=r"unexpected argument 'dataset'. Did you mean 'datasets'\?"):
+    with pytest.raises(ArgumentError, match=r"unexpected argument 'dataset'. Did you mean 'datasets'"):
         wandb_log(dataset=True)
 
 
@@ -93,7 +93,7 @@ def function(self):
 
 def test_below_step_is_an_error_that_says_so():
     """Metaflow's own decorators stand above @step, too."""
-    with pytest.raises(ArgumentError, match=r"Put it above @step"):
+    with pytest.raises(ArgumentError, match=r"must be above @step"):
         step(wandb_log(datasets=True)(lambda self: None))
 
 

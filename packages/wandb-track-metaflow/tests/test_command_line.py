@@ -62,7 +62,7 @@ def test_a_mistake_on_the_command_line_is_said_before_anything_runs(workplace):
     """With the argument's name and the remedy."""
     execution = workplace.run("plain.py", "--with", "wandb_log:datasets=perhaps", check=False)
     assert execution.returncode == 1
-    assert "datasets cannot be what was given (of type str): Give True or False." in execution.output
+    assert "datasets must be True or False, not 'perhaps'." in execution.output
     assert "Task is starting" not in execution.output
 
 

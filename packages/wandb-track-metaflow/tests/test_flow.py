@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from wandb_track_core import read_lineage
+from wandb_track_core.adapters import read_lineage
 
 FLOW = "everything.py"
 

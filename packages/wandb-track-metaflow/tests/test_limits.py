@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from wandb_track_core import legal_artifact_name
+from wandb_track_core.adapters import legal_artifact_name
 from wandb_track_metaflow._outputs import MAX_ARTIFACTS, MAX_SUMMARY_VALUES
 
 

@@ -9,7 +9,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from wandb_track_core import read_lineage
+from wandb_track_core.adapters import read_lineage
 from wandb_track_testing.offline import find_runs
 
 EXAMPLES = ("step", "flow", "both")

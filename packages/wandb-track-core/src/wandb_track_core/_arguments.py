@@ -40,7 +40,7 @@ def merge(identity: TaskIdentity, given: Mapping[str, Any], settings: Any) -> di
     if tags is None:
         tags = setting_of(settings, "run_tags") or _listed(os.environ.get("WANDB_TAGS"))
     elif isinstance(tags, str):
-        raise ArgumentError("tags", tags, f"Give a list, tags=[{tags!r}]: a text would become one tag a letter.")
+        raise ArgumentError("tags", "must be a list of str", tags, f"Use tags=[{tags!r}].")
     merged["tags"] = legal_tags((*tags, *identity.tags)) or None
     if not is_resuming:
         notes = given.get("notes") or setting_of(settings, "run_notes") or os.environ.get("WANDB_NOTES")

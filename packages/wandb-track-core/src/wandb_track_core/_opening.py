@@ -10,9 +10,9 @@ from . import _client
 from ._arguments import is_disabled, is_offline, merge, resume_of, with_link
 from ._bounded import bounded
 from ._names import legal_id
+from ._notify import notify
 from ._policy import Policy
 from ._ranks import of_rank, rank_of, shared_settings
-from ._report import say
 from .errors import TrackerFaultError, TrackError
 from .identity import TaskIdentity
 from .quiet import QuietRun
@@ -140,7 +140,7 @@ class Opening:
                     raise
                 reason = " ".join(str(error).split())
             arguments["id"] = legal_id((wanted, str(number)))
-            say(f"the run is opened as {arguments['id']}, because its own id is taken: {reason}")
+            notify(f"the run is opened as {arguments['id']}, because its own id is taken: {reason}")
         return self._open_in_time(arguments)
 
     def _open_in_time(self, arguments: dict[str, Any]) -> Any:

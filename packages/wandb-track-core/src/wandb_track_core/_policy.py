@@ -40,11 +40,11 @@ def check_policy(
     """
     for name, value, choices in (("on_error", on_error, get_args(OnError)), ("ranks", ranks, get_args(Ranks))):
         if value is not None and value not in choices:
-            raise ArgumentError(name, value, f"Give one of {', '.join(map(repr, choices))}.")
+            raise ArgumentError(name, f"must be one of {', '.join(map(repr, choices))}", value)
     for name, value in (("init_timeout", init_timeout), ("finish_timeout", finish_timeout)):
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         if value is not None and not (is_number and value > 0):
-            raise ArgumentError(name, value, "Give a number of seconds above 0, or None for the default.")
+            raise ArgumentError(name, "must be a number of seconds above 0, or None for the default", value)
     return Policy(
         on_error or "offline",
         INIT_TIMEOUT if init_timeout is None else init_timeout,

@@ -10,6 +10,7 @@ from .errors import ArgumentError
 
 _TEXTS = ("orchestrator", "task", "workflow", "execution", "platform_id", "url")
 _LISTS: dict[str, Any] = {"key": str, "indices": int | str, "values": str, "tags": str}
+_OF = {**dict.fromkeys(_LISTS, "str"), "indices": "int and str"}
 
 
 class TaskIdentity(NamedTuple):
@@ -124,19 +125,21 @@ def check_identity(identity: Any) -> TaskIdentity:
         ArgumentError: Naming the field.
     """
     if not isinstance(identity, TaskIdentity):
-        raise ArgumentError("identity", identity, "Give a TaskIdentity.")
+        raise ArgumentError("identity", "must be a TaskIdentity", identity)
     for name in _TEXTS:
         text = getattr(identity, name)
         if not isinstance(text, str) or (name == "orchestrator" and not text):
-            raise ArgumentError(f"identity.{name}", text, "Give a text; one that is not known is left out.")
+            raise ArgumentError(
+                f"identity.{name}", "must be a str" + (" that is not empty" if name == "orchestrator" else ""), text
+            )
     for name, kind in _LISTS.items():
         parts = getattr(identity, name)
         if not isinstance(parts, tuple | list) or not all(isinstance(part, kind) for part in parts):
-            raise ArgumentError(f"identity.{name}", parts, "Give a tuple of texts; indices may be numbers, too.")
+            raise ArgumentError(f"identity.{name}", f"must be a tuple of {_OF[name]}", parts)
     for name, number in (("attempt", identity.attempt), ("rank", identity.rank)):
         is_number = isinstance(number, int) and not isinstance(number, bool) and number >= 0
         if not (is_number or (name == "rank" and number is None)):
-            raise ArgumentError(f"identity.{name}", number, "Give a number from 0 on.")
+            raise ArgumentError(f"identity.{name}", "must be an int of 0 or more", number)
     if not isinstance(identity.details, Mapping | None):
-        raise ArgumentError("identity.details", identity.details, "Give a dictionary.")
+        raise ArgumentError("identity.details", "must be a dict", identity.details)
     return identity

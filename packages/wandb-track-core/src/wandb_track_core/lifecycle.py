@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from . import _client
 from ._closing import finish
+from ._notify import notify
 from ._opening import Opened, Opening
 from ._policy import OnError, check_policy
 from ._ranks import Ranks
-from ._report import say
 from ._signals import TerminationWatch
 from .current import Frame, pop, push
 from .errors import TrackerFaultError
@@ -206,9 +206,9 @@ class TrackedRun:
         folders = [*self._guard.left, _client.folder_of(run)] if self._guard else []
         addresses = self._store_away(run, folders)
         if fault is not None:
-            say(self._account(run, fault, folders, addresses))
+            notify(self._account(run, fault, folders, addresses))
         elif addresses:
-            say(f"the run was kept offline. {_how_to_sync(addresses)}")
+            notify(f"the run was kept offline. {_how_to_sync(addresses)}")
 
     def _store_away(self, run: Any, folders: list[str]) -> list[str]:
         """Where a run was brought that would otherwise be gone with this machine."""
@@ -223,7 +223,7 @@ class TrackedRun:
         try:
             return [store(folder, self._store, is_closed=folder == folders[-1]) for folder in folders]
         except Exception as fault:
-            say(f"the offline run lies on this machine only, because it could not be stored elsewhere: {fault}")
+            notify(f"the offline run lies on this machine only, because it could not be stored elsewhere: {fault}")
             return []
 
     def _account(self, run: Any, fault: Exception, folders: list[str], addresses: list[str]) -> str:

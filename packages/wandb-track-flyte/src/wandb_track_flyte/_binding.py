@@ -41,11 +41,20 @@ def check_function(target: Any) -> None:
         ArgumentError: Saying what to decorate instead.
     """
     if isinstance(target, ArrayNodeMapTask):
-        raise ArgumentError("task_function", target, "Decorate the task that is mapped, then map_task() it.")
+        raise ArgumentError(
+            "@wandb_init",
+            "must be above a task",
+            target,
+            "Decorate the task that is mapped, then call map_task() with it.",
+        )
     if isinstance(target, WorkflowBase | LaunchPlan):
-        raise ArgumentError("task_function", target, "Decorate the tasks of the workflow instead.")
+        raise ArgumentError(
+            "@wandb_init", "must be above a task", target, "Decorate the tasks of the workflow instead."
+        )
     if isinstance(target, Task) or not callable(target):
-        raise ArgumentError("task_function", target, "Decorate a task that runs a Python function, or the function.")
+        raise ArgumentError(
+            "@wandb_init", "must be above a task that runs a Python function, or above the function", target
+        )
 
 
 def mark_coroutine(decorator: Any, function: Callable[..., Any]) -> None:

@@ -47,8 +47,8 @@ def check_running(function: Callable[..., Any]) -> None:
     is_dynamic = state is not None and state.mode is ExecutionState.Mode.DYNAMIC_TASK_EXECUTION
     if context.compilation_state is not None and not is_dynamic:
         name = getattr(function, "__name__", "it")
-        remedy = f"{name} was called while a workflow is compiled: put @task on it, or wandb_init on tasks only."
-        raise ArgumentError("task_function", function, remedy)
+        problem = f"cannot track {name}, which was called while a workflow is compiled"
+        raise ArgumentError("@wandb_init", problem, remedy="Use @task above it, and @wandb_init on tasks only.")
 
 
 def is_in_container() -> bool:

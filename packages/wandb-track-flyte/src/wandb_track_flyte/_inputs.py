@@ -11,18 +11,19 @@ from flytekit import Secret
 from flytekit.core.promise import Promise
 from flytekit.types.directory import FlyteDirectory
 from flytekit.types.file import FlyteFile
-from wandb_track_core import ArgumentError, check_policy
+from wandb_track_core import ArgumentError
+from wandb_track_core.adapters import check_policy
 
 _REQUIRED = {
-    "project": "Give the name of the W&B project.",
-    "entity": "Give the W&B user or team that the project belongs to.",
-    "secret": "Give a flytekit.Secret, or a function that returns the API key.",
+    "project": 'Use project="my-project", the W&B project.',
+    "entity": 'Use entity="my-team", the W&B user or team that the project belongs to.',
+    "secret": "Use a flytekit.Secret or a function that returns the API key.",
 }
 _TEXTS = ("project", "entity", "id", "host", "api_host")
 _TAKEN = {
-    "api_key": "Give secret=, a flytekit.Secret or a function that returns the key.",
-    "base_url": "Give api_host=, the address of the server's API.",
-    "identity": "It follows from the task; give id= for an id of your own.",
+    "api_key": "Use secret=, a flytekit.Secret or a function that returns the key.",
+    "base_url": "Use api_host=, the address of the server's API.",
+    "identity": "It follows from the task; use id= for an id of your own.",
     "login_optional": "It follows from where the task runs.",
     "store": "What a container kept offline goes below the task's raw-output prefix.",
 }
@@ -36,21 +37,24 @@ def check(arguments: Mapping[str, Any]) -> None:
     """
     for name, remedy in _REQUIRED.items():
         if arguments[name] is None:
-            raise ArgumentError(name, None, remedy)
+            raise ArgumentError(name, "is missing", remedy=remedy)
     for name, remedy in _TAKEN.items():
         if name in arguments:
-            raise ArgumentError(name, arguments[name], remedy)
+            raise ArgumentError(name, "cannot be given", remedy=remedy)
     for name, value in arguments.items():
         for place, part in _parts(name, value):
             if isinstance(part, Promise | FlyteFile) or (isinstance(part, FlyteDirectory) and name != "dir"):
-                raise ArgumentError(place, part, "Give a plain value; log what a task's input holds inside the task.")
+                raise ArgumentError(
+                    place, "must be a plain value", part, "Log what a task's input holds inside the task."
+                )
     for name in _TEXTS:
         value = arguments[name]
         is_text = isinstance(value, str) and bool(value.strip())
         if not (is_text or (name == "id" and value is None)):
-            raise ArgumentError(name, value, "Give a text that is not empty.")
+            raise ArgumentError(name, "must be a str that is not empty", value)
     if not isinstance(arguments["secret"], Secret) and not callable(arguments["secret"]):
-        raise ArgumentError("secret", arguments["secret"], _REQUIRED["secret"] + " The key itself stays out of code.")
+        problem, remedy = "must be a flytekit.Secret or a function that returns the key", "Never put the key into code."
+        raise ArgumentError("secret", problem, arguments["secret"], remedy, is_secret=True)
     check_policy(*(arguments[name] for name in ("on_error", "init_timeout", "finish_timeout", "ranks")))
 
 
@@ -70,7 +74,7 @@ def folder(given: Any, inputs: Mapping[str, Any]) -> str | None:
     if value is None:
         return None
     if isinstance(value, FlyteFile) or not isinstance(value, str | os.PathLike):
-        raise ArgumentError("dir", value, "Give a path or FlyteDirectory, or the name of an input that is one.")
+        raise ArgumentError("dir", "must be a path, a FlyteDirectory, or the name of an input that is one", value)
     return os.fspath(value)
 
 

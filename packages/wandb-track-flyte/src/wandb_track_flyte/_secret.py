@@ -52,7 +52,9 @@ def _from_function(function: Callable[[], str | None]) -> str:
     except Exception as error:
         raise MissingKeyError(f"secret: the function that was to return the API key raised {error!r}") from error
     if key is not None and not isinstance(key, str):
-        raise ArgumentError("secret", key, "Let the function return the API key as text, or None.")
+        raise ArgumentError(
+            "secret", "must be a function that returns the API key as a str, or None", key, is_secret=True
+        )
     return (key or "").strip()
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from flytekit import Secret
 from flytekit.core.base_task import Task
 from flytekit.core.utils import ClassDecorator
-from wandb_track_core import ArgumentError, OnError, Ranks, TrackedRun
+from wandb_track_core import ArgumentError, TrackedRun
+from wandb_track_core.adapters import OnError, Ranks
 
 from . import _binding, _context, _inputs, _secret
 
@@ -99,7 +100,9 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
             **init_kwargs,
         }
         if isinstance(task_function, str):
-            raise ArgumentError("task_function", task_function, "Give project, entity and secret by their names.")
+            raise ArgumentError(
+                "wandb_init()", "takes no positional arguments", remedy="Use project=..., entity=... and secret=...."
+            )
         _inputs.check(arguments)
         super().__init__(task_function, **arguments)
         if task_function is not None:

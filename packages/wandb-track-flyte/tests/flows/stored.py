@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from flytekit import Secret, task
-from wandb_track_core import artifact_folder, log_artifact
+from wandb_track_core.adapters import artifact_folder, log_artifact
 from wandb_track_flyte import current_run, wandb_init
 from wandb_track_serializers import to_artifact
 

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from wandb_track_core import ArgumentError, MissingKeyError, check_policy
+from wandb_track_core import ArgumentError, MissingKeyError
+from wandb_track_core.adapters import check_policy, unexpected_argument
 
 if TYPE_CHECKING:
     from typing import Literal
 
-    from wandb_track_core import OnError
+    from wandb_track_core.adapters import OnError
 
     Ranks = Literal["all", "first"]
 
@@ -60,9 +60,7 @@ class Arguments(NamedTuple):
         """
         for name in given:
             if name not in cls._fields:
-                similar = get_close_matches(name, cls._fields, 1)
-                hint = f"Did you mean {similar[0]!r}?" if similar else f"It takes {', '.join(cls._fields)}."
-                raise TypeError(f"wandb_log() got an unexpected argument {name!r}. {hint}")
+                raise unexpected_argument("wandb_log()", name, cls._fields)
         arguments = cls(**{name: _checked(name, value) for name, value in given.items()})
         check_policy(arguments.on_error, arguments.init_timeout, arguments.finish_timeout, arguments.ranks)
         return arguments
@@ -124,14 +122,10 @@ def _checked(name: str, value: Any) -> Any:
             return tuple(value)
     elif isinstance(value, Sealed):
         value = value.settings
-    fits, remedy = _KINDS.get(name, (_anything, ""))
+    fits, problem = _KINDS.get(name, (lambda _: True, ""))
     if not (fits(value) or (value is None and name not in _FLAGS[:3])):
-        raise ArgumentError(name, value, remedy)
+        raise ArgumentError(name, problem, value, _REMEDIES.get(name, ""), is_secret=name == "api_key")
     return value
-
-
-def _anything(value: Any) -> bool:
-    return True
 
 
 def _is_number_of_bytes(value: Any) -> bool:
@@ -141,18 +135,17 @@ def _is_number_of_bytes(value: Any) -> bool:
 _FLAGS = ("datasets", "models", "others", "keep_local", "card", "resume")
 _LISTS = ("tags", "include", "exclude")
 _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    **dict.fromkeys(_FLAGS[:5], (lambda value: isinstance(value, bool), "Give True or False.")),
-    **dict.fromkeys(_LISTS, (lambda value: False, 'Give a list of str, such as ["raw_*"].')),
-    **dict.fromkeys(("project", "entity", "mode", "secret"), (lambda value: isinstance(value, str), "Give a str.")),
+    **dict.fromkeys(_FLAGS[:5], (lambda value: isinstance(value, bool), "must be True or False")),
+    **dict.fromkeys(_LISTS, (lambda value: False, 'must be a list of str, such as ["raw_*"]')),
+    **dict.fromkeys(("project", "entity", "mode", "secret"), (lambda value: isinstance(value, str), "must be a str")),
     "settings": (
         lambda value: isinstance(value, Mapping) or hasattr(type(value), "model_fields"),
-        "Give a wandb.Settings or a dictionary of settings.",
+        "must be a wandb.Settings or a dict of settings",
     ),
-    "api_key": (
-        callable,
-        "Give a function that returns the key where the task runs. Or have @secrets or @environment put the key into"
-        ' an environment variable, and name that: secret="MY_WANDB_KEY".',
-    ),
-    "max_size": (_is_number_of_bytes, "Give a number of bytes above 0, or None for no limit."),
-    "ranks": (lambda value: value in ("all", "first"), 'Give "all" or "first".'),
+    "api_key": (callable, "must be a function that returns the key where the task runs"),
+    "max_size": (_is_number_of_bytes, "must be a number of bytes above 0, or None for no limit"),
+    "ranks": (lambda value: value in ("all", "first"), 'must be "all" or "first"'),
+}
+_REMEDIES = {
+    "api_key": 'Or let @secrets or @environment set an environment variable, and name it: secret="MY_WANDB_KEY".'
 }

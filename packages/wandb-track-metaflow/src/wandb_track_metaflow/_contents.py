@@ -22,7 +22,7 @@ def write(run: wandb.Run, name: str, value: Any, max_size: int | None) -> tuple[
     Raises:
         SerializerError: It cannot be stored.
     """
-    from wandb_track_core import artifact_folder, legal_artifact_name
+    from wandb_track_core.adapters import artifact_folder, legal_artifact_name
 
     folder = artifact_folder(run, legal_artifact_name(name))
     logger = logging.getLogger("wandb_track_serializers")
@@ -57,7 +57,7 @@ def digest_of(name: str, value: Any) -> str | None:
 
 
 def _draft(name: str, value: Any, folder: Path, max_size: int | None) -> wandb.Artifact:
-    from wandb_track_core import legal_artifact_name
+    from wandb_track_core.adapters import legal_artifact_name
     from wandb_track_serializers import to_artifact
 
     artifact = to_artifact(

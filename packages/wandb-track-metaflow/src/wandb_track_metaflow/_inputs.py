@@ -80,7 +80,7 @@ def origin_of(origins: Origins, name: str, key: str) -> str:
 
 def use_version(run: wandb.Run, name: str, alias: str, kind: str | None = None) -> wandb.Artifact | None:
     """Link a version as an input of the run; returns it where the run is online."""
-    from wandb_track_core import legal_artifact_name, use_artifact
+    from wandb_track_core.adapters import legal_artifact_name, use_artifact
 
     return use_artifact(run, legal_artifact_name(name), alias, kind)
 
@@ -103,11 +103,12 @@ def input_of(name: str) -> tuple[Any, str, Callable[[], Any]]:
     found = zip(task.inputs, task.input_keys, strict=True) if task else ()
     stored = {keys[name]: datastore for datastore, keys in found if name in keys}
     if task is None or not stored:
-        remedy = f"The step has no variable {name!r} as its input: say with alias= which version of what you mean."
-        raise ArgumentError("name", name, remedy)
+        raise ArgumentError(
+            "name", "must be a variable that this step has as its input", name, "Or give alias=, a version."
+        )
     if len(stored) > 1:
-        remedy = f"The branches of this join have {len(stored)} versions of {name!r}: read inputs[i].{name}."
-        raise ArgumentError("name", name, remedy)
+        problem = f"{name!r} has {len(stored)} versions in the branches of this join"
+        raise ArgumentError("name", problem, remedy=f"Read inputs[i].{name} instead.")
     ((key, datastore),) = stored.items()
     flow, is_join = task.flow, task.is_join
     return task, key, (lambda: datastore[name] if is_join else getattr(flow, name))

@@ -34,12 +34,13 @@ def load(
         LoadError: There is no such artifact, or several tasks have made it; or it cannot be read.
         UntrustedError: Reading would run code, and `trusted` is not set.
     """
-    from wandb_track_core import ArgumentError, legal_artifact_name
+    from wandb_track_core import ArgumentError
+    from wandb_track_core.adapters import legal_artifact_name
     from wandb_track_serializers import MadeBy, load_artifact
 
     parts = pathspec.split("/") if isinstance(pathspec, str) else []
     if len(parts) not in (4, 5) or not all(parts):
-        raise ArgumentError("pathspec", pathspec, "Give 'flow/run/step/name' or 'flow/run/step/task/name'.")
+        raise ArgumentError("pathspec", "must be 'flow/run/step/name' or 'flow/run/step/task/name'", pathspec)
     flow, run, step, *task, name = parts
     is_latest = run == "latest"
     facts = {"workflow": flow, "task": step}

@@ -64,7 +64,7 @@ def notify_once(line: str, key: str = "") -> None:
         line: The line.
         key: What tells it from other lines; the line itself by default.
     """
-    from wandb_track_core import say
+    from wandb_track_core.adapters import notify
 
     begin_flow()
     try:
@@ -73,7 +73,7 @@ def notify_once(line: str, key: str = "") -> None:
         return
     except OSError:
         pass  # the process that started the flow is gone, and its folder with it
-    say(line)
+    notify(line)
 
 
 @contextmanager
@@ -94,9 +94,9 @@ def fuse(doing: str) -> Iterator[None]:
 
 def report(doing: str, fault: Exception) -> None:
     """Print a line that asks for a report of a fault of ours."""
-    from wandb_track_core import say
+    from wandb_track_core.adapters import notify
 
     last = extract_tb(fault.__traceback__)[-1]
     where = f"{type(fault).__name__}: {fault} ({Path(last.filename).name}:{last.lineno})"
     line = f"wandb-track itself failed while {doing}; the step goes on. Please report this to wandb-track: {where}"
-    say(" ".join(line.split()))
+    notify(" ".join(line.split()))

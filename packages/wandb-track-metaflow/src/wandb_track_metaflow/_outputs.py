@@ -85,7 +85,7 @@ class Outputs:
         Returns:
             Variable, name, type and alias of each artifact that was logged.
         """
-        from wandb_track_core import log_artifact
+        from wandb_track_core.adapters import log_artifact
 
         keys = content_keys(self._task.datastore)
         for name, read in self._reads.items():

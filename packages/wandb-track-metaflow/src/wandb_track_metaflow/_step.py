@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wandb_track_core import MissingKeyError, TaskIdentity, TrackedRun, TrackerFaultError, TrackError, run_folder, say
+from wandb_track_core import MissingKeyError, TaskIdentity, TrackedRun, TrackerFaultError, TrackError
+from wandb_track_core.adapters import notify, run_folder
 
 from . import _inputs
 from ._card import draw
@@ -109,7 +110,7 @@ class StepTracker:
                         draw(self.task, self._folder, self._arguments.card)
                     self._let_go(self._folder)
                 for line in self._notices.lines():
-                    say(line)
+                    notify(line)
 
     def _prepare(self) -> TrackedRun:
         arguments = self._arguments

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import wandb
-    from wandb_track_core import OnError
+    from wandb_track_core.adapters import OnError
 
 
 def wandb_log(
@@ -103,5 +103,5 @@ def _decorate(given: dict[str, Any], decorated: Any) -> Any:
 
         return native(**given)(decorated) if given else native(decorated)
     if callable(decorated) and not isinstance(decorated, type):
-        raise ArgumentError("@wandb_log", decorated, "Put it above @step, as all of Metaflow's decorators.")
-    raise ArgumentError("@wandb_log", decorated, "Put it above a @step or above a class that is a FlowSpec.")
+        raise ArgumentError("@wandb_log", "must be above @step", decorated)
+    raise ArgumentError("@wandb_log", "must be above a @step or above a class that is a FlowSpec", decorated)

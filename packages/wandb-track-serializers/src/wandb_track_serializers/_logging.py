@@ -44,7 +44,7 @@ def log_value(
 
         run.summary[name] = to_summary(value)
         return None
-    from wandb_track_core import artifact_folder, legal_artifact_name, log_artifact
+    from wandb_track_core.adapters import artifact_folder, legal_artifact_name, log_artifact
 
     from ._artifact import to_artifact
 
@@ -77,11 +77,14 @@ def use_value(run: wandb.Run, name: str, alias: str, *, load: bool = False, trus
         ArgumentError: A value is to be loaded in a task that is not tracked.
         Exception: What the client raises, such as where there is no such version.
     """
-    from wandb_track_core import ArgumentError, run_folder, use_artifact
+    from wandb_track_core import ArgumentError
+    from wandb_track_core.adapters import run_folder, use_artifact
 
     if run.disabled:
         if load:
-            raise ArgumentError("load", load, "This task is not tracked: load the value with load_artifact instead.")
+            raise ArgumentError(
+                "load", "cannot be True, because this task is not tracked", remedy="Use load_artifact instead."
+            )
         return None
     artifact = use_artifact(run, name, alias)
     if not load:

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wandb_track_core._report import say
+from wandb_track_core._notify import notify
 from wandb_track_core.errors import TrackError
 
 if TYPE_CHECKING:
@@ -35,16 +35,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     lacking = [name for name in ("rich", "wandb") if find_spec(name) is None]
     if lacking:
-        say(f"this command needs {' and '.join(lacking)}: pip install 'wandb-track-core[cli]'")
+        notify(f"this command needs {' and '.join(lacking)}: pip install 'wandb-track-core[cli]'")
         return MISUSED
     remote = [path for path in given.paths if "://" in path]
     if remote:
-        say(f"{', '.join(remote)}: not on this machine. Download it first, and give the path of the copy")
+        notify(f"{', '.join(remote)}: not on this machine. Download it first, and give the path of the copy")
         return MISUSED
     paths = [Path(path) for path in given.paths]
     absent = [str(path) for path in paths if not path.exists()]
     if absent:
-        say(f"there is no {', '.join(absent)}")
+        notify(f"there is no {', '.join(absent)}")
         return MISUSED
     if given.command == "sync":
         return _sync(given, paths)
@@ -88,20 +88,20 @@ def _sync(given: argparse.Namespace, paths: list[Path]) -> int:
     try:
         server = None if given.dry_run else Server()
     except TrackError as error:
-        say(str(error))
+        notify(str(error))
         return FAILED
     todo = plan(paths, entity=given.entity, project=given.project, url=None if server is None else server.url)
     for unit, lines in todo.incomplete:
         _say_of(unit, "is not whole:", lines)
     for place, reason in todo.unreadable:
-        say(f"{place} cannot be synced: {reason}")
+        notify(f"{place} cannot be synced: {reason}")
     if server is None:
         for number, level in enumerate(todo.levels, 1):
             for unit in level:
                 sys.stdout.write(f"{number}  {unit.path}\n")
         return FAILED if todo.incomplete or todo.unreadable else GOOD
     if todo.incomplete and not given.partial:
-        say("nothing was synced. Bring back what is missing or damaged, or sync the other runs with --partial")
+        notify("nothing was synced. Bring back what is missing or damaged, or sync the other runs with --partial")
         return FAILED
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -126,7 +126,7 @@ def _say_all(report: Report) -> None:
 
     for unit in report.synced:
         if not unit.is_closed:
-            say(f"{unit.path} was never closed: its process was killed; or it still runs, and is to be synced again")
+            notify(f"{unit.path} was never closed: its process was killed; or it still runs, and is to be synced again")
         if lost := unwritten(unit):
             _say_of(unit, "lost artifacts, because a process was killed before they were in the log:", lost)
     for unit, names in report.unlinked:
@@ -134,7 +134,7 @@ def _say_all(report: Report) -> None:
     for unit, reasons in report.failed:
         _say_of(unit, "is not on the server as it should be:", reasons)
     for unit, reason in report.kept:
-        say(f"{unit.path} was not deleted: {reason}")
+        notify(f"{unit.path} was not deleted: {reason}")
     not_synced = [unit.path for unit, _ in (*report.failed, *report.incomplete)]
     outcomes = {
         "synced": [unit.path for unit in report.synced],
@@ -144,9 +144,9 @@ def _say_all(report: Report) -> None:
     for outcome, names in outcomes.items():
         if names:
             more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-            say(f"{outcome}: {', '.join(names[:_NAMED])}{more}")
-    say(", ".join(f"{len(names)} {outcome}" for outcome, names in outcomes.items()))
+            notify(f"{outcome}: {', '.join(names[:_NAMED])}{more}")
+    notify(", ".join(f"{len(names)} {outcome}" for outcome, names in outcomes.items()))
 
 
 def _say_of(unit: Unit, what: str, lines: list[str]) -> None:
-    say("\n    ".join([f"{unit.path} {what}", *lines]))
+    notify("\n    ".join([f"{unit.path} {what}", *lines]))

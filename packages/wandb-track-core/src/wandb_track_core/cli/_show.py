@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from wandb_track_core._report import say
+from wandb_track_core._notify import notify
 from wandb_track_core.offline import find
 
 from ._order import Name, Unit, group
@@ -57,7 +57,7 @@ def show(name: str, paths: list[Path], *, as_json: bool) -> int:
     units = group(find([name] if is_place else paths))
     found = [unit for unit in units if is_place or unit.id == name]
     if len(found) != 1:
-        say(f"{len(found) or 'no'} runs are meant by {name!r} among {len(units)}: give the folder of one")
+        notify(f"{len(found) or 'no'} runs are meant by {name!r} among {len(units)}: give the folder of one")
         return 1
     if as_json:
         _print_json(_facts(found[0], whole=True))
