@@ -47,7 +47,10 @@ class Task(NamedTuple):
         """The task that Metaflow's hook `task_pre_step` is told of."""
         step, datastore, metadata, run_id, task_id, flow, _, attempt, _, _, inputs, *_ = given
         keys = [content_keys(one) for one in inputs or ()]
-        is_join = len(signature(getattr(flow, step)).parameters) > 0  # beside self
+        # As Metaflow's own graph has it: a join is a step that takes its inputs.
+        is_join = any(
+            each.kind is each.POSITIONAL_OR_KEYWORD for each in signature(getattr(flow, step)).parameters.values()
+        )
         ids = str(run_id), str(task_id), attempt
         return cls(flow, step, *ids, metadata, datastore, list(inputs or ()), keys, is_join)
 
@@ -69,7 +72,7 @@ def identity_of(task: Task, arguments: Arguments) -> TaskIdentity:
 
     stack, node = places(task.flow), node_of(task.flow)
     task_id = f"{task.task_id}.{deployment}" if (deployment := _deployment(task)) else task.task_id
-    tags = sorted(current.tags or ())
+    tags, ui = sorted(current.tags or ()), ui_url()
     return TaskIdentity(
         orchestrator="metaflow",
         workflow=task.flow.name,
@@ -77,15 +80,15 @@ def identity_of(task: Task, arguments: Arguments) -> TaskIdentity:
         task=task.step,
         key=(task.flow.name, task.run_id, task.step, task_id),
         attempt=task.attempt,
-        indices=tuple(place.position for place in stack),
-        values=tuple(place.value if arguments.lets_through(place.variable) else "" for place in stack),
-        url=_url(task),
+        indices=tuple(index for _, index, _ in stack),
+        values=tuple(value if arguments.lets_through(variable) else "" for variable, _, value in stack),
+        url=f"{ui}/{task.pathspec}" if ui else "",
         tags=tuple(tags),
         rank=node[0] if node is not None and arguments.ranks == "first" else None,
         details={
             "task_id": task.task_id,
             "pathspec": task.pathspec,
-            "foreach": [place.variable for place in stack if not place.variable.startswith("_")],
+            "foreach": [variable for variable, _, _ in stack if not variable.startswith("_")],
             **({} if node is None else {"node_index": node[0], "num_nodes": node[1]}),
             "origin_run_id": current.origin_run_id or "",
             "user": current.username or "",
@@ -111,9 +114,3 @@ def earlier_id_of(task: Task, arguments: Arguments) -> str | None:
         return None
     stored: str | None = find_task(task.pathspec).metadata_dict.get("wandb-run-id")
     return stored
-
-
-def _url(task: Task) -> str:
-    """The task's page, where the user's Metaflow has a UI."""
-    root = ui_url()
-    return f"{root}/{task.pathspec}" if root else ""

@@ -88,20 +88,6 @@ def optional(name: str, otherwise: Any) -> Callable[[F], F]:
     return decorate
 
 
-class Place(NamedTuple):
-    """Where a task stands among the tasks of one `foreach`.
-
-    Attributes:
-        variable: The name of the variable that is iterated over.
-        position: The task's index; for `num_parallel` that of its node.
-        value: The element, as a short text; empty where Metaflow keeps none.
-    """
-
-    variable: str
-    position: int
-    value: str
-
-
 @optional("items", {})
 def content_keys(datastore: Any) -> Mapping[str, str]:
     """The content key of each variable in a task's datastore, the task's own or one of its inputs."""
@@ -144,17 +130,18 @@ def is_spun(datastore: Any) -> bool:
 
 
 @optional("_foreach_stack", ())
-def places(flow: Any) -> tuple[Place, ...]:
-    """The task's place in each `foreach` around it, the outermost first."""
-    return tuple(Place(frame.var, int(frame.index or 0), frame.value or "") for frame in flow._foreach_stack or ())
+def places(flow: Any) -> tuple[tuple[str, int, str], ...]:
+    """The task's place in each `foreach` around it, the outermost first: variable, index, element as a str."""
+    return tuple((frame.var, int(frame.index or 0), frame.value or "") for frame in flow._foreach_stack or ())
 
 
 @optional("_parallel_ubf_iter", None)
 def node_of(flow: Any) -> tuple[int, int] | None:
     """The task's place among the nodes of a `num_parallel` step, and how many there are; None in all other steps."""
-    last = places(flow)[-1:]
-    is_node = last and last[0].variable == "_parallel_ubf_iter"
-    return (last[0].position, int(flow._parallel_ubf_iter.num_parallel)) if is_node else None
+    for variable, index, _ in places(flow)[-1:]:
+        if variable == "_parallel_ubf_iter":
+            return index, int(flow._parallel_ubf_iter.num_parallel)
+    return None
 
 
 @optional("parent_datastore", "")

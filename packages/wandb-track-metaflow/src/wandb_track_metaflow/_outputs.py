@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +51,7 @@ class Outputs:
         self._notices = notices
         self._before = dict(vars(task.flow))
         self._earlier: dict[str, Any] = {}
-        self._logged_by_user: set[str] | None = None
+        self._logged_by_user: set[str] = set()
         self._drafts: dict[str, tuple[wandb.Artifact, Path]] = {}
         self._summary: dict[str, Any] = {}
         self._left = MAX_SUMMARY_SIZE
@@ -68,16 +69,20 @@ class Outputs:
             run: The step's run.
             read_as: Tells of a variable's value how it was read; None for one that the step made.
         """
+        self._note_summary(run)
         variables = vars(self._task.flow)
         for name in list(variables):
             if name in variables and self._before.get(name) is not variables[name]:
-                self._take(run, name, variables[name], read_as(name, variables[name]))
+                with self._each(name):
+                    self._take(run, name, variables[name], read_as(name, variables[name]))
 
     def take_stored(self, run: wandb.Run) -> None:
         """Write out what the step set and Metaflow has stored: where the step's end was told to no decorator."""
+        self._note_summary(run)
         for name, key in content_keys(self._task.datastore).items():
             if not (name.startswith("_") or name in self._before or self._is_known(name, key)):
-                self._take(run, name, self._task.datastore[name], None)
+                with self._each(name):
+                    self._take(run, name, self._task.datastore[name], None)
 
     def log(self, run: wandb.Run) -> list[dict[str, str]]:
         """Put everything where it belongs, now that the content keys are known.
@@ -92,7 +97,8 @@ class Outputs:
             if keys.get(name, read.key) == read.key or self._is_known(name, keys[name]):
                 self._summary.pop(name, None)
             else:
-                self._compare(run, read)
+                with self._each(name):
+                    self._compare(run, read)
         run.summary.update(self._summary)
         logged = []
         for name, (artifact, folder) in self._drafts.items():
@@ -103,6 +109,17 @@ class Outputs:
             log_artifact(run, artifact, [alias] if name in keys else [], folder)
             logged.append({"variable": name, "name": artifact.name, "type": artifact.type, "alias": alias})
         return logged
+
+    def _note_summary(self, run: wandb.Run) -> None:
+        there = dict(run.summary)
+        self._logged_by_user = {each for each in there if self._earlier.get(each) != there[each]}
+
+    @contextmanager
+    def _each(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            self._notices.not_logged(name, str(error) or type(error).__name__)
 
     def _is_known(self, name: str, key: str) -> bool:
         """Whether an input came with the same name and key: then it is no new version."""
@@ -115,16 +132,13 @@ class Outputs:
         if name.startswith("_") or not self._arguments.shows(name, kind):
             return
         if kind == "summary":
-            self._show(run, name, value)
+            self._show(name, value)
         elif read is None:
             self._write(run, name, value)
         if read is not None and (read.is_own or kind != "summary"):
             self._reads[name] = read
 
-    def _show(self, run: wandb.Run, name: str, value: Any) -> None:
-        if self._logged_by_user is None:
-            there = dict(run.summary)
-            self._logged_by_user = {each for each in there if self._earlier.get(each) != there[each]}
+    def _show(self, name: str, value: Any) -> None:
         if name in self._logged_by_user:
             self._notices.not_logged(name, "the step's own code has logged something else under this name")
         elif self._left <= 0 or len(self._summary) == MAX_SUMMARY_VALUES:
@@ -136,12 +150,8 @@ class Outputs:
 
     def _write(self, run: wandb.Run, name: str, value: Any) -> None:
         if len(self._drafts) >= MAX_ARTIFACTS:
-            self._notices.not_logged(name, f"at most {MAX_ARTIFACTS:,} artifacts of a step are logged")
-            return
-        try:
-            self._drafts[name] = write(run, name, value, self._arguments.max_size)
-        except Exception as error:
-            self._notices.not_logged(name, str(error) or type(error).__name__)
+            raise ValueError(f"at most {MAX_ARTIFACTS:,} artifacts of a step are logged")
+        self._drafts[name] = write(run, name, value, self._arguments.max_size)
 
     def _compare(self, run: wandb.Run, read: Read) -> None:
         """Tell whether a variable that was read, and has another key now, was changed: one value at a time."""
@@ -151,11 +161,11 @@ class Outputs:
         if read.kind == "summary":
             if name in self._summary and shown(origin[name], self._arguments.max_size) == self._summary[name]:
                 del self._summary[name]
-            return
-        self._write(run, name, self._task.datastore[name])
-        if name in self._drafts and self._drafts[name][0].digest == digest_of(name, origin[name]):
-            shutil.rmtree(self._drafts.pop(name)[1])
-            self.stored_again[name] = read.key
+        else:
+            self._write(run, name, self._task.datastore[name])
+            if self._drafts[name][0].digest == digest_of(name, origin[name]):
+                shutil.rmtree(self._drafts.pop(name)[1])
+                self.stored_again[name] = read.key
 
 
 def shown(value: Any, max_size: int | None) -> Any:
