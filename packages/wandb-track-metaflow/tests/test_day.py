@@ -8,8 +8,10 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from wandb_track_metaflow._identity import _deployment
 
 FLOW = "day.py"
 RESULT = "RESULT [1, 2] [] True [3, 3] 3"
@@ -72,6 +74,50 @@ def test_spin_runs_a_step_and_tracks_it_where_metaflow_lets_decorators_run(workp
         assert spun.runs == []
         assert spun.output.count("wandb-track: ") == 1
         assert "METAFLOW_SPIN_ALLOWED_DECORATORS" in spun.output
+
+
+def test_two_deployments_that_number_their_runs_have_ids_of_their_own():
+    """The datastore's root tells them apart; ids that are no numbers are distinct without it."""
+    parts = {"run_id": "1", "metadata": SimpleNamespace(TYPE="service")}
+    one, two = (
+        SimpleNamespace(**parts, datastore=SimpleNamespace(parent_datastore=SimpleNamespace(datastore_root=root)))
+        for root in ("s3://one/metaflow", "s3://two/metaflow")
+    )
+    assert _deployment(one) != _deployment(two)
+    assert _deployment(one) == _deployment(one)
+    two.run_id = "argo-flow-x7"
+    assert _deployment(two) == ""
+
+
+FAULT = """
+from {module} import {owner}
+def boom(*given, **named): raise ZeroDivisionError("planted")
+{owner}.{name} = boom
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "owner", "name", "runs"),
+    [
+        ("wandb_track_metaflow._step", "StepTracker", "_prepare", 0),
+        ("wandb_track_metaflow._outputs", "Outputs", "take", 3),
+    ],
+)
+def test_a_fault_of_ours_is_a_line_and_the_step_goes_on(workplace_of, tmp_path, module, owner, name, runs):
+    """Its calls of W&B work, or do nothing."""
+    (tmp_path / "usercustomize.py").write_text(FAULT.format(module=module, owner=owner, name=name))
+    execution = workplace_of("fault", PYTHONPATH=str(tmp_path)).run("spun.py")
+    assert "SPUN 3" in execution.output
+    assert len(execution.runs) == runs
+    assert execution.output.count("Please report this to wandb-track: ZeroDivisionError: planted") == 3
+
+
+def test_what_a_future_metaflow_lacks_is_a_line_and_the_step_goes_on():
+    """With a copy of Metaflow in which one name is another; `moved_names.py` tries all of them."""
+    program = str(Path(__file__).parent / "moved_names.py")
+    done = subprocess.run([sys.executable, program, "items"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 runs; off in this flow" in done.stdout
 
 
 def test_without_a_login_a_run_is_kept_offline_on_the_users_own_machine(workplace_of):
