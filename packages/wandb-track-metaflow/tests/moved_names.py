@@ -52,7 +52,7 @@ def outcome(name: str) -> tuple[bool, str]:
         output = done.stdout + done.stderr
         runs = find_runs(Path(folder))
         lines = [line.partition("wandb-track: ")[2] for line in output.splitlines() if "wandb-track: " in line]
-        off = [line for line in lines if "off in this flow" in line or "itself failed" in line or "stays" in line]
+        off = [line for line in lines if "off in this flow" in line or "itself failed" in line or "only" in line]
         ends_well = done.returncode == 0 and "SPUN 3" in output
         is_tracked = len(runs) == 3 and all(run.exit_code == 0 for run in runs)
         if not ends_well:
