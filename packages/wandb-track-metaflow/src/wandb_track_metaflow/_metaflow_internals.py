@@ -60,6 +60,10 @@ NAMES = (
 """What this package uses, for what, and what is lost without it."""
 
 
+_MOVED = (AttributeError, ImportError, TypeError, ValueError, LookupError, NotImplementedError)
+"""What a name raises that is missing, or is something else than it was. All else is a fault of its own."""
+
+
 def optional(name: str, otherwise: Any) -> Callable[[F], F]:
     """Declare that a function uses something of Metaflow's: where that fails, one line says so, and all else goes on.
 
@@ -73,7 +77,7 @@ def optional(name: str, otherwise: Any) -> Callable[[F], F]:
         def call(*given: Any) -> Any:
             try:
                 return use(*given)
-            except Exception as fault:
+            except _MOVED as fault:
                 from metaflow import __version__
 
                 from ._notices import notify_once
