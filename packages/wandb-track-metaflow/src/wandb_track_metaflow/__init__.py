@@ -3,7 +3,12 @@
 Everything is imported on first use: a flow's file imports this module in the parent process, which tracks nothing.
 """
 
+import sys
+
 from .__about__ import __version__
+
+if sys.version_info < (3, 10):  # noqa: UP036 - the code package brings this into images that pip never asked
+    raise ImportError("wandb-track-metaflow needs Python 3.10 or later: this is %d.%d" % sys.version_info[:2])  # noqa: UP031
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -44,6 +44,8 @@ class Arguments(NamedTuple):
     init_timeout: float | None = None
     finish_timeout: float | None = None
     ranks: Ranks | None = None
+    keep_local: bool | None = None
+    card: bool | None = None
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Arguments:
@@ -59,20 +61,14 @@ class Arguments(NamedTuple):
         for name in given:
             if name not in cls._fields:
                 raise unexpected_argument("wandb_log()", name, cls._fields)
-        arguments = cls(**{name: _CHECKS.get(name, _as_it_is)(name, value) for name, value in given.items()})
+        arguments = cls(**{name: _checked(name, value) for name, value in given.items()})
         check_policy(arguments.on_error, arguments.init_timeout, arguments.finish_timeout, arguments.ranks)
         return arguments
 
-    def wants(self, kind: str) -> bool:
-        """Whether values of a kind ("dataset", "model" or "other") become artifacts."""
-        return {"dataset": self.datasets, "model": self.models, "other": self.others}[kind]
-
-    @property
-    def is_off(self) -> bool:
-        """Whether the step itself says that it is not to be tracked."""
-        given = self.settings
-        mode = given.get("mode") if isinstance(given, Mapping) else getattr(given, "mode", None)
-        return "disabled" in (self.mode, mode)
+    def shows(self, name: str, kind: str) -> bool:
+        """Whether a variable's value is shown to W&B, of the kind "dataset", "model", "other" or "summary"."""
+        wanted = {"dataset": self.datasets, "model": self.models, "other": self.others, "summary": True}
+        return wanted[kind] and self.lets_through(name)
 
     def lets_through(self, name: str) -> bool:
         """Whether a variable or parameter of this name may be shown to W&B."""
@@ -116,75 +112,40 @@ class Sealed:
         return f"<{type(self.settings).__name__}>"
 
 
-def _as_it_is(name: str, value: Any) -> Any:
+def _checked(name: str, value: Any) -> Any:
+    """An argument in its own type; on the command line everything may have arrived as a str."""
+    if name in _FLAGS and isinstance(value, str):
+        value = _TRUTH.get(value.lower(), value)
+    elif name in _LISTS and value is not None:
+        value = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+        if isinstance(value, list | tuple | set | frozenset) and all(isinstance(part, str) for part in value):
+            return tuple(value)
+    elif isinstance(value, Sealed):
+        value = value.settings
+    fits, problem = _KINDS.get(name, (lambda _: True, ""))
+    if not (fits(value) or (value is None and name not in _FLAGS[:3])):
+        raise ArgumentError(name, problem, value, _REMEDIES.get(name, ""), is_secret=name == "api_key")
     return value
 
 
-def _flag(name: str, value: Any) -> bool:
-    flag = _TRUTH.get(value.lower()) if isinstance(value, str) else value
-    if not isinstance(flag, bool):
-        raise ArgumentError(name, "must be True or False", value)
-    return flag
+def _is_number_of_bytes(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
-def _text(name: str, value: Any) -> str | None:
-    if value is not None and not isinstance(value, str):
-        raise ArgumentError(name, "must be a str", value)
-    return value
-
-
-def _texts(name: str, value: Any) -> tuple[str, ...] | None:
-    """A list of texts, also from the command line, where they are separated by commas."""
-    if value is None:
-        return None
-    parts = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
-    if not isinstance(parts, list | tuple | set | frozenset) or not all(isinstance(part, str) for part in parts):
-        raise ArgumentError(name, "must be a list of str", value, f'Use {name}=["raw_*"].')
-    return tuple(parts)
-
-
-def _settings(name: str, value: Any) -> Any:
-    settings = value.settings if isinstance(value, Sealed) else value
-    if settings is None or isinstance(settings, Mapping) or hasattr(type(settings), "model_fields"):
-        return settings
-    raise ArgumentError(name, "must be a wandb.Settings or a dict of settings", settings)
-
-
-def _resume(name: str, value: Any) -> Any:
-    return _TRUTH.get(value.lower(), value) if isinstance(value, str) else value
-
-
-def _key_function(name: str, value: Any) -> Any:
-    if value is None or callable(value):
-        return value
-    raise ArgumentError(
-        name,
-        "must be a function that returns the key where the task runs",
-        value,
-        'Or let @secrets or @environment set an environment variable, and name it: secret="MY_WANDB_KEY".',
-        is_secret=True,
-    )
-
-
-def _ranks(name: str, value: Any) -> Any:
-    if value in (None, "all", "first"):
-        return value
-    raise ArgumentError(name, 'must be "all" or "first"', value)
-
-
-def _size(name: str, value: Any) -> int | None:
-    if value is None or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
-        return value
-    raise ArgumentError(name, "must be a number of bytes above 0, or None for no limit", value)
-
-
-_CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
-    **dict.fromkeys(("datasets", "models", "others"), _flag),
-    **dict.fromkeys(("project", "entity", "mode", "secret"), _text),
-    **dict.fromkeys(("tags", "include", "exclude"), _texts),
-    "settings": _settings,
-    "resume": _resume,
-    "api_key": _key_function,
-    "max_size": _size,
-    "ranks": _ranks,
+_FLAGS = ("datasets", "models", "others", "keep_local", "card", "resume")
+_LISTS = ("tags", "include", "exclude")
+_KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    **dict.fromkeys(_FLAGS[:5], (lambda value: isinstance(value, bool), "must be True or False")),
+    **dict.fromkeys(_LISTS, (lambda value: False, 'must be a list of str, such as ["raw_*"]')),
+    **dict.fromkeys(("project", "entity", "mode", "secret"), (lambda value: isinstance(value, str), "must be a str")),
+    "settings": (
+        lambda value: isinstance(value, Mapping) or hasattr(type(value), "model_fields"),
+        "must be a wandb.Settings or a dict of settings",
+    ),
+    "api_key": (callable, "must be a function that returns the key where the task runs"),
+    "max_size": (_is_number_of_bytes, "must be a number of bytes above 0, or None for no limit"),
+    "ranks": (lambda value: value in ("all", "first"), 'must be "all" or "first"'),
+}
+_REMEDIES = {
+    "api_key": 'Or let @secrets or @environment set an environment variable, and name it: secret="MY_WANDB_KEY".'
 }

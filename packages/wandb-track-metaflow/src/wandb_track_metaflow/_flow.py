@@ -6,7 +6,7 @@ from typing import Any
 
 from metaflow.user_decorators.user_flow_decorator import FlowMutator
 
-from ._datastore import is_inserted
+from ._metaflow_internals import is_inserted
 
 
 class WandbLogFlow(FlowMutator):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from hashlib import sha1
+from inspect import signature
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ._datastore import node_of, places
+from ._metaflow_internals import content_keys, deployment_of, find_task, node_of, places, ui_url
 
 if TYPE_CHECKING:
     from wandb_track_core import TaskIdentity
@@ -24,6 +27,8 @@ class Task(NamedTuple):
         metadata: The metadata provider.
         datastore: What the task writes to.
         inputs: What it reads from: one task's datastore, or one for each branch of a join.
+        input_keys: The content keys of the variables in each of them.
+        is_join: Whether the step joins branches.
     """
 
     flow: Any
@@ -34,6 +39,20 @@ class Task(NamedTuple):
     metadata: Any
     datastore: Any
     inputs: list[Any]
+    input_keys: list[Mapping[str, str]]
+    is_join: bool
+
+    @classmethod
+    def of_hook(cls, *given: Any) -> Task:
+        """The task that Metaflow's hook `task_pre_step` is told of."""
+        step, datastore, metadata, run_id, task_id, flow, _, attempt, _, _, inputs, *_ = given
+        keys = [content_keys(one) for one in inputs or ()]
+        # As Metaflow's own graph has it: a join is a step that takes its inputs.
+        is_join = any(
+            each.kind is each.POSITIONAL_OR_KEYWORD for each in signature(getattr(flow, step)).parameters.values()
+        )
+        ids = str(run_id), str(task_id), attempt
+        return cls(flow, step, *ids, metadata, datastore, list(inputs or ()), keys, is_join)
 
     @property
     def pathspec(self) -> str:
@@ -52,23 +71,24 @@ def identity_of(task: Task, arguments: Arguments) -> TaskIdentity:
     from wandb_track_core import TaskIdentity
 
     stack, node = places(task.flow), node_of(task.flow)
-    tags = sorted(current.tags or ())
+    task_id = f"{task.task_id}.{deployment}" if (deployment := _deployment(task)) else task.task_id
+    tags, ui = sorted(current.tags or ()), ui_url()
     return TaskIdentity(
         orchestrator="metaflow",
         workflow=task.flow.name,
         execution=task.run_id,
         task=task.step,
-        key=(task.flow.name, task.run_id, task.step, task.task_id),
+        key=(task.flow.name, task.run_id, task.step, task_id),
         attempt=task.attempt,
-        indices=tuple(place.position for place in stack),
-        values=tuple(place.value if arguments.lets_through(place.variable) else "" for place in stack),
-        url=_url(task),
+        indices=tuple(index for _, index, _ in stack),
+        values=tuple(value if arguments.lets_through(variable) else "" for variable, _, value in stack),
+        url=f"{ui}/{task.pathspec}" if ui else "",
         tags=tuple(tags),
         rank=node[0] if node is not None and arguments.ranks == "first" else None,
         details={
             "task_id": task.task_id,
             "pathspec": task.pathspec,
-            "foreach": [place.variable for place in stack if not place.variable.startswith("_")],
+            "foreach": [variable for variable, _, _ in stack if not variable.startswith("_")],
             **({} if node is None else {"node_index": node[0], "num_nodes": node[1]}),
             "origin_run_id": current.origin_run_id or "",
             "user": current.username or "",
@@ -80,8 +100,17 @@ def identity_of(task: Task, arguments: Arguments) -> TaskIdentity:
     )
 
 
-def _url(task: Task) -> str:
-    """The task's page, where the user's Metaflow has a UI."""
-    from metaflow.metaflow_config import UI_URL
+def _deployment(task: Task) -> str:
+    """What tells apart two deployments whose metadata services both number their runs from 1."""
+    if getattr(task.metadata, "TYPE", "") != "service" or not task.run_id.isdigit():
+        return ""
+    root = deployment_of(task.datastore)
+    return sha1(root.encode(), usedforsecurity=False).hexdigest()[:8] if root else ""
 
-    return f"{UI_URL.rstrip('/')}/{task.pathspec}" if UI_URL else ""
+
+def earlier_id_of(task: Task, arguments: Arguments) -> str | None:
+    """The id of the run that earlier attempts of a task have, which its next attempt is to continue."""
+    if not task.attempt or not arguments.resume or not _deployment(task):
+        return None
+    stored: str | None = find_task(task.pathspec).metadata_dict.get("wandb-run-id")
+    return stored

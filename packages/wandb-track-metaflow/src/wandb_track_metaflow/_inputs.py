@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from threading import Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from ._datastore import content_keys, datastore_of
 from ._origins import Origins
 from ._outputs import key_alias
-from ._reads import fingerprint
 
 if TYPE_CHECKING:
     import wandb
 
     from ._arguments import Arguments
     from ._identity import Task
-    from ._reads import Read
-    from ._remarks import Remarks
+    from ._notices import Notices
+    from ._watch import Read
 
 _THREADS = 8
 STILL_SECONDS = 8.0
@@ -32,63 +29,53 @@ class Inputs:
     """Links what was read, while Metaflow stores what the step made: online, each takes a round trip or two."""
 
     def __init__(self, task: Task, arguments: Arguments) -> None:
-        self._origins = Origins(task.flow, task.inputs)
+        self._origins = Origins(task)
         self._arguments = arguments
-        self._reads: dict[tuple[str, str], Read] = {}
-        self._waiting: deque[tuple[Read, str]] = deque()
-        self._linked: dict[tuple[str, str], Exception | None] = {}
+        self._reads: list[Read] = []
+        self._linked: dict[Read, Exception | None] = {}
         self._threads: list[Thread] = []
 
     def link(self, run: wandb.Run, reads: list[Read]) -> None:
         """Begin to link what was read."""
-        for read in reads:
-            version = read.name, read.key
-            kind = self._kind(read)
-            if kind is not None and version not in self._reads:
-                self._reads[version] = read
-                self._waiting.append((read, kind))
-        for _ in range(min(_THREADS, len(self._waiting))):
+        self._reads = [read for read in reads if read.kind != "summary" and self._arguments.shows(read.name, read.kind)]
+        waiting = iter(self._reads)
+        for _ in self._reads[:_THREADS]:
             # Daemons: a server that does not answer must not keep the process alive.
-            thread = Thread(target=self._link_waiting, args=(run,), name="wandb-track: inputs", daemon=True)
+            thread = Thread(target=self._link, args=(run, waiting), name="wandb-track: inputs", daemon=True)
             thread.start()
             self._threads.append(thread)
 
-    def finish(self, remarks: Remarks) -> None:
+    def finish(self, notices: Notices) -> None:
         """Wait until all are linked. Where there is no such version, its step was not tracked, and there is no link."""
-        seen, moved = -1, monotonic()
+        self._origins.may_compare.set()
+        seen, moved = (-1, -1), monotonic()
         while (alive := [one for one in self._threads if one.is_alive()]) and monotonic() - moved < STILL_SECONDS:
             alive[0].join(0.05)
-            if len(self._linked) != seen:
-                seen, moved = len(self._linked), monotonic()
-        self._waiting.clear()
-        for name, key in self._reads:
-            error = self._linked.get((name, key), TimeoutError("the server does not answer"))
+            if (len(self._linked), self._origins.compared) != seen:
+                seen, moved = (len(self._linked), self._origins.compared), monotonic()
+        for read in self._reads:
+            error = self._linked.get(read, TimeoutError("the server does not answer"))
             if isinstance(getattr(error, "exc", error), ValueError):  # the client wraps it in a CommError
-                _log.debug("no version of %s is known under %s", name, key_alias(key))
+                _log.debug("no version of %s is known under %s", read.name, key_alias(read.key))
             elif error is not None:
-                remarks.left_out(name, f"it could not be linked as an input: {error}")
+                notices.not_linked(read.name, str(error) or type(error).__name__)
 
-    def _link_waiting(self, run: wandb.Run) -> None:
-        while self._waiting:
+    def _link(self, run: wandb.Run, waiting: Iterator[Read]) -> None:
+        for read in waiting:
             try:
-                read, kind = self._waiting.popleft()
-            except IndexError:  # another thread has taken the last one
-                return
-            self._linked[read.name, read.key] = self._link_one(run, read, kind)
+                use_version(run, read.name, key_alias(origin_of(self._origins, read.name, read.key)), read.kind)
+                self._linked[read] = None
+            except Exception as error:
+                self._linked[read] = error
 
-    def _link_one(self, run: wandb.Run, read: Read, kind: str) -> Exception | None:
-        try:
-            key = self._origins.key_of(read.name, read.key, lambda: read.print)
-            use_version(run, read.name, key_alias(key), kind)
-        except Exception as error:
-            return error
-        return None
 
-    def _kind(self, read: Read) -> str | None:
-        from wandb_track_serializers import kind_of
-
-        kind = kind_of(read.value) if self._arguments.lets_through(read.name) else "summary"
-        return kind if kind != "summary" and self._arguments.wants(kind) else None
+def origin_of(origins: Origins, name: str, key: str) -> str:
+    """The content key under which a variable was logged; where that cannot be found out, the one that it has."""
+    try:
+        return origins.key_of(name, key)
+    except Exception as error:
+        _log.debug("where %s came from is not known: %s", name, error)
+        return key
 
 
 def use_version(run: wandb.Run, name: str, alias: str, kind: str | None = None) -> wandb.Artifact | None:
@@ -113,7 +100,8 @@ def input_of(name: str) -> tuple[Any, str, Callable[[], Any]]:
     """
     from wandb_track_core import ArgumentError
 
-    stored = {content_keys(one)[name]: one for one in (task.inputs if task else ()) if name in content_keys(one)}
+    found = zip(task.inputs, task.input_keys, strict=True) if task else ()
+    stored = {keys[name]: datastore for datastore, keys in found if name in keys}
     if task is None or not stored:
         raise ArgumentError(
             "name", "must be a variable that this step has as its input", name, "Or give alias=, a version."
@@ -122,8 +110,8 @@ def input_of(name: str) -> tuple[Any, str, Callable[[], Any]]:
         problem = f"{name!r} has {len(stored)} versions in the branches of this join"
         raise ArgumentError("name", problem, remedy=f"Read inputs[i].{name} instead.")
     ((key, datastore),) = stored.items()
-    flow = task.flow
-    return task, key, (lambda: getattr(flow, name)) if datastore_of(flow) is datastore else (lambda: datastore[name])
+    flow, is_join = task.flow, task.is_join
+    return task, key, (lambda: datastore[name] if is_join else getattr(flow, name))
 
 
 def use_input(run: wandb.Run, name: str, load: bool) -> Any:
@@ -131,6 +119,7 @@ def use_input(run: wandb.Run, name: str, load: bool) -> Any:
     current, key, value = input_of(name)
     artifact = None
     if not run.disabled:
-        key = Origins(current.flow, current.inputs).key_of(name, key, lambda: fingerprint(value()))
-        artifact = use_version(run, name, key_alias(key))
+        origins = Origins(current)
+        origins.may_compare.set()
+        artifact = use_version(run, name, key_alias(origin_of(origins, name, key)))
     return value() if load else artifact

@@ -1,22 +1,26 @@
 """Where a variable came from that other steps have handed on.
 
-A step without tracking, or one in a branch, may have read a variable, and Metaflow then stored it again: nothing
-changed, but for an estimator, a module, or a frame with dates the bytes did, and with them the content key. Under the
-new key no tracked step has logged a version. So the way of the variable is followed back, as long as its contents are
-the same: tracked steps tell Metaflow which key they had read, and what others stored is loaded and compared.
+A step that reads a variable has Metaflow store it again: nothing changed, but for an estimator, a module, or a frame
+with dates the bytes may, and with them the content key. Under the new key no tracked step has logged a version. So the
+way of the variable is followed back, as long as its contents are the same: tracked steps tell Metaflow which key they
+had read, and what others stored is loaded and compared.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Mapping
+from functools import cached_property
+from threading import Event, Lock
+from typing import TYPE_CHECKING, Any
 
-from ._datastore import content_keys, is_in_branch, is_tracked
+from ._contents import digest_of
+from ._metaflow_internals import find_task
 from ._outputs import key_alias
-from ._reads import fingerprint
 
-_TOLD = ("wandb-artifacts", "wandb-stored-again")
+if TYPE_CHECKING:
+    from ._identity import Task
+
 MAX_COMPARED = 50
 """Variables that are loaded for comparison, for each variable that was read."""
 
@@ -25,49 +29,82 @@ class Origins:
     """Finds the content keys under which variables were logged.
 
     Args:
-        flow: The flow object.
-        inputs: The datastores of the tasks before this one.
+        task: The task whose inputs are asked for.
+
+    Attributes:
+        may_compare: Set once values may be loaded, which is when Metaflow has let go of the step's own.
+        compared: How many were.
     """
 
-    def __init__(self, flow: Any, inputs: list[Any]) -> None:
-        self._flow = flow
-        self._inputs = inputs
-        self._parents: dict[str, list[Any]] = {}
+    def __init__(self, task: Task) -> None:
+        self.may_compare = Event()
+        self.compared = 0
+        self._flow = task.flow.name
+        self._inputs = list(zip(task.inputs, task.input_keys, strict=True))
+        self._tasks: dict[str, _Told] = {}
+        self._lock = Lock()
 
-    def key_of(self, name: str, key: str, print: Callable[[], bytes | None]) -> str:
+    def key_of(self, name: str, key: str) -> str:
         """The content key under which a tracked step made a variable.
 
         Args:
             name: The variable.
             key: The content key that the step has it under; the answer where no other is known.
-            print: Gives the value's fingerprint.
         """
-        origin = next((one for one in self._inputs if content_keys(one).get(name) == key), None)
-        if origin is None or (is_tracked(self._flow) and not is_in_branch(self._flow)):
+        origin = next((one for one, keys in self._inputs if keys.get(name) == key), None)
+        if origin is None:
             return key
-        from metaflow.client.core import Task
-
-        task, compared = Task(f"{self._flow.name}/{origin.pathspec}"), 0
-        while True:
-            told = {each: json.loads(text) for each, text in task.metadata_dict.items() if each in _TOLD}
-            if (name, key_alias(key)) in {
-                (made["variable"], made["alias"]) for made in told.get("wandb-artifacts", ())
-            }:
-                return key
-            key = told.get("wandb-stored-again", {}).get(name, key)
-            before = [(parent, parent[name]) for parent in self._before(task) if name in parent]
+        task, mine, left = self._task(f"{self._flow}/{origin.pathspec}"), None, MAX_COMPARED
+        while (name, key_alias(key)) not in task.made:
+            key = task.stored_again.get(name, key)
+            before = [(parent, parent.task[name]) for parent in self._before(task) if name in parent.task]
             found = next((parent for parent, stored in before if stored.sha == key), None)
-            if found is None:
-                for parent, stored in before[: MAX_COMPARED - compared]:
-                    compared += 1
-                    if fingerprint(stored.data) == print():
+            for parent, stored in before[: left if found is None else 0]:
+                left -= 1
+                self.may_compare.wait()
+                with self._lock:
+                    self.compared += 1
+                    mine = mine or digest_of(name, origin[name])
+                    if mine is not None and mine == digest_of(name, stored.data):
                         found, key = parent, stored.sha
                         break
             if found is None:
                 return key
             task = found
+        return key
 
-    def _before(self, task: Any) -> list[Any]:
-        if task.pathspec not in self._parents:
-            self._parents[task.pathspec] = list(task.parent_tasks)
-        return self._parents[task.pathspec]
+    def _task(self, pathspec: str) -> _Told:
+        if pathspec not in self._tasks:
+            self._tasks[pathspec] = _Told(find_task(pathspec))
+        return self._tasks[pathspec]
+
+    def _before(self, told: _Told) -> list[_Told]:
+        return [self._tasks.setdefault(each.pathspec, _Told(each)) for each in told.parents]
+
+
+class _Told:
+    """What the tracking of a task told Metaflow."""
+
+    def __init__(self, task: Any) -> None:
+        self.task = task
+
+    @cached_property
+    def parents(self) -> list[Any]:
+        """The tasks before it."""
+        return list(self.task.parent_tasks)
+
+    @cached_property
+    def made(self) -> set[tuple[str, str]]:
+        """Variable and alias of each artifact that it logged."""
+        return {(made["variable"], made["alias"]) for made in self._facts.get("wandb-artifacts", ())}
+
+    @property
+    def stored_again(self) -> Mapping[str, str]:
+        """By name, the key of what it read, did not change, and has stored under another."""
+        stored: Mapping[str, str] = self._facts.get("wandb-stored-again", {})
+        return stored
+
+    @cached_property
+    def _facts(self) -> dict[str, Any]:
+        names = ("wandb-artifacts", "wandb-stored-again")
+        return {name: json.loads(text) for name, text in self.task.metadata_dict.items() if name in names}

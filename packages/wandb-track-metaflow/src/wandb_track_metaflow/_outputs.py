@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from ._contents import digest_of, write
+from ._metaflow_internals import content_keys
 
 if TYPE_CHECKING:
     import wandb
 
     from ._arguments import Arguments
-    from ._remarks import Remarks
+    from ._identity import Task
+    from ._notices import Notices
+    from ._watch import Read
 
 MAX_ARTIFACTS = 1_000
 """Artifacts that are made of one step's variables."""
@@ -28,87 +36,136 @@ def key_alias(key: str) -> str:
 
 
 class Outputs:
-    """The variables that a step set, held from the step's end until Metaflow has stored them."""
+    """The variables that a step set: written out while they are the step's, logged once Metaflow has stored them.
 
-    def __init__(self, flow: Any, arguments: Arguments) -> None:
+    Whether a variable that was read was changed in place is known by then, too: its content key tells.
+
+    Attributes:
+        stored_again: By name, the content key of what was read, not changed, and stored under another key.
+    """
+
+    def __init__(self, task: Task, arguments: Arguments, notices: Notices) -> None:
+        self.stored_again: dict[str, str] = {}
+        self._task = task
         self._arguments = arguments
-        self._before = dict(vars(flow))
-        self._values: dict[str, Any] = {}
+        self._notices = notices
+        self._before = dict(vars(task.flow))
+        self._earlier: dict[str, Any] = {}
+        self._logged_by_user: set[str] = set()
+        self._drafts: dict[str, tuple[wandb.Artifact, Path]] = {}
         self._summary: dict[str, Any] = {}
+        self._left = MAX_SUMMARY_SIZE
+        self._reads: dict[str, Read] = {}
 
     def begin(self, run: wandb.Run) -> None:
         """Take note of what an earlier attempt has left in a run that is continued."""
         if run.resumed:
-            self._summary = dict(run.summary)
+            self._earlier = dict(run.summary)
 
-    def take(self, variables: Mapping[str, Any], unset: set[str]) -> None:
-        """Take hold of what the step set, without copying it: Metaflow is about to delete it from the flow.
-
-        Args:
-            variables: All that the flow object holds.
-            unset: What the step only read.
-        """
-        self._values = {
-            name: value
-            for name, value in variables.items()
-            if not name.startswith("_")
-            and name not in unset
-            and self._before.get(name) is not value
-            and self._arguments.lets_through(name)
-        }
-
-    def log(
-        self, run: wandb.Run, keys: Mapping[str, str], known: Iterable[Mapping[str, str]], remarks: Remarks
-    ) -> list[dict[str, str]]:
-        """Put everything where it belongs.
+    def take(self, run: wandb.Run, read_as: Callable[[str, Any], Read | None]) -> None:
+        """Write out what the flow object holds and the step set.
 
         Args:
             run: The step's run.
-            keys: The content key of each variable that Metaflow has stored.
-            known: Content keys that the step's inputs came with, or are stored again under: what has the same name
-                and key is no new version.
-            remarks: Takes what was left out.
+            read_as: Tells of a variable's value how it was read; None for one that the step made.
+        """
+        self._note_summary(run)
+        variables = vars(self._task.flow)
+        for name in list(variables):
+            if name in variables and self._before.get(name) is not variables[name]:
+                with self._each(name):
+                    self._take(run, name, variables[name], read_as(name, variables[name]))
+
+    def take_stored(self, run: wandb.Run) -> None:
+        """Write out what the step set and Metaflow has stored: where the step's end was told to no decorator."""
+        self._note_summary(run)
+        for name, key in content_keys(self._task.datastore).items():
+            if not (name.startswith("_") or name in self._before or self._is_known(name, key)):
+                with self._each(name):
+                    self._take(run, name, self._task.datastore[name], None)
+
+    def log(self, run: wandb.Run) -> list[dict[str, str]]:
+        """Put everything where it belongs, now that the content keys are known.
 
         Returns:
             Variable, name, type and alias of each artifact that was logged.
         """
-        from wandb_track_serializers import kind_of, log_value
+        from wandb_track_core.adapters import log_artifact
 
-        kinds = {name: kind_of(value) for name, value in self._values.items()}
-        self._summarise(run, [name for name, kind in kinds.items() if kind == "summary"], remarks)
-        names = [name for name, kind in kinds.items() if kind != "summary" and self._arguments.wants(kind)]
-        names = [name for name in names if not any(name in keys and one.get(name) == keys[name] for one in known)]
-        for name in names[MAX_ARTIFACTS:]:
-            remarks.left_out(name, f"at most {MAX_ARTIFACTS:,} artifacts of a step are logged")
-        logged = []
-        for name in names[:MAX_ARTIFACTS]:
-            aliases = [key_alias(keys[name])] if name in keys else []
-            try:
-                artifact = log_value(run, name, self._values[name], aliases, max_size=self._arguments.max_size)
-            except Exception as error:
-                remarks.left_out(name, str(error) or type(error).__name__)
+        keys = content_keys(self._task.datastore)
+        for name, read in self._reads.items():
+            if keys.get(name, read.key) == read.key or self._is_known(name, keys[name]):
+                self._summary.pop(name, None)
             else:
-                if artifact is not None:
-                    alias = (aliases or ["latest"])[0]
-                    logged.append({"variable": name, "name": artifact.name, "type": artifact.type, "alias": alias})
+                with self._each(name):
+                    self._compare(run, read)
+        run.summary.update(self._summary)
+        logged = []
+        for name, (artifact, folder) in self._drafts.items():
+            if name in keys and self._is_known(name, keys[name]):
+                shutil.rmtree(folder)
+                continue
+            alias = key_alias(keys[name]) if name in keys else "latest"
+            log_artifact(run, artifact, [alias] if name in keys else [], folder)
+            logged.append({"variable": name, "name": artifact.name, "type": artifact.type, "alias": alias})
         return logged
 
-    def _summarise(self, run: wandb.Run, names: list[str], remarks: Remarks) -> None:
-        there = dict(run.summary) if names else {}
-        taken = {name for name in there if self._summary.get(name) != there[name]}
-        summary: dict[str, Any] = {}
-        left = MAX_SUMMARY_SIZE
-        for name in names:
-            if name in taken:
-                remarks.left_out(name, "the step's own code has logged something else under this name")
-            elif left <= 0 or len(summary) == MAX_SUMMARY_VALUES:
-                remarks.left_out(
-                    name, f"a summary takes {MAX_SUMMARY_VALUES:,} variables, of {MAX_SUMMARY_SIZE:,} bytes together"
-                )
-            else:
-                summary[name] = shown(self._values[name], self._arguments.max_size)
-                left -= len(json.dumps(summary[name]))
-        run.summary.update(summary)
+    def _note_summary(self, run: wandb.Run) -> None:
+        there = dict(run.summary)
+        self._logged_by_user = {each for each in there if self._earlier.get(each) != there[each]}
+
+    @contextmanager
+    def _each(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            self._notices.not_logged(name, str(error) or type(error).__name__)
+
+    def _is_known(self, name: str, key: str) -> bool:
+        """Whether an input came with the same name and key: then it is no new version."""
+        return any(keys.get(name) == key for keys in self._task.input_keys)
+
+    def _take(self, run: wandb.Run, name: str, value: Any, read: Read | None) -> None:
+        from wandb_track_serializers import kind_of
+
+        kind = kind_of(value)
+        if name.startswith("_") or not self._arguments.shows(name, kind):
+            return
+        if kind == "summary":
+            self._show(name, value)
+        elif read is None:
+            self._write(run, name, value)
+        if read is not None and (read.is_own or kind != "summary"):
+            self._reads[name] = read
+
+    def _show(self, name: str, value: Any) -> None:
+        if name in self._logged_by_user:
+            self._notices.not_logged(name, "the step's own code has logged something else under this name")
+        elif self._left <= 0 or len(self._summary) == MAX_SUMMARY_VALUES:
+            limits = f"{MAX_SUMMARY_VALUES:,} variables, of {MAX_SUMMARY_SIZE:,} bytes together"
+            self._notices.not_logged(name, f"a summary takes {limits}")
+        else:
+            self._summary[name] = shown(value, self._arguments.max_size)
+            self._left -= len(json.dumps(self._summary[name]))
+
+    def _write(self, run: wandb.Run, name: str, value: Any) -> None:
+        if len(self._drafts) >= MAX_ARTIFACTS:
+            raise ValueError(f"at most {MAX_ARTIFACTS:,} artifacts of a step are logged")
+        self._drafts[name] = write(run, name, value, self._arguments.max_size)
+
+    def _compare(self, run: wandb.Run, read: Read) -> None:
+        """Tell whether a variable that was read, and has another key now, was changed: one value at a time."""
+        name = read.name
+        came = zip(self._task.inputs, self._task.input_keys, strict=True)
+        origin = next(one for one, keys in came if keys.get(name) == read.key)
+        if read.kind == "summary":
+            if name in self._summary and shown(origin[name], self._arguments.max_size) == self._summary[name]:
+                del self._summary[name]
+        else:
+            self._write(run, name, self._task.datastore[name])
+            if self._drafts[name][0].digest == digest_of(name, origin[name]):
+                shutil.rmtree(self._drafts.pop(name)[1])
+                self.stored_again[name] = read.key
 
 
 def shown(value: Any, max_size: int | None) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ._datastore import included_file, parameters
+from ._metaflow_internals import included_file, parameters
 from ._outputs import shown
 
 if TYPE_CHECKING:

@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 import atexit
-import functools
 import json
-from collections.abc import Callable, Iterator
+import shutil
+import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wandb_track_core import TrackedRun, TrackerFaultError
+from wandb_track_core import MissingKeyError, TaskIdentity, TrackedRun, TrackerFaultError, TrackError
 from wandb_track_core.adapters import notify, run_folder
 
 from . import _inputs
+from ._card import draw
 from ._clock import alarm_stopped
-from ._datastore import content_keys, is_in_branch, outlives_machine, save_file
-from ._identity import Task, identity_of
+from ._identity import Task, earlier_id_of, identity_of
 from ._inputs import Inputs
+from ._metaflow_internals import is_remote, outlives_machine, register, save_file
+from ._notices import Notices, fuse, report
 from ._outputs import Outputs
 from ._parameters import config_of
-from ._reads import Reads
-from ._remarks import Remarks
+from ._watch import Reads
 
 if TYPE_CHECKING:
     import wandb
 
     from ._arguments import Arguments
+
+
+_PASSED_ON = (
+    *("settings", "project", "entity", "mode", "tags", "resume"),
+    *("on_error", "init_timeout", "finish_timeout", "ranks"),
+)
 
 
 class StepTracker:
@@ -40,73 +48,48 @@ class StepTracker:
     def __init__(self, arguments: Arguments, task: Task) -> None:
         self.task = task
         self._arguments = arguments
-        self._remarks = Remarks()
-        self._reads = Reads(task.flow)
-        self._outputs = Outputs(task.flow, arguments)
+        self._notices = Notices()
+        self._reads = Reads(task)
+        self._outputs = Outputs(task, arguments, self._notices)
         self._inputs = Inputs(task, arguments)
         self._tracked: TrackedRun | None = None
+        self._has_ended = False
         self._error: BaseException | None = None
-        self._exit_code: int | None = 1
+        self._exit_code: int | None = None
+        self._folder: Path | None = None
+        self._stored: list[Path] = []
 
     def open(self) -> None:
-        """Open the run. All other decorators have prepared the task by now: the key that they set is there."""
+        """Open the run. All other decorators have prepared the task by now: the key that they set is there.
+
+        Raises:
+            TrackError: The run cannot be opened for a reason that is the user's to mend.
+            Exception: What the client raises for a mistake of the user's.
+        """
         _inputs.task = self.task
-        arguments = self._arguments
         with alarm_stopped():
-            self._tracked = TrackedRun(
-                identity_of(self.task, arguments),
-                api_key=arguments.key if arguments.api_key or arguments.secret else None,
-                settings=arguments.settings,
-                on_error=arguments.on_error,
-                init_timeout=arguments.init_timeout,
-                finish_timeout=arguments.finish_timeout,
-                ranks=arguments.ranks,
-                store=self._store if outlives_machine(self.task.datastore) else None,
-                project=arguments.project,
-                entity=arguments.entity,
-                mode=arguments.mode,
-                tags=arguments.tags,
-                resume=arguments.resume,
-                config=config_of(self.task, arguments),
-            )
-            run = self._tracked.open()
-            if self._tracked.is_tracked:
-                atexit.register(self._close_at_exit)
-                self._outputs.begin(run)
-                where = {"wandb-run-url": run.url} if run.url else {"wandb-run-folder": str(run_folder(run))}
-                self._register({"wandb-run-id": run.id, **where})
-
-    def watch(self, step_func: Callable[..., None]) -> Callable[..., None]:
-        """The step's code, told of every way in which it can end; what is read from now on is watched."""
-        if self._tracked is None or not self._tracked.is_tracked:
-            return step_func
-
-        @functools.wraps(step_func)
-        def watched(*inputs: Any) -> None:
-            try:
-                step_func(*inputs)
-            except Exception:
-                raise
-            except BaseException as error:  # Metaflow tells no decorator of these
-                self.end(error)
-                raise
-
-        # From here on, rather than around the step's code: user step decorators read before and after it.
-        self._reads.start()
-        return watched
+            with fuse("preparing the run"):
+                self._tracked = self._prepare()
+            run = self._open(self._tracked) if self._tracked else open_quiet_run()
+            if not run.disabled:
+                with self._faults_apart("opening the run"):
+                    atexit.register(self._close_at_exit)
+                    self._outputs.begin(run)
+                    self._folder = run_folder(run)
+                    where = {"wandb-run-url": run.url} if run.url else {"wandb-run-folder": str(self._folder)}
+                    register(self.task, {"wandb-run-id": run.id, **where})
+                    # From here on, rather than around the step's code: user step decorators read before and after it.
+                    self._reads.start()
 
     def end(self, error: BaseException | None = None) -> None:
-        """Take note of how the step's code ended, of what it set, and of what it read."""
-        if self._tracked is None:
-            return
-        self._error, self._exit_code = error, None
-        self._reads.stop()
-        run = self._tracked.run
-        if self._tracked.is_tracked and run is not None:
-            with alarm_stopped(), self._faults_apart():
-                variables = dict(vars(self.task.flow))
-                let_go = not is_in_branch(self.task.flow, self.task.step)
-                self._outputs.take(variables, unset=self._reads.settle(self.task.flow, let_go))
+        """Take note of how the step's code ended, write out what it set, and begin to link what it read."""
+        self._error = error
+        run = self._tracked.run if self._tracked is not None and not self._has_ended else None
+        self._has_ended = True
+        if run is not None and not run.disabled:
+            with alarm_stopped(), self._faults_apart("noting what the step set"):
+                self._reads.stop()
+                self._outputs.take(run, self._reads.of)
                 self._inputs.link(run, self._reads.versions())
 
     def close(self) -> None:
@@ -117,13 +100,46 @@ class StepTracker:
         atexit.unregister(self._close_at_exit)
         with alarm_stopped():
             try:
-                if tracked.is_tracked and tracked.run is not None:
-                    with self._faults_apart():
-                        self._log(tracked.run)
+                if (run := tracked.run) is not None and not run.disabled:
+                    with self._faults_apart("logging what the step set"):
+                        self._log(run)
             finally:
                 tracked.close(self._error, self._exit_code)
-                for line in self._remarks.lines():
+                if self._folder is not None and self._folder.exists():
+                    with fuse("drawing the card"):
+                        draw(self.task, self._folder, self._arguments.card)
+                    self._let_go(self._folder)
+                for line in self._notices.lines():
                     notify(line)
+
+    def _prepare(self) -> TrackedRun:
+        arguments = self._arguments
+        passed_on: dict[str, Any] = {name: getattr(arguments, name) for name in _PASSED_ON}
+        if earlier_id := earlier_id_of(self.task, arguments):
+            passed_on["id"] = earlier_id
+        return TrackedRun(
+            identity_of(self.task, arguments),
+            api_key=arguments.key if arguments.api_key or arguments.secret else None,
+            store=self._store if outlives_machine(self.task.datastore) else None,
+            login_optional=not is_remote(),
+            config=config_of(self.task, arguments),
+            **passed_on,
+        )
+
+    def _open(self, tracked: TrackedRun) -> wandb.Run:
+        try:
+            return tracked.open()
+        except Exception as error:
+            from wandb.errors import UsageError
+
+            has_key = self._arguments.api_key or self._arguments.secret
+            if is_remote() and not has_key and isinstance(error, UsageError) and "API key" in str(error):
+                raise MissingKeyError(
+                    "this remote task has no W&B API key. Name the environment variable that has it with"
+                    ' @wandb_log(secret="MY_KEY") and fill that with @secrets(sources=[...]) or'
+                    ' @kubernetes(secrets=[...]). Or track offline: mode="offline"'
+                ) from error
+            raise
 
     def _close_at_exit(self) -> None:
         """Close a run that is open still: where Metaflow cannot store a variable, it fails and tells no decorator."""
@@ -132,39 +148,47 @@ class StepTracker:
         self.close()
 
     def _log(self, run: wandb.Run) -> None:
-        keys = content_keys(self.task.datastore)
-        handed_on = {name: keys[name] for name in self._reads.kept if name in keys}
-        known = [handed_on, *(content_keys(datastore) for datastore in self.task.inputs)]
-        logged = self._outputs.log(run, keys, known, self._remarks)
-        self._inputs.finish(self._remarks)
-        stored_again = {name: key for name, key in self._reads.kept.items() if handed_on.get(name) not in (None, key)}
-        facts = {"wandb-artifacts": logged, "wandb-stored-again": stored_again}
-        self._register({name: json.dumps(value) for name, value in facts.items() if value})
+        if not self._has_ended:  # Metaflow tells no decorator of `sys.exit`, or of an interrupt
+            self._error = sys.exc_info()[1]
+            self._has_ended = True
+            self._reads.stop()
+            self._outputs.take_stored(run)
+            self._inputs.link(run, self._reads.versions())
+        logged = self._outputs.log(run)
+        self._inputs.finish(self._notices)
+        facts = {"wandb-artifacts": logged, "wandb-stored-again": self._outputs.stored_again}
+        register(self.task, {name: json.dumps(value) for name, value in facts.items() if value})
 
     def _store(self, path: Path) -> str:
         address = save_file(self.task.datastore, path)
-        self._register({"wandb-run-stored": address})
+        register(self.task, {"wandb-run-stored": address})
+        self._stored.append(path)
         return address
 
-    def _register(self, facts: dict[str, str]) -> None:
-        """Tell Metaflow where the task went: shown in its UI, and by `Task(...).metadata_dict`."""
-        from metaflow.metadata_provider.metadata import MetaDatum
-
-        task = self.task
-        data = [MetaDatum(name, value, name, [f"attempt_id:{task.attempt}"]) for name, value in facts.items()]
-        task.metadata.register_metadata(task.run_id, task.step, task.task_id, data)
+    def _let_go(self, folder: Path) -> None:
+        """Delete the folders of runs that are stored elsewhere, where the disk is the task's alone."""
+        keeps = not is_remote() if self._arguments.keep_local is None else self._arguments.keep_local
+        for tar in () if keeps else self._stored:
+            shutil.rmtree(folder.with_name(tar.stem), ignore_errors=True)
 
     @contextmanager
-    def _faults_apart(self) -> Iterator[None]:
+    def _faults_apart(self, doing: str) -> Iterator[None]:
         """Keep faults of the tracker away from the step, unless it was said that they should be raised."""
         try:
             yield
         except Exception as fault:
-            from wandb.errors import UsageError
+            from wandb.errors import Error, UsageError
 
             if isinstance(fault, UsageError):
-                self._remarks.add("the step's own code has finished the run: what it set and read is not logged there")
+                self._notices.add("the step's own code finished the run: what it set and read is not logged there")
             elif self._arguments.on_error == "raise" and self._error is None:
                 raise TrackerFaultError(f"the step could not be tracked: {fault}") from fault
+            elif isinstance(fault, Error | OSError | TrackError):
+                self._notices.add(f"the tracker failed: {type(fault).__name__}: {fault}")
             else:
-                self._remarks.add(f"the tracker failed: {type(fault).__name__}: {fault}")
+                report(doing, fault)
+
+
+def open_quiet_run() -> wandb.Run:
+    """Let `current_run()` and `wandb.log` be there, and do nothing, in a step that is not tracked."""
+    return TrackedRun(TaskIdentity("metaflow", ""), mode="disabled").open()

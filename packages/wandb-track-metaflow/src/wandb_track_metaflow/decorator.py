@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import wandb
     from wandb_track_core.adapters import OnError
 
-T = TypeVar("T")
 
-
-@overload
-def wandb_log(func: T, /) -> T: ...
-
-
-@overload
 def wandb_log(
-    func: None = None,
+    func: Any = None,
     /,
     datasets: bool = False,
     models: bool = False,
@@ -40,17 +33,9 @@ def wandb_log(
     init_timeout: float | None = None,
     finish_timeout: float | None = None,
     ranks: Literal["all", "first"] | None = None,
-) -> Callable[[T], T]: ...
-
-
-def wandb_log(
-    func: Any = None,
-    /,
-    datasets: bool = False,
-    models: bool = False,
-    others: bool = False,
-    settings: Any = None,
-    **options: Any,
+    keep_local: bool | None = None,
+    card: bool | None = None,
+    **unknown: Any,
 ) -> Any:
     """Track each task of a step, or of all steps of a flow, as a W&B run.
 
@@ -65,17 +50,26 @@ def wandb_log(
         others: Log anything else that can be pickled.
         settings: A `wandb.Settings` or a dictionary of settings. It is not changed. The group is `{flow}/{run id}`
             and the job type `{step}` unless it says otherwise.
-        **options: `project`, `entity`, `mode`, `tags`, `resume`: as `wandb.init` takes them.
-
-            `api_key`: a function that returns the key, called where the task runs.
-            `secret`: the name of the environment variable in which the task finds the key.
-            `include`, `exclude`: names or patterns ("raw_*") of variables and parameters: only these, or all but these.
-            `max_size`: the most bytes of a single artifact; larger ones are left out, with a line that says so.
-            `on_error`: what to do where the tracker fails: "offline" (the default: keep the run on disk), "warn" (go
-            on untracked) or "raise".
-            `init_timeout`, `finish_timeout`: seconds that opening and closing a run may wait for the server.
-            `ranks`: of a `num_parallel` step, track "all" nodes (the default: each is a task of its own, with a run of
-            its own) or only the "first".
+        project: As `wandb.init` takes it; likewise `entity`, `mode`, `tags`, `resume`.
+        entity: See `project`.
+        mode: See `project`.
+        tags: See `project`.
+        resume: See `project`.
+        api_key: A function that returns the key, called where the task runs.
+        secret: The name of the environment variable in which the task finds the key.
+        include: Names or patterns ("raw_*") of variables and parameters: only these are shown to W&B.
+        exclude: Names or patterns of variables and parameters that are not.
+        max_size: The most bytes of a single artifact; larger ones are left out, and one line names them.
+        on_error: What to do where the tracker fails: "offline" (the default: keep the run on disk), "warn" (go on
+            untracked) or "raise".
+        init_timeout: Seconds that opening a run may wait for the server.
+        finish_timeout: Seconds that closing a run may wait for the server.
+        ranks: Of a `num_parallel` step, track "all" nodes (the default: each is a task of its own, with a run of its
+            own) or only the "first".
+        keep_local: Whether the folder of a run stays that was stored in the datastore. None, the default, keeps it,
+            except in a remote task.
+        card: Whether the task gets a Metaflow card that shows its run. None: where the step has no @card.
+        **unknown: Nothing else: a misspelt name raises.
 
     Returns:
         The step or flow, for Metaflow to run; a decorator where there was none yet.
@@ -83,12 +77,11 @@ def wandb_log(
     Raises:
         ArgumentError: An argument cannot be used, or the decorator stands where it cannot work.
     """
+    given = {name: value for name, value in {**locals(), **unknown}.items() if name not in ("func", "unknown")}
+    given = {name: value for name, value in given.items() if value is not None}
     from ._arguments import Arguments
-    from ._datastore import is_delayed
+    from ._metaflow_internals import is_delayed
 
-    given = {"datasets": datasets, "models": models, "others": others, **options}
-    if settings is not None:
-        given["settings"] = settings
     if not any(is_delayed(value) for value in given.values()):
         Arguments.of(given)
     return partial(_decorate, given) if func is None else _decorate(given, func)

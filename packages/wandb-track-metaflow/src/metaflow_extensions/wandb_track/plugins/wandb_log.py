@@ -6,8 +6,8 @@ not that flow uses it. So it needs nothing but Metaflow, and imports the rest on
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from metaflow.decorators import StepDecorator
@@ -22,28 +22,25 @@ class WandbLogDecorator(StepDecorator):
 
     name = "wandb_log"
     defaults: dict[str, Any] = {  # noqa: RUF012 - Metaflow's own declaration
-        "datasets": False,
-        "models": False,
-        "others": False,
-        "settings": None,
-        "project": None,
-        "entity": None,
-        "mode": None,
-        "tags": None,
-        "resume": None,
-        "api_key": None,
-        "secret": None,
-        "include": None,
-        "exclude": None,
-        "max_size": None,
-        "on_error": None,
-        "init_timeout": None,
-        "finish_timeout": None,
-        "ranks": None,
+        **dict.fromkeys(("datasets", "models", "others"), False),
+        **dict.fromkeys(("settings", "project", "entity", "mode", "tags", "resume", "api_key", "secret")),
+        **dict.fromkeys(("include", "exclude", "max_size", "on_error", "init_timeout", "finish_timeout")),
+        **dict.fromkeys(("ranks", "keep_local", "card")),
     }
 
     _arguments: Arguments
     _tracker: StepTracker | None = None
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)  # type: ignore[no-untyped-call] # Metaflow has no types
+        if "spin-step" in sys.argv:
+            from wandb_track_metaflow._spin import keep_quiet
+
+            keep_quiet()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The flow's class holds this, and users pickle that."""
+        return {name: value for name, value in vars(self).items() if name != "_tracker"}
 
     def init(self) -> None:
         """Check the attributes, before anything runs."""
@@ -53,53 +50,52 @@ class WandbLogDecorator(StepDecorator):
         if self.statically_defined and self.attributes["settings"] is not None:
             self.attributes["settings"] = Sealed(self._arguments.settings)
 
-    @property
-    def is_off(self) -> bool:
-        """Whether the step itself says that it is not to be tracked."""
-        return self._arguments.is_off
+    def runtime_init(self, *_: Any) -> None:
+        """Let the steps of this run print once what concerns all of them."""
+        from wandb_track_metaflow._notices import begin_flow
+
+        begin_flow()
 
     def add_to_package(self) -> Iterator[tuple[str, str, Any]]:
-        """Name the files that a remote task needs beside the user's own code.
+        """Name the files that a remote task needs beside the user's own code."""
+        from wandb_track_metaflow._metaflow_internals import packed
 
-        They are named one by one: given a module, Metaflow would pack the `__init__.py` of a package alone.
-        """
-        from importlib.util import find_spec
-
-        from metaflow.packaging_sys import ContentType
-
-        for name in ("wandb_track_core", "wandb_track_serializers", "wandb_track_metaflow"):
-            spec = find_spec(name)
-            for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
-                for path in sorted(Path(folder).rglob("*.py")):
-                    yield str(path), path.relative_to(Path(folder).parent).as_posix(), ContentType.CODE_CONTENT
+        yield from packed("wandb_track_core", "wandb_track_serializers", "wandb_track_metaflow")
 
     def task_pre_step(self, *given: Any) -> None:
         """Note which task this is. Nothing is opened yet: other decorators may still set the key."""
         from wandb_track_metaflow._identity import Task
+        from wandb_track_metaflow._notices import fuse
         from wandb_track_metaflow._step import StepTracker
 
-        step, datastore, metadata, run_id, task_id, flow, _, attempt, _, _, inputs = given
-        task = Task(flow, step, str(run_id), str(task_id), attempt, metadata, datastore, inputs)
-        self._tracker = StepTracker(self._arguments, task)
+        with fuse("looking at the task"):
+            self._tracker = StepTracker(self._arguments, Task.of_hook(*given))
 
     def task_decorate(self, step_func: Callable[..., None], *_: Any) -> Callable[..., None]:
-        """Open the run, when all decorators have prepared the task."""
-        if self._tracker is None:
-            return step_func
-        self._tracker.open()
-        return self._tracker.watch(step_func)
+        """Open the run, when all decorators have prepared the task. The step's function stays as it is."""
+        from wandb_track_metaflow._step import open_quiet_run
+
+        if self._tracker is not None:
+            self._tracker.open()
+        else:
+            open_quiet_run()
+        return step_func
 
     def task_post_step(self, *_: Any) -> None:
-        """Take hold of what the step set, before Metaflow deletes it from the flow."""
-        if self._tracker is not None:
-            self._tracker.end()
+        """Write out what the step set, before Metaflow deletes it from the flow."""
+        self._tell("end")
 
     def task_exception(self, exception: BaseException, *_: Any) -> None:
-        """Take hold of what the failed step had set."""
-        if self._tracker is not None:
-            self._tracker.end(exception)
+        """Write out what the failed step had set."""
+        self._tell("end", exception)
 
     def task_finished(self, *_: Any) -> None:
         """Log what the step made, now that the datastore knows its content keys, and close the run."""
+        self._tell("close")
+
+    def _tell(self, hook: str, *given: Any) -> None:
+        from wandb_track_metaflow._notices import fuse
+
         if self._tracker is not None:
-            self._tracker.close()
+            with fuse(f"handling the step's {hook}"):
+                getattr(self._tracker, hook)(*given)

@@ -1,0 +1,297 @@
+"""All that this package takes from Metaflow beyond what Metaflow documents, in one place.
+
+Each name is optional. Where a version of Metaflow has moved one, what hangs on it is off, one line says so, and
+everything else goes on.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import wraps
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar, cast
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Name(NamedTuple):
+    """Something of Metaflow's that it does not document.
+
+    Attributes:
+        where: The module, and the class in it, that have it.
+        name: What it is called there.
+        purpose: What it is used for.
+        lost: What users lose where it is missing.
+    """
+
+    where: str
+    name: str
+    purpose: str
+    lost: str
+
+
+_TASK_STORE = "metaflow.datastore.task_datastore:TaskDataStore"
+_STORED = "offline runs of remote tasks are not stored in the datastore"
+_OWN_WINS = "@wandb_log of a derived flow does not replace that of its base"
+NAMES = (
+    Name(_TASK_STORE, "items", "content keys of a task's variables", "artifacts have no content key, so no lineage"),
+    Name(_TASK_STORE, "load_artifacts", "to see what a step reads", "inputs are not linked"),
+    Name(_TASK_STORE, "parent_datastore", "where cards and the datastore's root are", "cards; ids by deployment"),
+    Name(_TASK_STORE, "_storage_impl", "whether data outlive the machine; to store files", _STORED),
+    Name(_TASK_STORE, "_save_file", "to store an offline run beside the task's logs", _STORED),
+    Name(_TASK_STORE, "_path", "the address of what was stored", _STORED),
+    Name(_TASK_STORE, "_metadata_name_for_attempt", "the address of what was stored", _STORED),
+    Name("metaflow.flowspec:FlowSpec", "_foreach_stack", "a task's siblings", "runs of a foreach look alike"),
+    Name("metaflow.flowspec:FlowSpec", "_parallel_ubf_iter", "num_parallel", "ranks= has no effect"),
+    Name("metaflow.client.core:MetaflowObject", "_namespace_check", "foreign namespaces", "lineage across namespaces"),
+    Name("metaflow.metadata_provider.metadata", "MetaDatum", "to tell Metaflow of runs", "`wandb-run-id` and others"),
+    Name("metaflow.user_decorators.mutable_step:MutableStep", "_my_step", "whose decorator it is", _OWN_WINS),
+    Name("metaflow.decorators:Decorator", "inserted_by", "whose decorator it is", _OWN_WINS),
+    Name("metaflow.user_configs.config_parameters", "DelayEvaluator", "Config in arguments", "Config in arguments"),
+    Name("metaflow.includefile:IncludedFile", "descriptor", "hash of an IncludeFile", "IncludeFiles in the config"),
+    Name("metaflow.metaflow_config", "UI_URL", "links to Metaflow's UI", "links to Metaflow's UI"),
+    Name("metaflow.metaflow_config", "SPIN_ALLOWED_DECORATORS", "whether spin tracks", "quiet runs under spin"),
+    Name("metaflow.packaging_sys", "ContentType", "to pack wandb-track's code", "remote tasks need wandb-track itself"),
+    Name("metaflow.plugins.cards.card_datastore:CardDatastore", "save_card", "cards", "cards"),
+    Name("metaflow.plugins.cards.card_datastore:CardDatastore", "get_storage_root", "cards", "cards"),
+)
+"""What this package uses, for what, and what is lost without it."""
+
+
+_MOVED = (AttributeError, ImportError, TypeError, ValueError, LookupError, NotImplementedError)
+"""What a name raises that is missing, or is something else than it was. All else is a fault of its own."""
+
+
+def optional(name: str, otherwise: Any) -> Callable[[F], F]:
+    """Declare that a function uses something of Metaflow's: where that fails, one line says so, and all else goes on.
+
+    Args:
+        name: One of `NAMES`.
+        otherwise: What the function returns where that fails.
+    """
+
+    def decorate(use: F) -> F:
+        @wraps(use)
+        def call(*given: Any) -> Any:
+            try:
+                return use(*given)
+            except _MOVED as fault:
+                from metaflow import __version__
+
+                from ._notices import notify_once
+
+                lost = next(each.lost for each in NAMES if each.name == name)
+                reason = f"Metaflow {__version__} has no usable {name} ({type(fault).__name__}: {fault})"
+                notify_once(f"off in this flow: {lost}. {reason}. Please report this line to wandb-track.", key=name)
+                return otherwise
+
+        return cast("F", call)
+
+    return decorate
+
+
+@optional("items", {})
+def content_keys(datastore: Any) -> Mapping[str, str]:
+    """The content key of each variable in a task's datastore, the task's own or one of its inputs."""
+    return dict(datastore.items())
+
+
+@optional("load_artifacts", None)
+def watch_loads(datastore: Any, see: Callable[[str, Any], None]) -> None:
+    """Have a function told of each variable that a datastore loads."""
+    if not is_spun(datastore):
+        datastore.load_artifacts = _WatchedLoad(datastore, see)
+
+
+class _WatchedLoad:
+    """Stands in for a datastore's `load_artifacts`. Values pass by; they are not held."""
+
+    def __init__(self, datastore: Any, see: Callable[[str, Any], None]) -> None:
+        self._datastore, self._load, self._see = datastore, datastore.load_artifacts, see
+
+    def __call__(self, *given: Any, **named: Any) -> Iterator[tuple[str, Any]]:
+        return map(self._look, self._load(*given, **named))
+
+    def __reduce__(self) -> Any:
+        # The flow's class holds the datastore, and users pickle that class.
+        return getattr, (self._datastore, "load_artifacts")
+
+    def _look(self, pair: tuple[str, Any]) -> tuple[str, Any]:
+        self._see(*pair)
+        return pair
+
+
+def unwatch_loads(datastore: Any) -> None:
+    """Leave a datastore as it was."""
+    vars(datastore).pop("load_artifacts", None)
+
+
+def is_spun(datastore: Any) -> bool:
+    """Whether this is what `spin` reads a step's inputs from, which loads each variable in its own way."""
+    return hasattr(datastore, "spin_artifacts")
+
+
+@optional("_foreach_stack", ())
+def places(flow: Any) -> tuple[tuple[str, int, str], ...]:
+    """The task's place in each `foreach` around it, the outermost first: variable, index, element as a str."""
+    return tuple((frame.var, int(frame.index or 0), frame.value or "") for frame in flow._foreach_stack or ())
+
+
+@optional("_parallel_ubf_iter", None)
+def node_of(flow: Any) -> tuple[int, int] | None:
+    """The task's place among the nodes of a `num_parallel` step, and how many there are; None in all other steps."""
+    for variable, index, _ in places(flow)[-1:]:
+        if variable == "_parallel_ubf_iter":
+            return index, int(flow._parallel_ubf_iter.num_parallel)
+    return None
+
+
+@optional("parent_datastore", "")
+def deployment_of(datastore: Any) -> str:
+    """The root of the datastore, which tells one deployment of Metaflow from another."""
+    return str(datastore.parent_datastore.datastore_root)
+
+
+@optional("_storage_impl", False)
+def outlives_machine(datastore: Any) -> bool:
+    """Whether what is put into a task's datastore is still there when the task's machine is gone.
+
+    A local datastore may be on a shared disk; the variable `WANDB_TRACK_STORE=always` says so.
+    """
+    is_shared = os.environ.get("WANDB_TRACK_STORE") == "always"
+    return is_shared or datastore._storage_impl.TYPE not in ("local", "spin")
+
+
+def save_file(datastore: Any, path: Path) -> str:
+    """Keep a file beside a task's logs in the datastore, under the attempt's number; returns its address.
+
+    Raises:
+        OSError: What was stored has another size.
+        Exception: What the datastore raises.
+    """
+    with path.open("rb") as file:
+        datastore._save_file({path.name: file})
+    storage = datastore._storage_impl
+    inside = storage.path_join(datastore._path, datastore._metadata_name_for_attempt(path.name))
+    stored, size = storage.size_file(inside), path.stat().st_size
+    if stored != size:
+        raise OSError(f"{stored} of {size} bytes of {path.name} were stored")
+    return str(storage.full_uri(inside))
+
+
+def find_task(pathspec: str) -> Any:
+    """A task of Metaflow's client, whichever namespace it is in."""
+    from metaflow.client.core import Task
+
+    return _foreign_task(pathspec) or Task(pathspec)
+
+
+@optional("_namespace_check", None)
+def _foreign_task(pathspec: str) -> Any:
+    from metaflow.client.core import Task
+
+    return Task(pathspec, _namespace_check=False)
+
+
+@optional("MetaDatum", None)
+def register(task: Any, facts: Mapping[str, str]) -> None:
+    """Tell Metaflow facts about a task, shown in its UI and by `Task(...).metadata_dict`."""
+    from metaflow.metadata_provider.metadata import MetaDatum
+
+    data = [MetaDatum(name, value, name, [f"attempt_id:{task.attempt}"]) for name, value in facts.items()]
+    task.metadata.register_metadata(task.run_id, task.step, task.task_id, data)
+
+
+@optional("inserted_by", False)
+def is_inserted(step: Any, name: str) -> bool:
+    """Whether a step has a decorator of this name that a flow added to it."""
+    return any(each.name == name and each.inserted_by for each in step._my_step.decorators)
+
+
+@optional("DelayEvaluator", False)
+def is_delayed(value: Any) -> bool:
+    """Whether an argument is an expression over the flow's `Config`, known only once that was read."""
+    from metaflow.user_configs.config_parameters import DelayEvaluator
+
+    return isinstance(value, DelayEvaluator)
+
+
+def parameter_names() -> tuple[str, ...]:
+    """The names of the flow's parameters and configs."""
+    from metaflow.metaflow_current import current
+
+    return tuple(current.get("parameter_names", None) or ())
+
+
+@optional("load_artifacts", {})
+def parameters(task_input: Any) -> Mapping[str, Any]:
+    """The flow's parameters and configs by name, as Metaflow stores them: a file that was included stays unread."""
+    names = parameter_names()
+    return {name: task_input[name] for name in names} if is_spun(task_input) else dict(task_input.load_artifacts(names))
+
+
+@optional("descriptor", None)
+def included_file(value: Any) -> Mapping[str, Any] | None:
+    """Of an `IncludeFile`: its stored name's hash (SHA-1 of the contents) and size in bytes; None for anything else."""
+    from metaflow.includefile import IncludedFile
+
+    if not isinstance(value, IncludedFile):
+        return None
+    return {"sha1": str(value.descriptor["url"]).rpartition("/")[2], "size": value.size}
+
+
+@optional("UI_URL", "")
+def ui_url() -> str:
+    """Where the user's Metaflow has a UI; empty where it has none."""
+    from metaflow.metaflow_config import UI_URL
+
+    return (UI_URL or "").rstrip("/")
+
+
+@optional("SPIN_ALLOWED_DECORATORS", False)
+def spin_runs(decorator: str) -> bool:
+    """Whether `spin` runs a decorator."""
+    from metaflow.metaflow_config import SPIN_ALLOWED_DECORATORS
+
+    return decorator in SPIN_ALLOWED_DECORATORS
+
+
+@optional("ContentType", ())
+def packed(*packages: str) -> Sequence[tuple[str, str, Any]]:
+    """The files of packages, as Metaflow's code package takes them.
+
+    They are named one by one: given a module, Metaflow would pack the `__init__.py` of a package alone.
+    """
+    from metaflow.packaging_sys import ContentType
+
+    roots = [
+        Path(folder)
+        for name in packages
+        if (spec := find_spec(name))
+        for folder in spec.submodule_search_locations or ()
+    ]
+    files = [(path, path.relative_to(root.parent)) for root in roots for path in sorted(root.rglob("*.py"))]
+    return [(str(path), name.as_posix(), ContentType.CODE_CONTENT) for path, name in files]
+
+
+@optional("save_card", None)
+def save_card(task: Any, kind: str, text: str) -> None:
+    """Save a card where Metaflow looks for those of a task."""
+    from types import SimpleNamespace
+    from uuid import uuid4
+
+    from metaflow.plugins.cards.card_datastore import CardDatastore
+
+    parent, store = task.datastore.parent_datastore, cast("Any", CardDatastore)
+    storage = type(parent._storage_impl)
+    home = SimpleNamespace(_storage_impl=storage(store.get_storage_root(storage.TYPE)), flow_name=parent.flow_name)
+    store(home, task.pathspec).save_card(uuid4().hex, kind, text)
+
+
+def is_remote() -> bool:
+    """Whether this is a task on a machine that Metaflow had started for it, such as a pod."""
+    env = os.environ
+    is_pod = env.get("METAFLOW_RUNTIME_ENVIRONMENT", "local") != "local"
+    return is_pod or "METAFLOW_KUBERNETES_WORKLOAD" in env or "AWS_BATCH_JOB_ID" in env
