@@ -48,7 +48,7 @@ def violations(packages: Path) -> Iterator[str]:
             if at_module_level and imported in HEAVY:
                 yield f"{where}: {imported} is imported at module level: import it where it is used"
             elif package == "wandb_track_core" and imported in HEAVY and not may_use_client(path):
-                yield f"{where}: only _client and cli of the core may import {imported}"
+                yield f"{where}: only _wandb, offline and cli of the core may import {imported}"
 
 
 def may_use_client(path: Path) -> bool:

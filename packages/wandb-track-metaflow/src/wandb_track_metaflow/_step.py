@@ -121,7 +121,7 @@ class StepTracker:
             identity_of(self.task, arguments),
             api_key=arguments.key if arguments.api_key or arguments.secret else None,
             store=self._store if outlives_machine(self.task.datastore) else None,
-            login_optional=not is_remote(),
+            in_container=is_remote(),
             config=config_of(self.task, arguments),
             **passed_on,
         )
