@@ -53,7 +53,7 @@ def violations(packages: Path) -> Iterator[str]:
 
 def may_use_client(path: Path) -> bool:
     """Whether this module of the core lies in a folder that talks to the client."""
-    return bool({"_client", "_sync", "cli"} & set(path.parts))
+    return bool({"_wandb", "offline", "cli"} & set(path.parts))
 
 
 def imports(tree: ast.Module) -> Iterator[tuple[ast.stmt | ast.expr, str, bool]]:
