@@ -16,6 +16,9 @@ from typing import Any
 
 from flytekit.core.base_task import IgnoreOutputs
 from wandb_track_core import TrackedRun
+from wandb_track_core.adapters import fuse
+
+from ._values import Values
 
 
 class Dispatch:
@@ -23,13 +26,22 @@ class Dispatch:
 
     Args:
         function: The tracked function of the task.
+        literals: The `LiteralMap` of its inputs.
+        interface: The task's Python interface.
 
     Attributes:
         tracked: The run, once the function has begun.
+        values: What puts inputs and outputs on the run.
+        returned: What the function returned.
     """
 
-    def __init__(self, function: Any) -> None:
+    def __init__(self, function: Any, literals: Any, interface: Any) -> None:
         self.function = function
+        self.literals = literals
+        self.interface = interface
+        self.returned: Any = None
+        self.values: Values | None = None
+        self.inputs: dict[str, Any] = {}
         self.tracked: TrackedRun | None = None
         self.error: BaseException | None = None
         self._process = os.getpid()
@@ -39,8 +51,12 @@ class Dispatch:
         """False in a process that was forked by the attempt, such as one of an elastic task."""
         return self._process == os.getpid()
 
-    def end(self, error: BaseException | None = None) -> None:
-        """Close the run with the attempt's outcome."""
+    def end(self, error: BaseException | None = None, outputs: Any = None) -> None:
+        """Log the outputs, and close the run with the attempt's outcome."""
+        run = None if self.tracked is None else self.tracked.run
+        if error is None and self.values is not None and run is not None and not run.disabled:
+            with fuse("logging the task's outputs"):
+                self.values.end(run, self.returned, self.interface, outputs)
         if self.tracked is not None:
             self.tracked.close(None if isinstance(error, IgnoreOutputs) else self.error or error)
 
@@ -63,11 +79,12 @@ def follow(task: Any, function: Any) -> None:
         task: A flytekit task.
         function: Its tracked function.
     """
-    task.dispatch_execute = partial(_dispatch_execute, task.dispatch_execute, function)
+    task.dispatch_execute = partial(_dispatch_execute, task.dispatch_execute, function, task.python_interface)
 
 
-def _dispatch_execute(inner: Callable[..., Any], function: Any, *args: Any, **kwargs: Any) -> Any:
-    dispatch = Dispatch(function)
+def _dispatch_execute(inner: Callable[..., Any], function: Any, interface: Any, *args: Any, **kwargs: Any) -> Any:
+    literals = kwargs.get("input_literal_map", args[1] if len(args) > 1 else None)
+    dispatch = Dispatch(function, literals, interface)
     token = _current.set(dispatch)
     try:
         outputs = inner(*args, **kwargs)
@@ -78,7 +95,7 @@ def _dispatch_execute(inner: Callable[..., Any], function: Any, *args: Any, **kw
         raise
     finally:
         _current.reset(token)
-    dispatch.end()
+    dispatch.end(outputs=outputs)
     return outputs
 
 
@@ -89,7 +106,8 @@ def run(tracked: TrackedRun, call: Callable[[], Any], dispatch: Dispatch | None)
             return call()
     tracked.open()
     with _of_dispatch(tracked, dispatch):
-        return call()
+        dispatch.returned = call()
+    return dispatch.returned
 
 
 async def run_async(tracked: TrackedRun, call: Callable[[], Any], dispatch: Dispatch | None) -> Any:
@@ -99,7 +117,8 @@ async def run_async(tracked: TrackedRun, call: Callable[[], Any], dispatch: Disp
             return await call()
     await tracked.__aenter__()
     with _of_dispatch(tracked, dispatch):
-        return await call()
+        dispatch.returned = await call()
+    return dispatch.returned
 
 
 @contextmanager
@@ -121,6 +140,8 @@ def ending_early(tracked: TrackedRun) -> Iterator[None]:
 def _of_dispatch(tracked: TrackedRun, dispatch: Dispatch) -> Iterator[None]:
     dispatch.tracked = tracked
     try:
+        if dispatch.values is not None and tracked.run is not None and not tracked.run.disabled:
+            dispatch.values.begin(tracked.run, dispatch.inputs, dispatch.literals)
         yield
     except BaseException as error:
         dispatch.error = error
@@ -135,5 +156,5 @@ async def _end_later(dispatch: Dispatch, outputs: Any) -> Any:
     except BaseException as error:
         dispatch.end(error)
         raise
-    dispatch.end()
+    dispatch.end(outputs=outputs)
     return outputs

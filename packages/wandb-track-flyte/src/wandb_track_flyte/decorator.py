@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from types import CodeType
@@ -16,7 +16,10 @@ from wandb_track_core.adapters import OnError, Ranks
 
 from . import _binding, _context, _inputs, _secret
 from ._dispatch import dispatch_of, ending_early, run, run_async
+from ._values import Values
 
+FLAGS = ("parameters", "datasets", "models", "others")
+FILTERS = ("include", "exclude", "max_size")
 DEFAULT_API_HOST = "https://api.wandb.ai"
 EXECUTION_LINK = "wandb-execution-id"
 CUSTOM_LINK = "wandb-custom-id"
@@ -49,6 +52,14 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
         finish_timeout: Seconds that closing the run may wait for the server.
         ranks: What the processes of a distributed task (Elastic) do: "first" lets rank 0 open the run and the others
             be quiet, "all" opens a run for each in one group, "shared" lets all write to one run, experimentally.
+        parameters: Whether inputs of base types (also enums, dataclasses, dictionaries and lists of them) go to the
+            run's config, and outputs of base types to its summary. This and the following work above `@task` only.
+        datasets: Whether outputs that are frames, tables, files and folders become artifacts.
+        models: Whether outputs that are torch modules and scikit-learn estimators do.
+        others: Whether all other outputs that pickle do.
+        include: Patterns of names; only inputs and outputs that match are shown. None for all.
+        exclude: Patterns of names that are left out.
+        max_size: The most bytes of one artifact; None for no limit.
         **init_kwargs: Everything else that `wandb.init` takes, such as `config`, `tags`, `notes`, `mode`, `resume` or
             `settings`. `dir` can also be a `FlyteDirectory`, or the name of an input of the task.
 
@@ -87,6 +98,13 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
         init_timeout: float | None = None,
         finish_timeout: float | None = None,
         ranks: Ranks = "first",
+        parameters: bool = False,
+        datasets: bool = False,
+        models: bool = False,
+        others: bool = False,
+        include: Sequence[str] | None = None,
+        exclude: Sequence[str] | None = None,
+        max_size: int | None = None,
         **init_kwargs: Any,
     ) -> None:
         arguments = {
@@ -100,6 +118,13 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
             "init_timeout": init_timeout,
             "finish_timeout": finish_timeout,
             "ranks": ranks,
+            "parameters": parameters,
+            "datasets": datasets,
+            "models": models,
+            "others": others,
+            "include": include,
+            "exclude": exclude,
+            "max_size": max_size,
             **init_kwargs,
         }
         if isinstance(task_function, str):
@@ -107,6 +132,7 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
                 "wandb_init()", "takes no positional arguments", remedy="Use project=..., entity=... and secret=...."
             )
         _inputs.check(arguments)
+        _capture(arguments)
         super().__init__(task_function, **arguments)
         if task_function is not None:
             _binding.check_function(task_function)
@@ -126,6 +152,10 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
         """Decorate a function or a task; once that is done, run the function, tracked."""
         if self.task_function is not None:
             return self.execute(*args, **kwargs)
+        for flag in FLAGS if not isinstance(args[0], Task) else ():
+            if self.decorator_kwargs[flag]:
+                problem = "needs the task's inputs and outputs, which only a decorator above @task sees"
+                raise ArgumentError(flag, problem, remedy="Put @wandb_init above @task.")
         return _binding.bind(args[0], lambda function: type(self)(function, **self.decorator_kwargs))
 
     def execute(self, *args: Any, **kwargs: Any) -> Any:
@@ -137,6 +167,10 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
             return self._generate_async(args, kwargs)
         call = partial(function, *args, **kwargs)
         dispatch = dispatch_of(self)
+        if dispatch is not None and any(self.decorator_kwargs[flag] for flag in FLAGS):
+            given, name = self.decorator_kwargs, getattr(function, "__name__", "output")
+            dispatch.values = Values(_capture(given), given["parameters"], given["entity"], name)
+            dispatch.inputs = _inputs.named(function, args, kwargs)
         tracked = self._run(args, kwargs)
         if iscoroutinefunction(function):
             return run_async(tracked, call, dispatch)
@@ -165,7 +199,7 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
         return _binding.with_inner_links(config, type(self), self.task_function)
 
     def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> TrackedRun:
-        given = dict(self.decorator_kwargs)
+        given = {name: value for name, value in self.decorator_kwargs.items() if name not in (*FLAGS, *FILTERS)}
         function = self.task_function
         secret, api_host, _ = given.pop("secret"), given.pop("api_host"), given.pop("host")
         _context.check_running(function)
@@ -182,3 +216,12 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
             store=_context.raw_output_store() if in_container else None,
             **given,
         )
+
+
+def _capture(given: Mapping[str, Any]) -> Any:
+    """What of the task's values becomes an artifact, checked."""
+    from wandb_track_serializers import Capture
+
+    if not isinstance(given["parameters"], bool):
+        raise ArgumentError("parameters", "must be True or False", given["parameters"])
+    return Capture(given["datasets"], given["models"], given["others"], *(given[name] for name in FILTERS))

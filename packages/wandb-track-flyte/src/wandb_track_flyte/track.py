@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from wandb_track_core import current_run
+from wandb_track_core.adapters import task_run
 
 from ._context import execution_alias
 
@@ -34,7 +34,7 @@ def wandb_track(
     """
     from wandb_track_serializers import log_value
 
-    return log_value(current_run(), name, value, (*aliases, execution_alias()), format=format)
+    return log_value(task_run(), name, value, (*aliases, execution_alias()), format=format)
 
 
 def wandb_use(name: str, alias: str | None = None, *, load: bool = False, trusted: bool = False) -> Any:
@@ -59,4 +59,4 @@ def wandb_use(name: str, alias: str | None = None, *, load: bool = False, truste
     """
     from wandb_track_serializers import use_value
 
-    return use_value(current_run(), name, alias or execution_alias(), load=load, trusted=trusted)
+    return use_value(task_run(), name, alias or execution_alias(), load=load, trusted=trusted)

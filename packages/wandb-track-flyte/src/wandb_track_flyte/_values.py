@@ -1,0 +1,205 @@
+"""What a task takes and gives is on its run: parameters, artifacts, and exact links from one task to the next.
+
+The producer notes the version of each artifact in the metadata of the output's literal, which Flyte passes on with
+the value: through a workflow, in lists and dictionaries, and from the cache. The platform's cache compares whole
+literals, so only those are noted that are new with each attempt: their URI is below the attempt's own raw-output prefix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, is_dataclass
+from enum import Enum
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flytekit.core.context_manager import FlyteContextManager
+from flytekit.types.directory import FlyteDirectory
+from flytekit.types.file import FlyteFile
+from flytekit.types.structured import StructuredDataset
+from wandb_track_core.adapters import artifact_folder, fuse, legal_artifact_name, log_artifact, notify, use_artifact
+
+if TYPE_CHECKING:
+    from wandb_track_serializers import Capture
+
+NOTE = "wandb_track"
+"""The key in a literal's metadata that names a version: "entity/project/name:alias"."""
+_FLYTES = (FlyteFile, FlyteDirectory, StructuredDataset)
+_versions: dict[str, str] = {}
+"""What this process has logged, by the URI of its literal: inside a dynamic task, metadata does not arrive."""
+
+
+class Values:
+    """Puts a task's inputs and outputs on its run.
+
+    Args:
+        capture: What becomes an artifact.
+        parameters: Whether base types become config and summary.
+        entity: The entity of the run, for links that are read elsewhere.
+        name: The function's name.
+    """
+
+    def __init__(self, capture: Capture, parameters: bool, entity: str, name: str) -> None:
+        self.capture = capture
+        self.parameters = parameters
+        self.entity = entity
+        self.name = name
+
+    def begin(self, run: Any, inputs: Mapping[str, Any], literals: Any) -> None:
+        """Note the inputs on an open run.
+
+        Args:
+            run: The task's run.
+            inputs: The function's arguments by name.
+            literals: The `LiteralMap` that they came from; None where it is not at hand.
+        """
+        with fuse("noting the task's inputs"):
+            for name, value in inputs.items() if self.parameters else ():
+                if self.capture.shows(name) and self._is_base(name, value := _plain(value)):
+                    if name in run.config:
+                        notify(f"input {name!r} is not in the config, because config= has something else of this name")
+                    else:
+                        run.config.update({name: self._shown(value)})
+        for name, literal in (getattr(literals, "literals", None) or {}).items():
+            for one in _walk(literal):
+                reference = (one.metadata or {}).get(NOTE) or _versions.get(_uri(one))
+                if reference and self.capture.shows(name):
+                    self._link(run, reference)
+
+    def end(self, run: Any, returned: Any, interface: Any, literals: Any) -> None:
+        """Log the outputs with a run that is still open, and note their versions in their literals.
+
+        Args:
+            run: The task's run.
+            returned: What the function returned.
+            interface: The task's Python interface.
+            literals: The `LiteralMap` of the outputs; None where it is not at hand.
+        """
+        names = list(interface.outputs or ())
+        is_one = len(names) == 1 and not (interface.output_tuple_name and isinstance(returned, tuple))
+        values = [returned] if is_one else list(returned or ())
+        made = getattr(literals, "literals", None) or {}
+        for position, (name, value) in enumerate(zip(names, values, strict=False)):
+            is_named = name != f"o{position}"
+            shown = name if is_named else self.name if len(names) == 1 else f"{self.name}_{name}"
+            for part, suffix, literal in _parts(value, made.get(name)):
+                with fuse(f"logging output {name!r}"):
+                    self._log(run, f"{shown}{suffix}", part, literal)
+
+    def _log(self, run: Any, name: str, value: Any, literal: Any) -> None:
+        value = _plain(value)
+        kind, reason, is_expected = self.capture.decide(name, value)
+        if kind is None:
+            if not is_expected:
+                notify(reason)
+            return
+        if kind == "summary":
+            if self.parameters:
+                run.summary[name] = self._shown(value)
+            return
+        from wandb_track_serializers import SerializerError, to_artifact
+
+        legal = legal_artifact_name(name)
+        folder = artifact_folder(run, legal)
+        try:
+            artifact = to_artifact(
+                legal,
+                value,
+                datasets=True,
+                models=True,
+                others=True,
+                directory=folder,
+                max_size=self.capture.max_size,
+            )
+        except SerializerError as error:
+            notify(f"not logged: {name}: {error}")
+            return
+        if artifact is None:
+            return
+        uri = _uri(literal)
+        is_new = bool(uri) and _is_new_with_each_attempt(uri)
+        alias = alias_of(uri) if is_new else f"md5-{artifact.digest}"
+        log_artifact(run, artifact, [alias], folder)
+        reference = "/".join(part for part in (self.entity or run.entity, run.project, f"{legal}:{alias}") if part)
+        if is_new:
+            literal.set_metadata({**(literal.metadata or {}), NOTE: reference})
+        if uri:
+            _versions[uri] = reference
+
+    def _link(self, run: Any, reference: str) -> None:
+        path, _, alias = reference.rpartition(":")
+        try:
+            use_artifact(run, path, alias)
+        except Exception as error:
+            notify(f"input {reference} could not be linked: {' '.join(str(error).split())}")
+
+    def _is_base(self, name: str, value: Any) -> bool:
+        return bool(self.capture.decide(name, value).kind == "summary")
+
+    def _shown(self, value: Any) -> Any:
+        from wandb_track_serializers import to_summary
+
+        return to_summary(value)
+
+
+def alias_of(uri: str) -> str:
+    """The alias of the version whose bytes Flyte keeps at a URI."""
+    return f"flyte-{sha256(uri.encode()).hexdigest()[:16]}"
+
+
+def _plain(value: Any) -> Any:
+    """A value as the serializers know it: Flyte's own files, folders and frames by what they hold."""
+    if isinstance(value, FlyteFile | FlyteDirectory):
+        return Path(str(value.path))
+    if isinstance(value, StructuredDataset):
+        return value.dataframe
+    if isinstance(value, Enum):
+        return value.value
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+
+
+def _parts(value: Any, literal: Any) -> Iterator[tuple[Any, str, Any]]:
+    """A value, or what is in a list or dictionary of values with literals of their own; what is added to its name."""
+    if isinstance(value, list) and getattr(literal, "collection", None) is not None and _has_uri(literal):
+        for number, (part, one) in enumerate(zip(value, literal.collection.literals, strict=True)):
+            yield part, f"_{number}", one
+    elif isinstance(value, dict) and getattr(literal, "map", None) is not None and _has_uri(literal):
+        for key, part in value.items():
+            yield part, f"_{key}", literal.map.literals[key]
+    else:
+        yield value, "", literal
+
+
+def _walk(literal: Any) -> Iterator[Any]:
+    if getattr(literal, "collection", None) is not None:
+        for one in literal.collection.literals:
+            yield from _walk(one)
+    elif getattr(literal, "map", None) is not None:
+        for one in literal.map.literals.values():
+            yield from _walk(one)
+    else:
+        yield literal
+
+
+def _has_uri(literal: Any) -> bool:
+    return any(map(_uri, _walk(literal)))
+
+
+def _uri(literal: Any) -> str:
+    """Where Flyte keeps the bytes of a literal; empty for one that holds its value itself."""
+    scalar = getattr(literal, "scalar", None)
+    kept = next(
+        (
+            getattr(scalar, name, None)
+            for name in ("blob", "structured_dataset", "schema")
+            if getattr(scalar, name, None) is not None
+        ),
+        None,
+    )
+    return str(getattr(kept, "uri", "") or "")
+
+
+def _is_new_with_each_attempt(uri: str) -> bool:
+    access = FlyteContextManager.current_context().file_access
+    return uri.startswith(str(access.raw_output_prefix).rstrip("/") + "/")

@@ -1,0 +1,92 @@
+"""A training pipeline whose inputs and outputs are on its runs."""
+
+import functools
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+from flytekit import FlyteFile, Secret, dynamic, task, workflow
+from wandb_track_flyte import wandb_init
+
+SECRET = Secret(group="wandb", key="WANDB_API_KEY")
+track = functools.partial(
+    wandb_init, project="p", entity="e", secret=SECRET, parameters=True, datasets=True, models=True, others=True
+)
+
+
+class Kind(Enum):
+    FAST = "fast"
+
+
+@dataclass
+class Options:
+    depth: int = 3
+
+
+class Made(NamedTuple):
+    frame: pd.DataFrame
+    count: int
+
+
+@track(config={"seed": 7})
+@task(cache=True, cache_version="1")
+def make(n: int, kind: Kind, options: Options, seed: int = 1) -> Made:
+    return Made(pd.DataFrame({"x": range(n)}), n)
+
+
+@track()
+@task
+def split(frame: pd.DataFrame) -> list[pd.DataFrame]:
+    return [frame.head(1), frame.tail(1)]
+
+
+@track()
+@task
+def write(frame: pd.DataFrame) -> FlyteFile:
+    Path("rows.csv").write_text(frame.to_csv())
+    return FlyteFile("rows.csv")
+
+
+@track()
+@task
+def use(frame: pd.DataFrame, parts: list[pd.DataFrame], rows: FlyteFile) -> int:
+    return len(frame) + len(parts)
+
+
+@track(exclude=["frame"])
+@task
+def hidden(frame: pd.DataFrame) -> int:
+    return len(frame)
+
+
+@workflow
+def pipeline(n: int = 3) -> int:
+    made = make(n=n, kind=Kind.FAST, options=Options())
+    parts = split(frame=made.frame)
+    rows = write(frame=made.frame)
+    hidden(frame=made.frame)
+    return use(frame=made.frame, parts=parts, rows=rows)
+
+
+@task(cache=True, cache_version="1")
+def plain(n: int) -> pd.DataFrame:
+    return pd.DataFrame({"x": range(n)})
+
+
+@track()
+@task(cache=True, cache_version="1")
+def after(frame: pd.DataFrame) -> int:
+    return len(frame)
+
+
+@workflow
+def cached(n: int = 3) -> int:
+    return after(frame=plain(n=n))
+
+
+@dynamic
+def planned(n: int) -> int:
+    made = make(n=n, kind=Kind.FAST, options=Options())
+    return hidden(frame=made.frame)

@@ -1,0 +1,99 @@
+"""What a task takes and gives is on its run, with exact links, through real workflows and containers."""
+
+import pytest
+from wandb_track_core import ArgumentError
+from wandb_track_core.adapters import read_lineage
+
+pytest.importorskip("pandas")
+pytest.importorskip("pyarrow")
+
+
+def by_task(runs):
+    return {run.job_type: run for run in runs}
+
+
+def edges(run, edge):
+    return {f"{each['name']}:{each['alias']}" for each in read_lineage(run.folder) if each["edge"] == edge}
+
+
+def outputs(run):
+    return {each["name"]: each["aliases"][-1] for each in read_lineage(run.folder) if each["edge"] == "output"}
+
+
+def test_a_pipeline_has_parameters_outputs_and_exact_links(bench, load):
+    assert load("values").pipeline(n=4) == 6
+    runs = by_task(bench.runs(5))
+    make, split, write, use = (runs[name] for name in ("make", "split", "write", "use"))
+    assert {key: make.config[key] for key in ("n", "kind", "options", "seed")} == {
+        "n": 4,
+        "kind": "fast",
+        "options": {"depth": 3},
+        "seed": 7,  # config= wins
+    }
+    assert (make.summary["count"], use.summary["use"]) == (4, 6)
+    frame = f"e/p/frame:{outputs(make)['frame']}"
+    assert edges(split, "input") == edges(write, "input") == {frame}
+    parts = {f"e/p/{name}:{alias}" for name, alias in outputs(split).items()}
+    assert set(outputs(split)) == {"split_0", "split_1"}
+    rows = f"e/p/write:{outputs(write)['write']}"
+    assert edges(use, "input") == {frame, rows, *parts}
+    assert edges(runs["hidden"], "input") == set()
+    assert {artifact.type for run in runs.values() for artifact in run.artifacts} == {"dataset"}
+
+
+def test_a_cached_output_leads_to_its_first_producer(bench, load):
+    load("values").pipeline(n=5)
+    first = by_task(bench.runs(5))
+    bench.seen.update(run.path for run in first.values())
+    load("values").pipeline(n=5)
+    again = by_task(bench.runs(4))
+    assert "make" not in again
+    assert edges(again["split"], "input") == {f"e/p/frame:{outputs(first['make'])['frame']}"}
+
+
+def test_cache_hits_are_those_of_an_untracked_task(bench, load):
+    """The second execution opens no run, because flytekit finds the first one's outputs."""
+    values = load("values")
+    assert values.cached(n=6) == values.cached(n=6) == 6
+    assert bench.run().job_type == "after"
+
+
+def test_in_a_container_the_note_is_in_the_outputs_that_the_platform_gets(bench, load):
+    values = load("values")
+    inputs = {"n": 2, "kind": values.Kind.FAST, "options": values.Options(), "seed": 1}
+    container = bench.container("values", "make", inputs)
+    outcome = bench.execute_in_process_of_its_own(container, WANDB_MODE="offline")
+    assert outcome.outputs["count"] == 2
+    from flyteidl.core import literals_pb2
+
+    literals = literals_pb2.LiteralMap.FromString((container.output_prefix / "outputs.pb").read_bytes()).literals
+    run = bench.run()
+    assert dict(literals["frame"].metadata)["wandb_track"] == f"e/p/frame:{outputs(run)['frame']}"
+    assert not literals["count"].metadata
+
+
+def test_a_link_that_cannot_be_made_and_a_fault_of_ours_cost_the_task_nothing(bench, load, monkeypatch, capfd):
+    from wandb_track_flyte import _values
+
+    monkeypatch.setattr(_values, "_parts", lambda *_: 1 / 0)
+    assert load("values").make(n=8, kind=load("values").Kind.FAST, options=load("values").Options()).count == 8
+    assert "Please report this: ZeroDivisionError" in capfd.readouterr().err
+    assert bench.run().exit_code == 0
+
+
+@pytest.mark.parametrize("flag", ["parameters", "datasets", "models", "others"])
+def test_below_task_a_flag_is_an_error_that_says_where_it_belongs(load, flag):
+    from wandb_track_flyte import wandb_init
+
+    with pytest.raises(ArgumentError, match=f"^{flag} needs .* Put @wandb_init above @task"):
+
+        @wandb_init(project="p", entity="e", secret=lambda: None, **{flag: True})
+        def function(x: int) -> int:
+            return x
+
+
+def test_a_flag_that_cannot_be_meant_is_named():
+    from wandb_track_flyte import wandb_init
+
+    with pytest.raises(ArgumentError, match="datasets must be True or False, not 'perhaps'"):
+        wandb_init(project="p", entity="e", secret=lambda: None, datasets="perhaps")
