@@ -94,7 +94,7 @@ class WandbLink:
     icon_uri: str = ""
 
     def get_link(self, run_name: str, action_name: str, context: dict[str, str] | None = None, **_: Any) -> str:
-            given = inherited(context)
+        given = inherited(context)
         run_id = TaskIdentity("flyte", "task", key=(run_name, action_name)).run_id
         entity, project = self.entity or given.get("entity", ""), self.project or given.get("project", "")
         return "/".join((self.host, entity, project, "runs", str(run_id)))
