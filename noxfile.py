@@ -60,25 +60,95 @@ VERSIONS = [
 ]
 IDS = ["-".join([*" ".join(filter(None, each[:3])).split(), each[3]]) for each in VERSIONS]
 
-MARKDOWN = "benchmarks/RESULTS.md"
-LEARN = ("scikit-learn>=1.3", "pandas>=2.0", "pyarrow>=14")
-METAFLOWS_TESTS = "packages/wandb-track-metaflow/tests"
-# The packages and libraries that a program needs, and its command line.
-FIGURES = {
-    "bench": (("flyte", "metaflow"), ("flytekitplugins-wandb", *LEARN, "fastcore"), "bench.py --write benchmarks"),
-    "width": (("flyte", "metaflow"), (), f"width.py --write {MARKDOWN}"),
-    "profile": (("metaflow",), ("fastcore",), "profile_case.py"),
-    "capture": (("serializers",), ("metaflow", "fastcore"), "capture.py"),
-    "faults": (("core",), (), "faults.py --write docs/faults.md"),
-    "soak": (("core",), (), "soak.py"),
+LEARN = ["scikit-learn>=1.3", "pandas>=2.0", "pyarrow>=14"]
+TRACKED = [name for name in ("flyte", "metaflow") if name in PRESENT]
+OF_METAFLOW = "packages/wandb-track-metaflow/tests"
+# Programs that are sessions of their own: what each shows, the packages and libraries that it needs, its command line.
+PROGRAMS = {
+    "demo": (
+        "The main job on real data: train with the orchestrators, offline, and show each run that was tracked.",
+        TRACKED,
+        LEARN,
+        f"examples/demo.py {' '.join(TRACKED)}",
+    ),
+    "future": (
+        "Each private name of the client missing or of another form, one at a time: results stay what they are.",
+        PRESENT,
+        LEARN,
+        "tests/future.py",
+    ),
+    "moved-names": (
+        "Each name of Metaflow that it does not document moved, one at a time: flows end well.",
+        ["metaflow"],
+        LEARN,
+        f"{OF_METAFLOW}/moved_names.py",
+    ),
+    "metaflow-suite": (
+        "Metaflow's own tests, from the folder given after `--`, have the same verdicts with tracking.",
+        ["metaflow"],
+        LEARN,
+        f"{OF_METAFLOW}/metaflow_suite.py",
+    ),
+    "production": (
+        "Metaflow with an S3 server and, where they can be started, its metadata service and PostgreSQL.",
+        ["metaflow"],
+        ["moto[server]>=5", "boto3>=1.34.63", *LEARN],
+        f"{OF_METAFLOW}/production.py",
+    ),
+    "table": (
+        "Each kind of value, written in one process and equal in another.",
+        ["serializers"],
+        [],
+        "packages/wandb-track-serializers/tests/show_table.py",
+    ),
+    "bench": (
+        "What tracking costs beside today's integrations and wandb by hand: the tables in benchmarks/RESULTS.md.",
+        TRACKED,
+        ["flytekitplugins-wandb", *LEARN, "fastcore"],
+        "benchmarks/bench.py --write benchmarks",
+    ),
+    "width": (
+        "What tracking costs for each of many tasks, branches, artifacts and values.",
+        TRACKED,
+        [],
+        "benchmarks/width.py --write benchmarks/RESULTS.md",
+    ),
+    "profile": (
+        "Where the time of a small Metaflow flow goes, by way of tracking.",
+        ["metaflow"],
+        ["fastcore"],
+        "benchmarks/profile_case.py",
+    ),
+    "capture": (
+        "What capturing 1 GiB of each kind of value costs, beside the library's own call and today's integration.",
+        ["serializers"],
+        ["metaflow", "fastcore"],
+        "benchmarks/capture.py",
+    ),
+    "faults": (
+        "What becomes of a task when the tracker, its process or its disk fails: the table in docs/faults.md.",
+        ["core"],
+        [],
+        "benchmarks/faults.py --write docs/faults.md",
+    ),
+    "soak": (
+        "A thousand tasks in a process and a thousand processes, one in ten of them hurt: nothing is left over.",
+        ["core"],
+        [],
+        "benchmarks/soak.py",
+    ),
 }
-PROOFS = {
-    "future": (PRESENT, LEARN, "tests/future.py"),
-    "moved-names": (("metaflow",), LEARN, f"{METAFLOWS_TESTS}/moved_names.py"),
-    "metaflow-suite": (("metaflow",), LEARN, f"{METAFLOWS_TESTS}/metaflow_suite.py"),
-    "production": (("metaflow",), ("moto[server]>=5", "boto3>=1.34.63", *LEARN), f"{METAFLOWS_TESTS}/production.py"),
-    "table": (("serializers",), (), "packages/wandb-track-serializers/tests/show_table.py"),
-}
+FULL = (
+    "frameworks",
+    "examples",
+    "exchange",
+    "lacking",
+    "table",
+    "future",
+    "moved-names",
+    "metaflow-suite",
+    "production",
+)
 EXAMPLES = sorted(path.parent.name for path in ROOT.glob("examples/*/requirements.txt"))
 
 WHEELS = tempfile.TemporaryDirectory(prefix="wandb-track-wheels-")  # of this call of nox alone
@@ -257,7 +327,7 @@ def gate(session: nox.Session) -> None:
 @nox.session
 def full(session: nox.Session) -> None:
     """What the gate leaves out: slow tests, then frameworks, examples, and every proof."""
-    for name in ("frameworks", "examples", "proofs", "exchange"):
+    for name in FULL:
         session.notify(name)
     install(session, *PRESENT, more=BESIDE)
     session.run("pytest", *WORKERS, "-m", "slow", *(session.posargs or SUITES))
@@ -394,14 +464,6 @@ def summary(session: nox.Session) -> None:
 
 
 @nox.session
-def demo(session: nox.Session) -> None:
-    """The main job on real data: train with the orchestrators, offline, and show each run that was tracked."""
-    present = [package for package in ("flyte", "metaflow") if package in PRESENT]
-    install(session, *present, more=LEARN)
-    session.run("python", "examples/demo.py", *present, *session.posargs)
-
-
-@nox.session
 @nox.parametrize("name", EXAMPLES, ids=EXAMPLES)
 def examples(session: nox.Session, name: str) -> None:
     """Examples that bring requirements of their own: other orchestrators, on wandb-track-core alone."""
@@ -422,26 +484,28 @@ def frameworks(session: nox.Session) -> None:
 
 
 @nox.session
-@nox.parametrize("case", list(PROOFS), ids=list(PROOFS))
-def proofs(session: nox.Session, case: str) -> None:
-    """Programs that prove one thing at length: names that move, Metaflow's own tests, its services, kinds of values."""
-    packages, more, program = PROOFS[case]
-    install(session, *packages, more=more)
-    session.run("python", program, *session.posargs)
-    if case == "table":  # again, without some libraries
-        wide = "packages/wandb-track-serializers/tests/test_frames.py"
-        session.run("pytest", wide, "-k", "wide", env={"WIDE_COLUMNS": "100000"})
-        session.run("uv", "pip", "uninstall", "--quiet", "torch", "pandas", external=True)
-        session.run("python", program)
+def lacking(session: nox.Session) -> None:
+    """Each kind of value that can be had without torch and pandas; before that, a frame of 100,000 columns."""
+    tests = PACKAGES["serializers"].folder / "tests"
+    install(session, "serializers")
+    session.run("pytest", str(tests / "test_frames.py"), "-k", "wide", env={"WIDE_COLUMNS": "100000"})
+    session.run("uv", "pip", "uninstall", "--quiet", "torch", "pandas", external=True)
+    session.run("python", str(tests / "show_table.py"))
 
 
-@nox.session
-@nox.parametrize("case", list(FIGURES), ids=list(FIGURES))
-def figures(session: nox.Session, case: str) -> None:
-    """What tracking costs, and what becomes of a task when something fails: the tables of the documentation."""
-    packages, more, program = FIGURES[case]
-    install(session, *packages, more=more)
-    session.run("python", *f"benchmarks/{program}".split(), *session.posargs)
+def program(name: str, about: str, packages: list[str], more: list[str], command: str) -> None:
+    """Make a session of a program."""
+
+    def run(session: nox.Session) -> None:
+        install(session, *packages, more=more)
+        session.run("python", *command.split(), *session.posargs)
+
+    run.__doc__ = about
+    nox.session(run, name=name)
+
+
+for _name, _program in PROGRAMS.items():
+    program(_name, *_program)
 
 
 @nox.session
