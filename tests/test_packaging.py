@@ -177,7 +177,7 @@ def test_a_release_has_its_version_in_tag_source_and_changelog_and_its_siblings_
     assert "it has to be '## 77.0 (YYYY-MM-DD)'" in complaints
     assert "of which nothing is tagged: release that first" in complaints
     assert "the commit that is checked out does not have the tag: git tag wandb-track-flyte-v77.0" in complaints
-    replace(flyte.folder / "CHANGELOG.md", r"## \S+ \(.+\)", f"## {flyte.version} (2026-01-31)")
+    replace(flyte.folder / "CHANGELOG.md", r"## Unreleased", f"## {flyte.version} (2026-01-31)")
     tag = f"wandb-track-flyte-v{flyte.version}"
     assert "wandb-track-flyte has changes that are not committed" in list(dists.unfit_for_release(tmp_path, tag))
     git(tmp_path, "commit", "-q", "-a", "-m", "the release")
