@@ -1,10 +1,11 @@
-"""Tests the four packages together. `nox --list` shows the sessions; `nox` alone runs the quick gate."""
+"""Tests the four packages together. `nox --list` shows the sessions; `nox` alone runs the gate."""
 
 from __future__ import annotations
 
 import os
 import platform
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -24,7 +25,7 @@ nox.options.default_venv_backend = "uv"
 nox.options.reuse_venv = "yes"
 nox.options.error_on_missing_interpreters = False
 nox.options.download_python = "never"
-nox.options.sessions = ["lint", "types", "together", "quick"]
+nox.options.sessions = ["lint", "gate"]
 
 # The tests start processes by the hundred. Where Python writes no bytecode, each would compile all that it imports.
 os.environ.setdefault("UV_COMPILE_BYTECODE", "1")
@@ -34,7 +35,7 @@ TESTING = ROOT / "testing"
 THIS_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 PYTHONS = {name: nox.project.python_versions(project.toml) for name, project in PACKAGES.items()}
 PRESENT = [name for name in PACKAGES if THIS_PYTHON in PYTHONS[name]]
-MATRIX = [(python, name) for name in PACKAGES for python in PYTHONS[name]]
+OLDEST, NEWEST = ({name: pythons[place] for name, pythons in PYTHONS.items()} for place in (0, -1))
 EDGES = [(name, sibling) for name, project in PACKAGES.items() for sibling in project.siblings]
 
 # The oldest is the lower bound in pyproject, the newest what the index has: only what lies between is stated.
@@ -47,9 +48,120 @@ TRIED = [
     if age != "middle" or dists.Version(MIDDLE[library]) > dists.Version(floors[library])
 ]
 
+# Kind, package and what it is tried beside, on which Python: each runs the tests of a package from its wheel.
+VERSIONS = [
+    *(("tests", name, "", python) for name in PACKAGES for python in PYTHONS[name]),
+    *(("alone", name, "", python) for name in PACKAGES for python in PYTHONS[name]),
+    *(("lowest", name, "", OLDEST[name]) for name in PACKAGES),
+    *(("latest", name, "", NEWEST[name]) for name in PACKAGES),
+    *(("orchestrators", name, f"{library} {age}", THIS_PYTHON) for name, library, age in TRIED),
+    *(("skew", name, f"{side} {sibling}", THIS_PYTHON) for side in ("old", "new") for name, sibling in EDGES),
+    *(("dist", name, "", THIS_PYTHON) for name in PRESENT),
+]
+IDS = ["-".join([*" ".join(filter(None, each[:3])).split(), each[3]]) for each in VERSIONS]
+
+LEARN = ["scikit-learn>=1.3", "pandas>=2.0", "pyarrow>=14"]
+TRACKED = [name for name in ("flyte", "metaflow") if name in PRESENT]
+OF_METAFLOW = "packages/wandb-track-metaflow/tests"
+# Programs that are sessions of their own: what each shows, the packages and libraries that it needs, its command line.
+PROGRAMS = {
+    "demo": (
+        "The main job on real data: train with the orchestrators, offline, and show each run that was tracked.",
+        TRACKED,
+        LEARN,
+        f"examples/demo.py {' '.join(TRACKED)}",
+    ),
+    "future": (
+        "Each private name of the client missing or of another form, one at a time: results stay what they are.",
+        PRESENT,
+        LEARN,
+        "tests/future.py",
+    ),
+    "moved-names": (
+        "Each name of Metaflow that it does not document moved, one at a time: flows end well.",
+        ["metaflow"],
+        LEARN,
+        f"{OF_METAFLOW}/moved_names.py",
+    ),
+    "metaflow-suite": (
+        "Metaflow's own tests, from the folder given after `--`, have the same verdicts with tracking.",
+        ["metaflow"],
+        LEARN,
+        f"{OF_METAFLOW}/metaflow_suite.py",
+    ),
+    "production": (
+        "Metaflow with an S3 server and, where they can be started, its metadata service and PostgreSQL.",
+        ["metaflow"],
+        ["moto[server]>=5", "boto3>=1.34.63", *LEARN],
+        f"{OF_METAFLOW}/production.py",
+    ),
+    "table": (
+        "Each kind of value, written in one process and equal in another.",
+        ["serializers"],
+        [],
+        "packages/wandb-track-serializers/tests/show_table.py",
+    ),
+    "bench": (
+        "What tracking costs beside today's integrations and wandb by hand: the tables in benchmarks/RESULTS.md.",
+        TRACKED,
+        ["flytekitplugins-wandb", *LEARN, "fastcore"],
+        "benchmarks/bench.py --write benchmarks",
+    ),
+    "width": (
+        "What tracking costs for each of many tasks, branches, artifacts and values.",
+        TRACKED,
+        [],
+        "benchmarks/width.py --write benchmarks/RESULTS.md",
+    ),
+    "profile": (
+        "Where the time of a small Metaflow flow goes, by way of tracking.",
+        ["metaflow"],
+        ["fastcore"],
+        "benchmarks/profile_case.py",
+    ),
+    "capture": (
+        "What capturing 1 GiB of each kind of value costs, beside the library's own call and today's integration.",
+        ["serializers"],
+        ["metaflow", "fastcore"],
+        "benchmarks/capture.py",
+    ),
+    "faults": (
+        "What becomes of a task when the tracker, its process or its disk fails: the table in docs/faults.md.",
+        ["core"],
+        [],
+        "benchmarks/faults.py --write docs/faults.md",
+    ),
+    "soak": (
+        "A thousand tasks in a process and a thousand processes, one in ten of them hurt: nothing is left over.",
+        ["core"],
+        [],
+        "benchmarks/soak.py",
+    ),
+}
+FULL = (
+    "frameworks",
+    "examples",
+    "exchange",
+    "lacking",
+    "table",
+    "future",
+    "moved-names",
+    "metaflow-suite",
+    "production",
+)
+EXAMPLES = sorted(path.parent.name for path in ROOT.glob("examples/*/requirements.txt"))
+
 WHEELS = tempfile.TemporaryDirectory(prefix="wandb-track-wheels-")  # of this call of nox alone
-RUNNERS = ("pytest-xdist",)
-IN_TWO = ("-n3", "--dist=loadscope")  # most tests wait for processes of their own
+RUNNERS = ("pytest-xdist", "coverage>=7.10")
+# Most tests wait for processes of their own: more workers than processors.
+WORKERS = (f"-n{(os.cpu_count() or 2) + 2}", "--dist=loadscope")
+SUITES = [
+    *(str(project.folder / "tests") for name, project in PACKAGES.items() if name in PRESENT),
+    "tests",
+    "testing/tests",
+]
+MYPY = ("mypy>=2.4,<3",)
+BESIDE = ("hatchling>=1.26", "scikit-learn>=1.3")  # what tests that cross packages need
 
 _built: dict[Path, str] = {}
 _rows: list[tuple[str, str, str]] = []
@@ -139,8 +251,8 @@ def row(session: nox.Session, package: str, beside: str = "") -> Iterator[None]:
 
 
 def run_tests(session: nox.Session, project: dists.Project) -> None:
-    """Run a package's own tests in two processes: they wait for others most of the time."""
-    session.run("pytest", *IN_TWO, str(project.folder / "tests"), *session.posargs)
+    """Run a package's own tests."""
+    session.run("pytest", *WORKERS, str(project.folder / "tests"), *session.posargs)
 
 
 def lower_bounds(session: nox.Session, project: dists.Project) -> Path:
@@ -175,48 +287,60 @@ def lint(session: nox.Session) -> None:
 def types(session: nox.Session) -> None:
     """Types: mypy strict over each package's source, one package at a time."""
     session.env["UV_COMPILE_BYTECODE"] = "0"  # nothing of it is run
-    install(session, *PRESENT, more=("mypy>=2.4,<3",))
+    install(session, *PRESENT, more=MYPY)
     for package in PRESENT:
         session.run("mypy", str(PACKAGES[package].folder / "src"))
 
 
-@nox.session
-def together(session: nox.Session) -> None:
-    """What crosses packages: the direction of imports, documentation examples, both orchestrators end to end."""
-    examples = ("luigi>=3.6", "hatchling>=1.26", "scikit-learn>=1.3")
-    install(session, *PRESENT, more=examples)
-    session.run("pytest", *IN_TWO, "tests", "testing/tests", *session.posargs)
+@contextmanager
+def types_beside(session: nox.Session) -> Iterator[None]:
+    """Check types while the tests wait for their processes; fail after them where a type is wrong."""
+    sources = [str(PACKAGES[package].folder / "src") for package in PRESENT]
+    python = shutil.which("python", path=session.bin)
+    each = "subprocess.call([sys.executable, '-m', 'mypy', source])"
+    command = f"import subprocess, sys; sys.exit(max({each} for source in sys.argv[1:]))"
+    with tempfile.TemporaryFile("w+") as output:
+        checking = subprocess.Popen([str(python), "-c", command, *sources], stdout=output, stderr=output)
+        try:
+            yield
+        except BaseException:
+            checking.kill()
+            raise
+        status = checking.wait()
+        output.seek(0)
+        session.log("mypy:\n%s", output.read())
+    if status:
+        session.error("mypy found wrong types")
 
 
 @nox.session
-def future(session: nox.Session) -> None:
-    """Private names of the client, and of Metaflow, missing or of another form, one at a time: each result stays."""
-    install(session, *PRESENT, more=("scikit-learn>=1.3", "pandas>=2.0", "pyarrow>=14"))
-    session.run("python", "tests/future.py", *session.posargs)
-    if not session.posargs:
-        session.run("python", str(PACKAGES["metaflow"].folder / "tests" / "moved_names.py"))
-
-
-@nox.session(name="metaflow-suite")
-def metaflow_suite(session: nox.Session) -> None:
-    """Metaflow's own test suite, whose folder is given, with and without tracking: the verdicts are the same."""
-    if not session.posargs:
-        session.skip(
-            "give the folder of Metaflow's own test suite: nox -s metaflow-suite -- PATH/TO/metaflow/test/core"
-        )
-    install(session, "metaflow", more=("scikit-learn>=1.3", "pandas>=2.0", "pyarrow>=14"))
-    session.run("python", str(PACKAGES["metaflow"].folder / "tests" / "metaflow_suite.py"), *session.posargs)
+def gate(session: nox.Session) -> None:
+    """The gate: types, and every test that is not marked as slow, in one environment. Arguments go to pytest."""
+    began = time.monotonic()
+    install(session, *PRESENT, more=(*BESIDE, *MYPY))
+    session.log("the environment is there after %.0f s", time.monotonic() - began)
+    with types_beside(session):
+        session.run("pytest", *WORKERS, "-m", "not slow", "--durations=15", *(session.posargs or SUITES))
+    session.log("the gate took %.0f s", time.monotonic() - began)
 
 
 @nox.session
-def production(session: nox.Session) -> None:
-    """Metaflow with an S3-speaking server and, where PostgreSQL and its service can be installed, these."""
-    install(
-        session,
-        "metaflow",
-        more=("moto[server]>=5", "boto3>=1.34.63", "scikit-learn>=1.3", "pandas>=2.0", "pyarrow>=14"),
-    )
-    session.run("python", str(PACKAGES["metaflow"].folder / "tests" / "production.py"), *session.posargs)
+def full(session: nox.Session) -> None:
+    """What the gate leaves out: slow tests, then frameworks, examples, and every proof."""
+    for name in FULL:
+        session.notify(name)
+    install(session, *PRESENT, more=BESIDE)
+    session.run("pytest", *WORKERS, "-m", "slow", *(session.posargs or SUITES))
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Lines and branches that all tests run, also in the processes that they start: at least 90 %."""
+    install(session, *PRESENT, more=BESIDE)
+    session.env["COVERAGE_FILE"] = str(scratch(session) / "coverage")
+    session.run("coverage", "run", "-m", "pytest", *WORKERS, *(session.posargs or SUITES))
+    session.run("coverage", "combine", "--quiet")
+    session.run("coverage", "report")
 
 
 @nox.session
@@ -229,83 +353,67 @@ def live(session: nox.Session) -> None:
 
 
 @nox.session
-@nox.parametrize("package", PRESENT, ids=PRESENT)
-def quick(session: nox.Session, package: str) -> None:
-    """Each package's own tests on the Python that runs nox; `tests` has all of them."""
-    with row(session, package):
-        install(session, package)
-        run_tests(session, PACKAGES[package])
+@nox.parametrize(
+    "kind,package,beside,python",
+    [nox.param(*each, id=name, tags=[each[0]]) for each, name in zip(VERSIONS, IDS, strict=True)],
+)
+def versions(session: nox.Session, kind: str, package: str, beside: str) -> None:
+    """Each package's tests from its wheel, on each Python and with old and new versions of what it needs.
 
-
-@nox.session
-@nox.parametrize("python,package", MATRIX, ids=[f"{package}-{python}" for python, package in MATRIX])
-def tests(session: nox.Session, package: str) -> None:
-    """Each package's own tests, from its wheel, on each Python that it states."""
-    with row(session, package):
-        install(session, package)
-        run_tests(session, PACKAGES[package])
-
-
-@nox.session
-@nox.parametrize("python,package", [(PYTHONS[name][0], name) for name in PACKAGES], ids=list(PACKAGES))
-def lowest(session: nox.Session, package: str) -> None:
-    """Each package's tests with the lower bound of everything that its pyproject names, on its oldest Python."""
-    with row(session, package):
-        install(session, package, more=("-c", str(lower_bounds(session, PACKAGES[package]))))
-        run_tests(session, PACKAGES[package])
-
-
-@nox.session
-@nox.parametrize("python,package", [(PYTHONS[name][-1], name) for name in PACKAGES], ids=list(PACKAGES))
-def latest(session: nox.Session, package: str) -> None:
-    """Each package's tests with the newest of everything, on its newest Python."""
-    with row(session, package):
-        install(session, package, more=("--upgrade",))
-        run_tests(session, PACKAGES[package])
-
-
-@nox.session
-@nox.parametrize("package,library,age", TRIED, ids=["-".join(each) for each in TRIED])
-def orchestrators(session: nox.Session, package: str, library: str, age: str) -> None:
-    """Each package's tests with the oldest, a middle and the newest flytekit, Metaflow and wandb."""
-    floors = BOUNDS[package]
-    if age == "newest":
-        more = [f"--upgrade-package={each}" for each in floors]
-    else:
-        more = [f"{library}=={(floors if age == 'oldest' else MIDDLE)[library]}"]
-    with row(session, package, f"{library} {age}"):
-        install(session, package, more=more)
-        run_tests(session, PACKAGES[package])
-
-
-@nox.session
-@nox.parametrize("package,sibling", EDGES, ids=["-".join(each) for each in EDGES])
-@nox.parametrize("old", ["sibling", "package"], ids=["old-sibling", "old-package"])
-def skew(session: nox.Session, package: str, sibling: str, old: str) -> None:
-    """Each package's tests with a sibling at its lower bound, and those of its last release with today's sibling."""
+    `nox -t lowest` runs one kind: tests, alone, lowest, latest, orchestrators, skew, dist.
+    """
     project = PACKAGES[package]
-    into = scratch(session)
-    with row(session, package, f"{'with old' if old == 'sibling' else 'as it was, with'} {sibling}"):
-        if old == "sibling":
-            before = dists.unpack(ROOT, dists.commit_of_floor(project, sibling), sibling, into)
-            refuse(session, dists.missing_at_floor(project, before))
+    with row(session, package, "" if kind == "tests" else f"{kind} {beside}"):
+        more: list[str] = []
+        instead: list[dists.Project] = []
+        if kind == "dist":
+            instead = [project := archives(session, project)]
+        elif kind == "lowest":
+            more = ["-c", str(lower_bounds(session, project))]
+        elif kind == "latest":
+            more = ["--upgrade"]
+        elif kind == "orchestrators":
+            library, age = beside.split()
+            floors = {**BOUNDS[package], **(MIDDLE if age == "middle" else {})}
+            newest = [f"--upgrade-package={each}" for each in BOUNDS[package]]
+            more = newest if age == "newest" else [f"{library}=={floors[library]}"]
+        elif kind == "skew":
+            side, sibling = beside.split()
+            if side == "old":  # the sibling at its lower bound
+                instead = [dists.unpack(ROOT, dists.commit_of_floor(project, sibling), sibling, scratch(session))]
+                refuse(session, dists.missing_at_floor(project, instead[0]))
+            else:  # the package as it was at its last release, with today's sibling
+                project = dists.unpack(ROOT, dists.commit_before(project, sibling), package, scratch(session))
+                instead = [project]
+        if kind == "alone":
+            alone(session, project)
         else:
-            project = before = dists.unpack(ROOT, dists.commit_before(project, sibling), package, into)
-        install(session, package, instead=[before])
-        run_tests(session, project)
+            install(session, package, more=more, instead=instead)
+            run_tests(session, project)
 
 
-@nox.session
-@nox.parametrize("without", ["nothing", "torch,pandas"])
-def table(session: nox.Session, without: str) -> None:
-    """Each kind of value, written in one process and equal in another: with every library, and without some."""
-    install(session, "serializers")
-    if without != "nothing":
-        session.run("uv", "pip", "uninstall", "--quiet", *without.split(","), external=True)
-    tests = PACKAGES["serializers"].folder / "tests"
-    session.run("python", str(tests / "show_table.py"))
-    if without == "nothing":
-        session.run("pytest", str(tests / "test_frames.py"), "-k", "wide", env={"WIDE_COLUMNS": "100000"})
+def alone(session: nox.Session, project: dists.Project) -> None:
+    """Install a wheel with only what it declares: it imports, says what it lacks, and brings nothing else."""
+    refuse(session, [*dists.undeclared(project), *dists.unneeded(project)])
+    ours = project.needed(extras=False).values()
+    fresh = [f"--reinstall-package={each.distribution}" for each in ours]
+    session.install(*fresh, *(wheel(session, each.folder) for each in ours))
+    session.run("python", "tests/alone.py", project.name)
+
+
+def archives(session: nox.Session, project: dists.Project) -> dists.Project:
+    """Build sdist and wheel: what git tracks and nothing else, the same bytes twice. Returns the unpacked sdist."""
+    into, elsewhere = ROOT / "dist" / project.name, scratch(session)
+    shutil.copytree(project.folder, elsewhere / "copy", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / ".gitignore", elsewhere / "copy")  # hatch heeds and ships the one it finds, here or above
+    session.env["SOURCE_DATE_EPOCH"] = dists.git(ROOT, "log", "-1", "--format=%ct").strip()
+    build(session, project.folder, into)
+    build(session, elsewhere / "copy", elsewhere / "again")
+    sdist, built = next(into.glob("*.tar.gz")), next(into.glob("*.whl"))
+    refuse(session, [*dists.unlike_git(project, sdist, built), *dists.not_reproduced(into, elsewhere / "again")])
+    session.install("twine>=6")
+    session.run("twine", "check", "--strict", str(sdist), str(built))
+    return dists.unpack_sdist(sdist, project.name, elsewhere)
 
 
 @nox.session
@@ -320,39 +428,6 @@ def exchange(session: nox.Session) -> None:
         session.run("python", str(tests / "make_data.py"), "v1-now")
         install(session, "serializers", instead=[reader])
         session.run("pytest", "--import-mode=importlib", str(tests / "test_versions.py"), *session.posargs)
-
-
-@nox.session
-@nox.parametrize("python,package", MATRIX, ids=[f"{package}-{python}" for python, package in MATRIX])
-def alone(session: nox.Session, package: str) -> None:
-    """Each wheel with only what it declares: it imports, says what it lacks, and brings nothing else."""
-    with row(session, package):
-        refuse(session, [*dists.undeclared(PACKAGES[package]), *dists.unneeded(PACKAGES[package])])
-        ours = PACKAGES[package].needed(extras=False).values()
-        fresh = [f"--reinstall-package={project.distribution}" for project in ours]
-        session.install(*fresh, *(wheel(session, project.folder) for project in ours))
-        session.run("python", "tests/alone.py", package)
-
-
-@nox.session
-@nox.parametrize("package", PRESENT, ids=PRESENT)
-def dist(session: nox.Session, package: str) -> None:
-    """Each sdist and wheel: what git tracks and nothing else, the same bytes twice; the sdist passes its tests."""
-    project = PACKAGES[package]
-    with row(session, package):
-        into, elsewhere = ROOT / "dist" / package, scratch(session)
-        shutil.copytree(project.folder, elsewhere / "copy", ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(ROOT / ".gitignore", elsewhere / "copy")  # hatch heeds and ships the one it finds, here or above
-        session.env["SOURCE_DATE_EPOCH"] = dists.git(ROOT, "log", "-1", "--format=%ct").strip()
-        build(session, project.folder, into)
-        build(session, elsewhere / "copy", elsewhere / "again")
-        sdist, built = next(into.glob("*.tar.gz")), next(into.glob("*.whl"))
-        refuse(session, [*dists.unlike_git(project, sdist, built), *dists.not_reproduced(into, elsewhere / "again")])
-        session.install("twine>=6")
-        session.run("twine", "check", "--strict", str(sdist), str(built))
-        unpacked = dists.unpack_sdist(sdist, package, elsewhere)
-        install(session, package, instead=[unpacked])
-        run_tests(session, unpacked)
 
 
 @nox.session
@@ -389,54 +464,48 @@ def summary(session: nox.Session) -> None:
 
 
 @nox.session
-def demo(session: nox.Session) -> None:
-    """The main job on real data: train with the orchestrators, offline, and show each run that was tracked."""
-    present = [package for package in ("flyte", "metaflow") if package in PRESENT]
-    install(session, *present, more=("scikit-learn>=1.3", "pandas>=2.0", "pyarrow>=14"))
-    session.run("python", "examples/demo.py", *present, *session.posargs)
+@nox.parametrize("name", EXAMPLES, ids=EXAMPLES)
+def examples(session: nox.Session, name: str) -> None:
+    """Examples that bring requirements of their own: other orchestrators, on wandb-track-core alone."""
+    ours = [wheel(session, PACKAGES["core"].folder), wheel(session, TESTING)]
+    fresh = "--reinstall-package=wandb-track-core"
+    session.install(fresh, *ours, "-r", f"examples/{name}/requirements.txt", "pytest>=8", *RUNNERS)
+    session.run("pytest", *WORKERS, "--dist=load", f"examples/{name}", *session.posargs)
 
 
 @nox.session
-def faults(session: nox.Session) -> None:
-    """What becomes of a task when the tracker, its process or its disk fails: the table in docs/faults.md."""
-    install(session, "core")
-    session.run("python", "benchmarks/faults.py", "--write", "docs/faults.md", *session.posargs)
+def frameworks(session: nox.Session) -> None:
+    """Frameworks that log by themselves, inside tracked tasks of both orchestrators."""
+    more = ["xgboost>=2", *LEARN]
+    if torch(session):
+        more += ["lightning>=2.2", "transformers>=4.40", "accelerate>=0.30"]
+    install(session, *PRESENT, more=more)
+    session.run("pytest", *WORKERS, "tests/frameworks", *session.posargs)
 
 
 @nox.session
-def soak(session: nox.Session) -> None:
-    """A thousand tasks in a process and a thousand processes, one in ten of them hurt: nothing is left over."""
-    install(session, "core")
-    session.run("python", "benchmarks/soak.py", *session.posargs)
+def lacking(session: nox.Session) -> None:
+    """Each kind of value that can be had without torch and pandas; before that, a frame of 100,000 columns."""
+    tests = PACKAGES["serializers"].folder / "tests"
+    install(session, "serializers")
+    session.run("pytest", str(tests / "test_frames.py"), "-k", "wide", env={"WIDE_COLUMNS": "100000"})
+    session.run("uv", "pip", "uninstall", "--quiet", "torch", "pandas", external=True)
+    session.run("python", str(tests / "show_table.py"))
 
 
-@nox.session
-def bench(session: nox.Session) -> None:
-    """What tracking costs beside today's integrations and wandb by hand: the tables in benchmarks/RESULTS.md."""
-    more = ("flytekitplugins-wandb", "scikit-learn>=1.3", "fastcore")
-    install(session, "flyte", "metaflow", more=more)
-    session.run("python", "benchmarks/bench.py", "--write", "benchmarks", *session.posargs)
+def program(name: str, about: str, packages: list[str], more: list[str], command: str) -> None:
+    """Make a session of a program."""
+
+    def run(session: nox.Session) -> None:
+        install(session, *packages, more=more)
+        session.run("python", *command.split(), *session.posargs)
+
+    run.__doc__ = about
+    nox.session(run, name=name)
 
 
-@nox.session
-def width(session: nox.Session) -> None:
-    """What tracking costs for each of many tasks, branches, artifacts and values: tables in benchmarks/RESULTS.md."""
-    install(session, "flyte", "metaflow")
-    session.run("python", "benchmarks/width.py", "--write", "benchmarks/RESULTS.md", *session.posargs)
-
-
-@nox.session
-def profile(session: nox.Session) -> None:
-    """Where the time of a small Metaflow flow goes, by way of tracking."""
-    install(session, "metaflow", more=("fastcore",))
-    session.run("python", "benchmarks/profile_case.py", *session.posargs)
-
-
-@nox.session
-def capture(session: nox.Session) -> None:
-    """What capturing 1 GiB of each kind of value costs, beside the library's own call and today's integration."""
-    install(session, "serializers", more=("metaflow", "fastcore"))
-    session.run("python", "benchmarks/capture.py", *session.posargs)
+for _name, _program in PROGRAMS.items():
+    program(_name, *_program)
 
 
 @nox.session

@@ -298,8 +298,8 @@ def unfit_for_release(root: Path, tag: str) -> Iterator[str]:
     version = tag.removeprefix(f"{project.distribution}-v")
     if version != str(project.version):
         yield f"the tag says {version}, and {project.source.name}/__about__.py says {project.version}"
-    heading = re.search(r"^## (\S+) \((.+)\)$", (project.folder / "CHANGELOG.md").read_text(), re.MULTILINE)
-    if heading is None or heading[1] != version or not re.fullmatch(r"\d{4}-\d\d-\d\d", heading[2]):
+    heading = re.search(r"^## .*$", (project.folder / "CHANGELOG.md").read_text(), re.MULTILINE)
+    if heading is None or not re.fullmatch(rf"## {re.escape(version)} \(\d{{4}}-\d\d-\d\d\)", heading[0]):
         shown = heading[0] if heading else "nothing"
         yield f"the changelog of {project.distribution} begins with {shown!r}: it has to be '## {version} (YYYY-MM-DD)'"
     if tag not in git(root, "tag", "--points-at", "HEAD").split():

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
+HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 CORE, FLYTE, METAFLOW = (f"packages/wandb-track-{name}" for name in ("core", "flyte", "metaflow"))
 
 
@@ -50,7 +51,7 @@ MISTAKES = (
         f"{CORE}/src/wandb_track_core/planted.py",
         "",
         "import requests\n",
-        f"alone(core-3.{sys.version_info.minor})",
+        f"versions(alone-core-{HERE})",
         "planted.py:1 imports requests, which wandb-track-core does not declare",
     ),
     Mistake(
@@ -58,7 +59,7 @@ MISTAKES = (
         f"{FLYTE}/pyproject.toml",
         r'"flytekit>=[\d.]+"',
         '"flytekit>=1.10"',
-        "lowest(flyte)",
+        "versions(lowest-flyte-3.10)",
         "cannot import name 'ClassDecorator' from 'flytekit.core.utils'",
     ),
     Mistake(
@@ -66,7 +67,7 @@ MISTAKES = (
         f"{CORE}/pyproject.toml",
         r'"CHANGELOG.md", ',
         "",
-        "dist(core)",
+        f"versions(dist-core-{HERE})",
         r"\.tar\.gz lacks CHANGELOG.md, which git tracks",
     ),
     Mistake(
@@ -74,16 +75,16 @@ MISTAKES = (
         "docs/offline.md",
         "",
         "\n```python\nassert 1 + 1 == 3\n```\n",
-        "together",
+        "gate",
         r"assert 1 \+ 1 == 3",
-        ("-k", "test_the_examples_of_a_page_run and offline"),
+        ("tests/test_documentation.py", "-k", "test_the_examples_of_a_page_run and offline"),
     ),
     Mistake(
         "a sibling's lower bound that is too low",
         f"{METAFLOW}/src/wandb_track_metaflow/planted.py",
         "",
         "from wandb_track_core.fresh import brand_new\n",
-        "skew(old-sibling, metaflow-core)",
+        f"versions(skew-metaflow-old-core-{HERE})",
         "planted.py:1 imports brand_new from wandb_track_core.fresh, .* raise the lower bound",
         more=(f"{CORE}/src/wandb_track_core/fresh.py", "def brand_new(): ...\n"),
     ),
@@ -100,8 +101,9 @@ MISTAKES = (
         f"{CORE}/src/wandb_track_core/planted.py",
         "",
         'number: int = "text"\n',
-        "types",
+        "gate",
         r"planted\.py:1: error: Incompatible types",
+        ("tests/test_layers.py",),
     ),
     Mistake(
         "an import that is not used",

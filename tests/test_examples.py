@@ -171,25 +171,16 @@ def test_an_installed_plugin_writes_sparse_matrices(tmp_path):
     assert artifact.metadata["wandb_track"]["written_by"] == "wandb-track-scipy-sparse 0.1.0"
 
 
-@needs("luigi", "sklearn")
-def test_a_third_orchestrator_has_runs_groups_and_lineage(tmp_path):
-    (tmp_path / "targets").mkdir()
-    run_python(EXAMPLES / "luigi_select" / "pipeline.py", isolated_env(tmp_path), str(tmp_path / "targets"))
-    runs = find_runs(tmp_path)
-    check_tied(runs)
-    assert len({run.group for run in runs}) == 1
-    scores, (selected,) = of_task(runs, "Score"), of_task(runs, "Select")
-    assert {run.config["depth"] for run in scores} == {1, 2, 4}
-    assert len(edges([selected], "input")) == 3
-    best = max(scores, key=lambda run: sum(run.values("accuracy")))
-    assert selected.summary["depth"] == best.config["depth"]
-
-
 def test_every_example_is_run_here():
-    """No folder below examples/ is left out, and no program in them is longer than a reader's patience."""
+    """No folder below examples/ is left out, and no program in them is longer than a reader's patience.
+
+    Those that bring tests and requirements of their own are run by `nox -s examples`.
+    """
     tested, demo = Path(__file__).read_text(), (EXAMPLES / "demo.py").read_text()
     folders = [path for path in EXAMPLES.iterdir() if path.is_dir() and any(path.rglob("*.py"))]
     assert len(folders) >= 6
-    assert [path.name for path in folders if f'"{path.name}"' not in tested + demo] == []
-    long = {path: len(path.read_text().splitlines()) for folder in folders for path in folder.rglob("*.py")}
+    alone = {path.parent for path in EXAMPLES.glob("*/test_*.py") if path.with_name("requirements.txt").exists()}
+    assert [path.name for path in folders if path not in alone and f'"{path.name}"' not in tested + demo] == []
+    programs = [path for folder in folders for path in folder.rglob("*.py") if not path.name.startswith("test_")]
+    long = {path: len(path.read_text().splitlines()) for path in programs}
     assert {os.path.relpath(path, EXAMPLES): lines for path, lines in long.items() if lines > 100} == {}

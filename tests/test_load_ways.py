@@ -14,6 +14,8 @@ from wandb_track_testing.standin import StandIn
 pytest.importorskip("flytekit")
 pytest.importorskip("wandb", minversion="0.31", reason="older clients sync otherwise than they wrote")
 
+pytestmark = pytest.mark.slow
+
 FLOWS = Path(__file__).parent / "flows"
 EXECUTION = "f0kinds"
 LOAD = """

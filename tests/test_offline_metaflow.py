@@ -13,6 +13,8 @@ from wandb_track_testing.standin import StandIn
 pytest.importorskip("metaflow")
 pytest.importorskip("wandb", minversion="0.31", reason="older clients sync otherwise than they wrote")
 
+pytestmark = pytest.mark.slow
+
 LOAD = """
 import json, sys
 from pathlib import Path

@@ -177,7 +177,7 @@ def test_a_release_has_its_version_in_tag_source_and_changelog_and_its_siblings_
     assert "it has to be '## 77.0 (YYYY-MM-DD)'" in complaints
     assert "of which nothing is tagged: release that first" in complaints
     assert "the commit that is checked out does not have the tag: git tag wandb-track-flyte-v77.0" in complaints
-    replace(flyte.folder / "CHANGELOG.md", r"## \S+ \(.+\)", f"## {flyte.version} (2026-01-31)")
+    replace(flyte.folder / "CHANGELOG.md", r"## Unreleased", f"## {flyte.version} (2026-01-31)")
     tag = f"wandb-track-flyte-v{flyte.version}"
     assert "wandb-track-flyte has changes that are not committed" in list(dists.unfit_for_release(tmp_path, tag))
     git(tmp_path, "commit", "-q", "-a", "-m", "the release")
@@ -193,11 +193,15 @@ def test_a_tag_of_no_package_is_refused(dists):
 
 
 def test_ci_calls_sessions_that_there_are_on_all_pythons_that_packages_state(dists):
-    defined = re.findall(r"^def (\w+)\(session", (ROOT / "noxfile.py").read_text(), re.MULTILINE)
+    noxfile = (ROOT / "noxfile.py").read_text()
+    defined = re.findall(r'^(?:def (?=\w+\(session)|    "(?=[\w-]+": \())([\w-]+)', noxfile, re.MULTILINE)
+    kinds = re.findall(r'^    \*\(\("(\w+)", ', noxfile, re.MULTILINE)
     ci = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
     called = [name.strip() for listed in re.findall(r"session: \[(.+)\]", ci) for name in listed.split(",")]
+    chosen = [name.strip() for listed in re.findall(r"kind: \[(.+)\]", ci) for name in listed.split(",")]
     assert called
     assert set(called) <= set(defined)
+    assert sorted(set(chosen)) == sorted(kinds)
     stated = {
         entry.rpartition(" ")[2]
         for name in dists.NAMES

@@ -14,6 +14,8 @@ from wandb_track_testing import offline
 from wandb_track_testing.plugin import valid_key
 from wandb_track_testing.standin._faults import NO_SUCH_HOST, black_hole, refused, tls_garbage
 
+pytestmark = pytest.mark.slow
+
 IDENTITY = TaskIdentity("chain", "train", key=("e1", "n0"), workflow="wf", execution="e1")
 SHORT = {"init_timeout": 2, "finish_timeout": 3}
 

@@ -7,6 +7,8 @@ import pytest
 from wandb_track_core._wandb._load import OLDEST
 from wandb_track_testing.plugin import isolated_env
 
+pytestmark = pytest.mark.slow
+
 CODE = """
 import sys
 from wandb_track_core import TaskIdentity, TrackedRun, TrackError, current_run

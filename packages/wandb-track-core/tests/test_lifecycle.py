@@ -232,6 +232,7 @@ def test_a_task_that_replaces_the_global_run_does_so_only_for_itself(wandb_env):
     assert {kept.exit_code for kept in find_runs(wandb_env)} == {0}
 
 
+@pytest.mark.slow
 def test_200_asyncio_tasks_each_log_to_their_own_run(wandb_env):
     async def task(number):
         async with tracked(number) as run:

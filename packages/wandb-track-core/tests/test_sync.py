@@ -18,6 +18,8 @@ from wandb_track_testing.standin import StandIn
 
 pytest.importorskip("wandb", minversion="0.31", reason="older clients sync otherwise than they wrote")
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = Path(__file__).with_name("sync_program.py")
 COMMAND = [sys.executable, "-c", command_line]
 
@@ -160,7 +162,6 @@ def test_what_would_be_synced_is_said_producers_first(written, server, tmp_path)
     assert not server.requests
 
 
-@pytest.mark.slow
 def test_a_sync_that_is_killed_again_and_again_ends_whole(written, online, server, tmp_path):
     """Killed at 20 random points, then run to its end: the same state, nothing twice."""
     runs = copied(written, tmp_path / "runs")

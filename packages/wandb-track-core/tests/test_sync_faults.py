@@ -16,6 +16,8 @@ from wandb_track_testing.standin import StandIn
 
 pytest.importorskip("wandb", minversion="0.31", reason="older clients sync otherwise than they wrote")
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = Path(__file__).with_name("sync_program.py")
 PRODUCER, CONSUMER = ("acme", "p", "e1-produce-0"), ("acme", "p", "e1-consume-0")
 

@@ -4,9 +4,12 @@ import inspect
 import time
 from collections import OrderedDict
 
+import pytest
 from flytekit import map_task
 from flytekit.configuration import ImageConfig, SerializationSettings
 from flytekit.tools.translator import get_serializable
+
+pytestmark = pytest.mark.slow
 
 SETTINGS = SerializationSettings(ImageConfig.from_images("registry.test/image:v7"), "p", "d", version="v7")
 

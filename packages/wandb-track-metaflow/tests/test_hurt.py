@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from wandb_track_testing.plugin import needs_flushing
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def attempts(workplace_of):

@@ -6,6 +6,8 @@ import pytest
 from wandb_track_core.adapters import legal_artifact_name
 from wandb_track_metaflow._outputs import MAX_ARTIFACTS, MAX_SUMMARY_VALUES
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def execution(workplace):

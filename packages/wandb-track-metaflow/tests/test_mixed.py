@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 FLOW = "mixed.py"
 STATE = """
 run = Flow("Mixed").latest_run

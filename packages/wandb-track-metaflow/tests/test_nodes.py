@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 
 def test_each_node_of_a_parallel_step_is_a_run_that_tells_its_node(workplace):
     """Each node is a task of its own in Metaflow, with data of its own."""

@@ -8,6 +8,8 @@ import pytest
 from wandb_track_testing.offline import find_runs
 from wandb_track_testing.plugin import run_python
 
+pytestmark = pytest.mark.slow
+
 CELL = """
 from metaflow import FlowSpec, NBRunner, step
 from wandb_track_metaflow import wandb_log

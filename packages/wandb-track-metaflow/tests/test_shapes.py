@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 WITH = "wandb_log:datasets=True,models=True,others=True"
 SHAPES = {
     "Linear": 3,

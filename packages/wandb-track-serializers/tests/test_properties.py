@@ -12,6 +12,8 @@ pd = pytest.importorskip("pandas")
 pa = pytest.importorskip("pyarrow")
 from hypothesis.extra import numpy as hnp  # noqa: E402 (needs NumPy)
 
+pytestmark = pytest.mark.slow
+
 PROPERTY = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
 NAIVE = st.datetimes(datetime.datetime(1700, 1, 1), datetime.datetime(2200, 1, 1))

@@ -4,6 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 
 def test_everything_comes_back_equal_in_another_process():
     """Each row of the table is equal after it was written and read in different processes with other hash seeds."""
