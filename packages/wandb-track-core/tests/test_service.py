@@ -15,7 +15,7 @@ PRELUDE = """
 import multiprocessing, os, shutil, signal, sys, threading, time
 import wandb
 from wandb_track_core import TaskIdentity, TrackedRun, TrackerFaultError, current_run
-from wandb_track_core import artifact_folder, log_artifact
+from wandb_track_core.adapters import artifact_folder, log_artifact
 from wandb_track_testing.hurt import service
 IDENTITY = TaskIdentity("chain", "train", key=("e1", "n0"), workflow="wf", execution="e1")
 def tracked(number=0, **arguments):
