@@ -88,7 +88,8 @@ def _draw(boxes: dict[str, str], edges: list[tuple[str, str]]) -> str:
     left_out = len(boxes) - len(places)
     note = f"<p class='dim'>{left_out} more runs and artifacts are not drawn: see wandb-track lineage</p>"
     return (
-        f"<div class='wide lineage'><svg width='{width}' height='{height}' role='img' aria-label='lineage'>"
+        f"<div class='wide lineage'><svg viewBox='0 0 {width} {height}' style='min-width:{width * 2 // 3}px;"
+        f"max-width:{width}px' role='img' aria-label='lineage'>"
         f"{''.join(lines)}{drawn}</svg></div>{note if left_out else ''}"
     )
 

@@ -111,8 +111,7 @@ def _table(runs: dict[int, OfflineRun], order: dict[int, tuple[int, int]], detai
         cells = [
             f"<td><input type='checkbox' aria-label='pick {name}' data-t='{task}' data-s='{sibling}'></td>",
             f"<td title='{name}'>{f'<a href=#run{number}>{name}</a>' if number in detailed else name}</td>",
-            f"<td>{badge(run)}</td>"
-            f"<td data-v='{'' if run.duration is None else run.duration}'>{seconds_of(run)}</td>",
+            f"<td>{badge(run)}</td><td data-v='{'' if run.duration is None else run.duration}'>{seconds_of(run)}</td>",
             *(_cell(run.config.get(key)) for key in shown),
             *(_cell(run.summary.get(key), best[key]) for key in columns),
         ]
