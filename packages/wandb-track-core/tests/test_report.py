@@ -199,7 +199,7 @@ def test_a_report_is_one_page_of_all_runs(siblings, capsys, tmp_path):
     head = re.search(r"<thead>.*?</thead>", page)[0]
     assert "lr" in head
     assert "same" not in head
-    assert page.count("class='best'") == 2
+    assert page.count("class='best'") == 2  # of train and of tune
     assert len(page) < 1_500_000
 
 
@@ -237,7 +237,7 @@ def browser():
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [400, 1400])
 def test_a_browser_shows_it(browser, siblings, tmp_path, width, scheme):
-    """No request leaves the page, the console is clean, nothing is wider than the screen; sort, legend, picking work."""
+    """No request leaves the page, the console is clean, nothing is too wide; sort, legend and picking work."""
     root = tmp_path / "runs"
     shutil.copytree(siblings, root)
     write(root, 20, [{ATTACK: 1}, {ATTACK: 2}], name=ATTACK, group=ATTACK, config={"a": ATTACK})

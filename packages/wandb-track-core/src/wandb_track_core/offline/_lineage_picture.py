@@ -39,7 +39,7 @@ def picture(runs: dict[int, OfflineRun], linked: set[int]) -> str:
         name = box_of(at)
         if name.startswith("task"):
             bad = sum(STATES.get(one.state) == "bad" for one in graph.runs if one.job_type == run.job_type)
-            note = f"{tasks[run.job_type]} runs" + (f", {bad} failed" if bad else "")
+            note = f"{tasks[run.job_type]} runs" + (f", {bad} failed or damaged" if bad else "")
             boxes[name] = _box(run.job_type or "runs", note, "bad" if bad else "good")
         else:
             drawn = _box(run.name, run.state, STATES.get(run.state, ""))

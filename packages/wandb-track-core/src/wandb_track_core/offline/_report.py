@@ -59,7 +59,8 @@ def report(runs: list[OfflineRun], title: str = "W&B runs") -> str:
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         "<meta name='viewport' content='width=device-width,initial-scale=1'><link rel='icon' href='data:,'>"
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><main class='wt page'><h1>{escape(title)}</h1>"
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head>"
+        f"<body><main class='wt page'><h1>{escape(title)}</h1>"
         f"{''.join(f'<p class=dim>{escape(note)}</p>' for note in notes)}{''.join(sections)}</main>"
         f"<script>{_SCRIPT}</script></body></html>\n"
     )
@@ -85,7 +86,8 @@ def _execution(runs: list[OfflineRun], numbers: list[int], key: tuple[str, str, 
     ]
     return (
         f"<section class='execution'><h2>{escape(key[2] or 'Runs without a group')}</h2>"
-        f"<p class='dim'>{escape(place)}</p>{picture(mine, detailed)}{_table(mine, order, detailed)}{''.join(siblings)}{''.join(parts)}</section>"
+        f"<p class='dim'>{escape(place)}</p>{picture(mine, detailed)}{_table(mine, order, detailed)}"
+        f"{''.join(siblings)}{''.join(parts)}</section>"
     )
 
 
@@ -95,14 +97,18 @@ def _table(runs: dict[int, OfflineRun], order: dict[int, tuple[int, int]], detai
     differing = [
         key
         for key in configs
-        if len({text_of(run.config.get(key)) for run in runs.values()}) > 1
+        if len({text_of(run.config[key]) for run in runs.values() if key in run.config}) > 1
         and not any(_is_identity(run.config.get(key)) for run in runs.values())
     ]
     metrics = Counter(
         key for run in runs.values() for key, value in run.summary.items() if key != "exception" and not is_media(value)
     )
     shown, columns = differing[:_MOST_COLUMNS], [key for key, _ in metrics.most_common(_MOST_COLUMNS)]
-    best = {key: _best(key, [run.summary.get(key) for run in runs.values()]) for key in columns}
+    best = {
+        (task, key): _best(key, [runs[number].summary.get(key) for number in runs if order[number][0] == task])
+        for task in {task for task, _ in order.values()}
+        for key in columns
+    }
     heads = ["run", "state", "duration", *shown, *columns]
     rows = []
     for number, run in runs.items():
@@ -113,12 +119,16 @@ def _table(runs: dict[int, OfflineRun], order: dict[int, tuple[int, int]], detai
             f"<td title='{name}'>{f'<a href=#run{number}>{name}</a>' if number in detailed else name}</td>",
             f"<td>{badge(run)}</td><td data-v='{'' if run.duration is None else run.duration}'>{seconds_of(run)}</td>",
             *(_cell(run.config.get(key)) for key in shown),
-            *(_cell(run.summary.get(key), best[key]) for key in columns),
+            *(_cell(run.summary.get(key), best[task, key]) for key in columns),
         ]
         rows.append(f"<tr>{''.join(cells)}</tr>")
     left_out = len(differing) - len(shown) + len(metrics) - len(columns)
     note = f" {left_out} more columns are not shown." if left_out else ""
-    marked = " ★ is the best: lowest of a loss or error, highest of an accuracy or score." if any(best.values()) else ""
+    marked = (
+        " ★ is the best run of a task: the lowest loss or error, the highest accuracy or score."
+        if any(best.values())
+        else ""
+    )
     return (
         "<div class='wide'><table class='runs'><thead><tr><th></th>"
         f"{''.join(f'<th><button>{escape(head)}</button></th>' for head in heads)}</tr></thead>"
