@@ -48,10 +48,8 @@ TRIED = [
 ]
 
 WHEELS = tempfile.TemporaryDirectory(prefix="wandb-track-wheels-")  # of this call of nox alone
-RUNNERS = ("pytest-xdist", "pytest-rerunfailures")
-# Most tests wait for processes of their own. One that fails is tried once more, and listed as such at the end: on a
-# busy machine, a server of a test or its client can be late.
-IN_TWO = ("-n2", "--dist=loadscope", "--reruns=1")
+RUNNERS = ("pytest-xdist",)
+IN_TWO = ("-n3", "--dist=loadscope")  # most tests wait for processes of their own
 
 _built: dict[Path, str] = {}
 _rows: list[tuple[str, str, str]] = []
@@ -188,6 +186,37 @@ def together(session: nox.Session) -> None:
     examples = ("luigi>=3.6", "hatchling>=1.26", "scikit-learn>=1.3")
     install(session, *PRESENT, more=examples)
     session.run("pytest", *IN_TWO, "tests", "testing/tests", *session.posargs)
+
+
+@nox.session
+def future(session: nox.Session) -> None:
+    """Private names of the client, and of Metaflow, missing or of another form, one at a time: each result stays."""
+    install(session, *PRESENT, more=("scikit-learn>=1.3", "pandas>=2.0", "pyarrow>=14"))
+    session.run("python", "tests/future.py", *session.posargs)
+    if not session.posargs:
+        session.run("python", str(PACKAGES["metaflow"].folder / "tests" / "moved_names.py"))
+
+
+@nox.session(name="metaflow-suite")
+def metaflow_suite(session: nox.Session) -> None:
+    """Metaflow's own test suite, whose folder is given, with and without tracking: the verdicts are the same."""
+    if not session.posargs:
+        session.skip(
+            "give the folder of Metaflow's own test suite: nox -s metaflow-suite -- PATH/TO/metaflow/test/core"
+        )
+    install(session, "metaflow", more=("scikit-learn>=1.3", "pandas>=2.0", "pyarrow>=14"))
+    session.run("python", str(PACKAGES["metaflow"].folder / "tests" / "metaflow_suite.py"), *session.posargs)
+
+
+@nox.session
+def production(session: nox.Session) -> None:
+    """Metaflow with an S3-speaking server and, where PostgreSQL and its service can be installed, these."""
+    install(
+        session,
+        "metaflow",
+        more=("moto[server]>=5", "boto3>=1.34.63", "scikit-learn>=1.3", "pandas>=2.0", "pyarrow>=14"),
+    )
+    session.run("python", str(PACKAGES["metaflow"].folder / "tests" / "production.py"), *session.posargs)
 
 
 @nox.session

@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "wandb_track_flyte": {"wandb_track_core", "wandb_track_serializers", "flytekit", "flyteidl"},
     "wandb_track_metaflow": {"wandb_track_core", "wandb_track_serializers", "metaflow"},
     # Metaflow imports this with itself, in every process, and packs it into every flow: it needs nothing of ours.
-    "metaflow_extensions": {"wandb_track_metaflow", "metaflow"},
+    "metaflow_extensions": {"wandb_track_metaflow", "wandb_track_core", "metaflow"},
 }
 OURS_AND_ORCHESTRATORS = {*MAY_IMPORT, "flytekit", "flyteidl", "metaflow"}
 HEAVY = {

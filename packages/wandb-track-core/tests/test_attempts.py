@@ -168,3 +168,15 @@ def test_under_torchrun_four_processes_agree_on_who_opens_which_run(tmp_path, ra
 
 def test_the_environment_of_this_test_names_no_rank():
     assert "RANK" not in os.environ
+
+
+@pytest.mark.parametrize("mode", ["offline", "disabled"])
+def test_offline_and_disabled_win_over_ranks_that_share_a_run(wandb_env, monkeypatch, mode):
+    """No server is asked, though the client's shared mode needs one."""
+    monkeypatch.setenv("WANDB_MODE", mode)
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    identity = TaskIdentity("chain", "train", key=("e1", "n0"), rank=1)
+    with TrackedRun(identity, project="p", ranks="shared") as run:
+        run.log({"a": 1})
+        assert run.disabled == (mode == "disabled")
+        assert run.offline == (mode == "offline")

@@ -70,6 +70,8 @@ def test_a_server_that_answers_nonsense_or_nothing_at_opening_is_the_trackers_fa
         run.log({"loss": 1.0})
         assert run.offline
     assert len(said(capfd)) == 1
+    # What the client began online would be taken for another run by its own sync.
+    assert [folder.name[:12] for folder in wandb_env.glob("wandb/*run-*")] == ["offline-run-"]
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])

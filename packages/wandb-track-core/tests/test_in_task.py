@@ -1,5 +1,6 @@
 """What people do with wandb inside a tracked task works as it does with plain wandb."""
 
+import inspect
 import os
 import pickle
 
@@ -98,6 +99,15 @@ def test_a_plain_init_gives_the_tasks_run_which_takes_config_tags_notes_and_name
     assert "cannot take entity='someone', project='elsewhere', id='other'" in capsys.readouterr().err
     (kept,) = find_runs(wandb_env)
     assert (kept.config["b"], kept.name) == (2, "mine")
+
+
+def test_init_looks_like_the_clients_own(wandb_env):
+    plain = inspect.signature(wandb.init)
+    with tracked():
+        assert inspect.signature(wandb.init) == plain
+        assert wandb.init.__doc__
+        with pytest.raises(TypeError, match="porject"):
+            wandb.init(porject="typo")
 
 
 def test_init_in_a_task_that_is_not_tracked_gives_the_quiet_run(wandb_env):

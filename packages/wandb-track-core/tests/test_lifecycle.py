@@ -36,7 +36,7 @@ def test_what_follows_from_the_identity_is_on_the_run(wandb_env):
     with tracked(config={"lr": 0.1}, notes="mine", tags=["a"]) as run:
         run.log({"loss": 1.0})
     (kept,) = find_runs(wandb_env)
-    assert (kept.id, kept.name, kept.group, kept.job_type) == ("e1-n0-0", "wf/e1/train/n0", "wf/e1", "train")
+    assert (kept.id, kept.name, kept.group, kept.job_type) == ("e1-n0-0", "wf-e1-train-n0", "wf/e1", "train")
     assert kept.notes == "[Execution URL](https://chain.example/e1)\nmine"
     assert kept.config["lr"] == 0.1
     assert kept.config["chain"]["execution"] == "e1"

@@ -284,3 +284,50 @@ with tracked() as run:
     assert line.endswith(" ".join(str(run.folder) for run in fragments if run.id))
     (kept,) = [run for run in fragments if run.exit_code == 0]
     assert (kept.values("loss"), kept.history[0]["_step"], kept.summary["best"]) == ([0.5], 1, 1)
+
+
+def test_runs_go_on_after_the_tasks_own_teardown_and_the_new_service_is_left_alone(tmp_path):
+    """A second run that notices later moves to the service that is there by then."""
+    code = """
+with tracked() as outer, tracked(1) as inner:
+    outer.log({"loss": 1.0})
+    inner.log({"loss": 1.0})
+    time.sleep(1)
+    wandb.teardown()
+    outer.log({"loss": 0.5})
+    pid = service().pid
+    inner.log({"loss": 0.5})
+    outer.log({"loss": 0.4})
+    print(pid == service().pid, outer.step, inner.step)
+"""
+    out, said, fragments = perform(code, tmp_path)
+    assert out == ["True 3 2"]
+    assert len(said) == 2
+    rows = {run.id: [] for run in fragments}
+    for run in fragments:
+        rows[run.id] += run.values("loss")
+    assert rows == {"e1-n0-0": [1.0, 0.5, 0.4], "e1-n1-0": [1.0, 0.5]}
+
+
+def test_handles_taken_before_the_service_died_reach_the_run_that_goes_on(tmp_path):
+    """Bound methods, config, summary, setters and nested keys, of the run and of the module."""
+    code = """
+with tracked(config={"a": 1}) as run:
+    log, config, summary, plain_log = run.log, run.config, run.summary, wandb.log
+    summary["nested"] = {"x": 1}
+    kill()
+    summary["nested"]["y"] = 2
+    config["late"] = {"b": 2}
+    del summary["nested"]["x"]
+    run.name, run.notes, run.tags = "named", "noted", ("t",)
+    log({"loss": 1.0})
+    plain_log({"loss": 0.5})
+    assert config is run.config or dict(config) == dict(run.config)
+    print(run.name, run.notes, run.tags, dict(summary["nested"]), config["late"], run.step)
+"""
+    out, said, fragments = perform(code, tmp_path)
+    assert out == ["named noted ('t',) {'y': 2} {'b': 2} 2"]
+    assert len(said) == 1
+    last = fragments[-1]
+    assert (last.name, last.notes, last.exit_code, last.values("loss")) == ("named", "noted", 0, [1.0, 0.5])
+    assert (last.config["a"], last.config["late"], last.summary["nested"]) == (1, {"b": 2}, {"y": 2})

@@ -105,11 +105,11 @@ def boom(*given, **named): raise ZeroDivisionError("planted")
 )
 def test_a_fault_of_ours_is_a_line_and_the_step_goes_on(workplace_of, tmp_path, module, owner, name, runs):
     """Its calls of W&B work, or do nothing."""
-    (tmp_path / "usercustomize.py").write_text(FAULT.format(module=module, owner=owner, name=name))
+    (tmp_path / "sitecustomize.py").write_text(FAULT.format(module=module, owner=owner, name=name))
     execution = workplace_of("fault", PYTHONPATH=str(tmp_path)).run("spun.py")
     assert "SPUN 3" in execution.output
     assert len(execution.runs) == runs
-    assert execution.output.count("Please report this to wandb-track: ZeroDivisionError: planted") == 3
+    assert execution.output.count("Please report this: ZeroDivisionError: planted") == 3
 
 
 def test_what_a_future_metaflow_lacks_is_a_line_and_the_step_goes_on():
@@ -151,8 +151,7 @@ def test_an_image_without_pyarrow_is_said_once(workplace_of, tmp_path):
     """With what it means for who reads the artifact."""
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['pyarrow'] = None\n")
     execution = workplace_of("bare", PYTHONPATH=str(tmp_path)).run("spun.py")
-    assert execution.output.count("pip install") == 1
-    assert "trusted=True" in execution.output
+    assert execution.output.count("values are pickled: Parquet needs pip install") == 1
 
 
 OLDER = os.environ.get("OLDER_PYTHON") or shutil.which("python3.9") or ""

@@ -103,10 +103,10 @@ def test_siblings_of_a_foreach_can_be_told_apart_by_index_and_value(execution):
     """Nested ones by the whole stack."""
     run_id = execution.run_id
     leaves = {run.name: run.config["metaflow"] for run in execution.of("leaf")}
-    ends = [name.partition("[")[2] for name in leaves]
-    assert sorted(ends) == ["0=x, 0=0]", "0=x, 1=1]", "1=y, 0=10]", "1=y, 1=11]"]
-    assert all(name.startswith(f"Everything/{run_id}/leaf/") for name in leaves)
-    (first,) = [facts for name, facts in leaves.items() if name.endswith("[1=y, 0=10]")]
+    ends = ["-".join(name.split("-")[-2:]) for name in leaves]
+    assert sorted(ends) == ["0_x-0_0", "0_x-1_1", "1_y-0_10", "1_y-1_11"]
+    assert all(name.startswith(f"Everything-{run_id}-leaf-") for name in leaves)
+    (first,) = [facts for name, facts in leaves.items() if name.endswith("-1_y-0_10")]
     assert (first["indices"], first["values"], first["foreach"]) == ([1, 0], ["y", "10"], ["letters", "digits"])
     assert len({run.id for run in execution.runs}) == len(execution.runs)
 
@@ -135,10 +135,15 @@ def test_names_follow_from_the_task(execution):
     }
 
 
+def place_of(run):
+    """The elements of the `foreach` that a run is of."""
+    return " ".join(run.config["metaflow"]["values"])
+
+
 def test_every_edge_names_exactly_the_version_that_was_read(execution):
     """Never `latest`: by content key, through linear steps, nested foreach, joins and a step that is not tracked."""
     start, fan = execution.made("start"), execution.made("fan")
-    leaves = {run.name.partition("[")[2]: run for run in execution.of("leaf")}
+    leaves = {place_of(run): run for run in execution.of("leaf")}
     assert all(execution.used(leaf) == {("df", start["df"])} for leaf in leaves.values())
     tables = {name: execution.made(leaf)["table"] for name, leaf in leaves.items()}
     assert len(set(tables.values())) == 4
@@ -158,15 +163,15 @@ def test_every_edge_names_exactly_the_version_that_was_read(execution):
 
 def test_a_joins_inputs_have_lineage_and_what_it_picks_is_no_new_version(execution):
     """`self.table = inputs[1].table` is the leaf's version still, for whoever reads it later."""
-    leaves = {run.name.partition("[")[2]: execution.made(run)["table"] for run in execution.of("leaf")}
-    joins = {run.name.partition("[")[2]: run for run in execution.of("join_leaves")}
-    assert execution.used(joins["0=x]"]) == {("table", leaves["0=x, 1=1]"])}
-    assert execution.used(joins["1=y]"]) == {("table", leaves["1=y, 1=11]"])}
+    leaves = {place_of(run): execution.made(run)["table"] for run in execution.of("leaf")}
+    joins = {place_of(run): run for run in execution.of("join_leaves")}
+    assert execution.used(joins["x"]) == {("table", leaves["x 1"])}
+    assert execution.used(joins["y"]) == {("table", leaves["y 11"])}
     assert all(execution.made(run) == {} for run in joins.values())
     assert {run.summary["score"] for run in joins.values()} == {3, 13}
     assert execution.used("join_all") == {
-        ("table", leaves["0=x, 1=1]"]),
-        ("table", leaves["1=y, 1=11]"]),
+        ("table", leaves["x 1"]),
+        ("table", leaves["y 11"]),
     }
 
 

@@ -3,7 +3,7 @@
 Checked policies, names that W&B accepts, artifacts of a run with their lineage, and one line to the user.
 """
 
-from ._fuse import fuse
+from ._fuse import fuse, report_bug
 from ._lineage import artifact_folder, log_artifact, read_lineage, run_folder, use_artifact
 from ._names import legal_alias, legal_artifact_name, legal_id, legal_tags
 from ._notify import notify
@@ -25,6 +25,7 @@ __all__ = [
     "log_artifact",
     "notify",
     "read_lineage",
+    "report_bug",
     "run_folder",
     "task_run",
     "unexpected_argument",

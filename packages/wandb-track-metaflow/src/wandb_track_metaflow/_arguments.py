@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wandb_track_core import ArgumentError, MissingKeyError
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from wandb_track_core.adapters import OnError
+    from wandb_track_serializers import Capture
 
     Ranks = Literal["all", "first"]
 
@@ -65,16 +65,11 @@ class Arguments(NamedTuple):
         check_policy(arguments.on_error, arguments.init_timeout, arguments.finish_timeout, arguments.ranks)
         return arguments
 
-    def shows(self, name: str, kind: str) -> bool:
-        """Whether a variable's value is shown to W&B, of the kind "dataset", "model", "other" or "summary"."""
-        wanted = {"dataset": self.datasets, "model": self.models, "other": self.others, "summary": True}
-        return wanted[kind] and self.lets_through(name)
+    def capture(self) -> Capture:
+        """What of the step's variables is kept, and as what."""
+        from wandb_track_serializers import Capture
 
-    def lets_through(self, name: str) -> bool:
-        """Whether a variable or parameter of this name may be shown to W&B."""
-        if any(fnmatchcase(name, pattern) for pattern in self.exclude or ()):
-            return False
-        return self.include is None or any(fnmatchcase(name, pattern) for pattern in self.include)
+        return Capture(self.datasets, self.models, self.others, self.include, self.exclude, self.max_size)
 
     def key(self) -> str | None:
         """The API key, read where and when the task runs; None leaves it to the user's own login.

@@ -70,7 +70,7 @@ def identity_of(task: Task, arguments: Arguments) -> TaskIdentity:
     from metaflow.metaflow_current import current
     from wandb_track_core import TaskIdentity
 
-    stack, node = places(task.flow), node_of(task.flow)
+    stack, node, capture = places(task.flow), node_of(task.flow), arguments.capture()
     task_id = f"{task.task_id}.{deployment}" if (deployment := _deployment(task)) else task.task_id
     tags, ui = sorted(current.tags or ()), ui_url()
     return TaskIdentity(
@@ -81,7 +81,7 @@ def identity_of(task: Task, arguments: Arguments) -> TaskIdentity:
         key=(task.flow.name, task.run_id, task.step, task_id),
         attempt=task.attempt,
         indices=tuple(index for _, index, _ in stack),
-        values=tuple(value if arguments.lets_through(variable) else "" for variable, _, value in stack),
+        values=tuple(value if capture.shows(variable) else "" for variable, _, value in stack),
         url=f"{ui}/{task.pathspec}" if ui else "",
         tags=tuple(tags),
         rank=node[0] if node is not None and arguments.ranks == "first" else None,

@@ -37,7 +37,10 @@ class Inputs:
 
     def link(self, run: wandb.Run, reads: list[Read]) -> None:
         """Begin to link what was read."""
-        self._reads = [read for read in reads if read.kind != "summary" and self._arguments.shows(read.name, read.kind)]
+        capture = self._arguments.capture()
+        self._reads = [
+            read for read in reads if read.kind != "summary" and capture.shows(read.name) and capture.wants(read.kind)
+        ]
         waiting = iter(self._reads)
         for _ in self._reads[:_THREADS]:
             # Daemons: a server that does not answer must not keep the process alive.

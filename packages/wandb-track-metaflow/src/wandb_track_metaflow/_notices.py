@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from hashlib import sha1
 from pathlib import Path
-from traceback import extract_tb
 
 FOLDER = "WANDB_TRACK_NOTICES"
 """The variable that names a folder of the running flow, in which its steps note what was printed."""
@@ -74,29 +71,3 @@ def notify_once(line: str, key: str = "") -> None:
     except OSError:
         pass  # the process that started the flow is gone, and its folder with it
     notify(line)
-
-
-@contextmanager
-def fuse(doing: str) -> Iterator[None]:
-    """Keep a fault of ours away from Metaflow: it becomes a line that asks for a report, and the step goes on.
-
-    Errors about what the user gave, and those that `on_error="raise"` asks for, pass.
-    """
-    from wandb_track_core import TrackError
-
-    try:
-        yield
-    except TrackError:
-        raise
-    except Exception as fault:
-        report(doing, fault)
-
-
-def report(doing: str, fault: Exception) -> None:
-    """Print a line that asks for a report of a fault of ours."""
-    from wandb_track_core.adapters import notify
-
-    last = extract_tb(fault.__traceback__)[-1]
-    where = f"{type(fault).__name__}: {fault} ({Path(last.filename).name}:{last.lineno})"
-    line = f"wandb-track itself failed while {doing}; the step goes on. Please report this to wandb-track: {where}"
-    notify(" ".join(line.split()))

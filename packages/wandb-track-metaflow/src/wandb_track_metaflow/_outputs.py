@@ -47,7 +47,7 @@ class Outputs:
     def __init__(self, task: Task, arguments: Arguments, notices: Notices) -> None:
         self.stored_again: dict[str, str] = {}
         self._task = task
-        self._arguments = arguments
+        self._capture = arguments.capture()
         self._notices = notices
         self._before = dict(vars(task.flow))
         self._earlier: dict[str, Any] = {}
@@ -126,10 +126,12 @@ class Outputs:
         return any(keys.get(name) == key for keys in self._task.input_keys)
 
     def _take(self, run: wandb.Run, name: str, value: Any, read: Read | None) -> None:
-        from wandb_track_serializers import kind_of
-
-        kind = kind_of(value)
-        if name.startswith("_") or not self._arguments.shows(name, kind):
+        if name.startswith("_"):
+            return
+        kind, reason, is_expected = self._capture.decide(name, value)
+        if kind is None:
+            if not is_expected:
+                self._notices.add(reason)
             return
         if kind == "summary":
             self._show(name, value)
@@ -145,13 +147,13 @@ class Outputs:
             limits = f"{MAX_SUMMARY_VALUES:,} variables, of {MAX_SUMMARY_SIZE:,} bytes together"
             self._notices.not_logged(name, f"a summary takes {limits}")
         else:
-            self._summary[name] = shown(value, self._arguments.max_size)
+            self._summary[name] = shown(value, self._capture.max_size)
             self._left -= len(json.dumps(self._summary[name]))
 
     def _write(self, run: wandb.Run, name: str, value: Any) -> None:
         if len(self._drafts) >= MAX_ARTIFACTS:
             raise ValueError(f"at most {MAX_ARTIFACTS:,} artifacts of a step are logged")
-        self._drafts[name] = write(run, name, value, self._arguments.max_size)
+        self._drafts[name] = write(run, name, value, self._capture.max_size)
 
     def _compare(self, run: wandb.Run, read: Read) -> None:
         """Tell whether a variable that was read, and has another key now, was changed: one value at a time."""
@@ -159,7 +161,7 @@ class Outputs:
         came = zip(self._task.inputs, self._task.input_keys, strict=True)
         origin = next(one for one, keys in came if keys.get(name) == read.key)
         if read.kind == "summary":
-            if name in self._summary and shown(origin[name], self._arguments.max_size) == self._summary[name]:
+            if name in self._summary and shown(origin[name], self._capture.max_size) == self._summary[name]:
                 del self._summary[name]
         else:
             self._write(run, name, self._task.datastore[name])

@@ -17,8 +17,9 @@ def config_of(task: Task, arguments: Arguments) -> dict[str, Any]:
 
     The key "metaflow" says which task it was: a parameter of this name is called "parameter_metaflow".
     """
+    capture = arguments.capture()
     return {
         "parameter_metaflow" if name == "metaflow" else name: shown(included_file(value) or value, arguments.max_size)
         for name, value in parameters(task.inputs[0]).items()
-        if arguments.lets_through(name)
+        if capture.shows(name)
     }

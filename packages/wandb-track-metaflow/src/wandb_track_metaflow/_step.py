@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wandb_track_core import MissingKeyError, TaskIdentity, TrackedRun, TrackerFaultError, TrackError
-from wandb_track_core.adapters import notify, run_folder
+from wandb_track_core import TaskIdentity, TrackedRun, TrackerFaultError, TrackError
+from wandb_track_core.adapters import fuse, notify, report_bug, run_folder
 
 from . import _inputs
 from ._card import draw
@@ -20,7 +20,7 @@ from ._clock import alarm_stopped
 from ._identity import Task, earlier_id_of, identity_of
 from ._inputs import Inputs
 from ._metaflow_internals import is_remote, outlives_machine, register, save_file
-from ._notices import Notices, fuse, report
+from ._notices import Notices
 from ._outputs import Outputs
 from ._parameters import config_of
 from ._watch import Reads
@@ -70,8 +70,9 @@ class StepTracker:
         with alarm_stopped():
             with fuse("preparing the run"):
                 self._tracked = self._prepare()
-            run = self._open(self._tracked) if self._tracked else open_quiet_run()
-            if not run.disabled:
+            shown = self._tracked.open() if self._tracked else open_quiet_run()
+            run = self._tracked.run if self._tracked else None
+            if run is not None and not shown.disabled:
                 with self._faults_apart("opening the run"):
                     atexit.register(self._close_at_exit)
                     self._outputs.begin(run)
@@ -126,21 +127,6 @@ class StepTracker:
             **passed_on,
         )
 
-    def _open(self, tracked: TrackedRun) -> wandb.Run:
-        try:
-            return tracked.open()
-        except Exception as error:
-            from wandb.errors import UsageError
-
-            has_key = self._arguments.api_key or self._arguments.secret
-            if is_remote() and not has_key and isinstance(error, UsageError) and "API key" in str(error):
-                raise MissingKeyError(
-                    "this remote task has no W&B API key. Name the environment variable that has it with"
-                    ' @wandb_log(secret="MY_KEY") and fill that with @secrets(sources=[...]) or'
-                    ' @kubernetes(secrets=[...]). Or track offline: mode="offline"'
-                ) from error
-            raise
-
     def _close_at_exit(self) -> None:
         """Close a run that is open still: where Metaflow cannot store a variable, it fails and tells no decorator."""
         if self._error is None:
@@ -177,16 +163,14 @@ class StepTracker:
         try:
             yield
         except Exception as fault:
-            from wandb.errors import Error, UsageError
+            from wandb.errors import Error
 
-            if isinstance(fault, UsageError):
-                self._notices.add("the step's own code finished the run: what it set and read is not logged there")
-            elif self._arguments.on_error == "raise" and self._error is None:
+            if self._arguments.on_error == "raise" and self._error is None:
                 raise TrackerFaultError(f"the step could not be tracked: {fault}") from fault
             elif isinstance(fault, Error | OSError | TrackError):
                 self._notices.add(f"the tracker failed: {type(fault).__name__}: {fault}")
             else:
-                report(doing, fault)
+                report_bug(doing, fault)
 
 
 def open_quiet_run() -> wandb.Run:

@@ -64,9 +64,8 @@ class Reads:
         return [*self._task.inputs, self._task.datastore]
 
     def _see(self, datastore: Any, name: str, value: Any) -> None:
+        from wandb_track_core.adapters import fuse
         from wandb_track_serializers import kind_of
-
-        from ._notices import fuse
 
         if name.startswith("_") or name in self._hidden:
             return

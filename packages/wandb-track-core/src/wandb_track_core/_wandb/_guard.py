@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wandb_track_core import _ledger
+from wandb_track_core._fuse import fuse
 from wandb_track_core._notify import notify
 from wandb_track_core.quiet import QuietMapping
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     import wandb
 
 _OPTIONS = ("aliases", "tags")
+_ABOUT_ARGUMENTS = (TypeError, ValueError, LookupError, AttributeError)
+"""What a service process that died never raises, so that it is not asked whether it lives."""
 MOST_SERVICES = 5
 """With how many further services a run goes on, at most: a machine on which they all die has another fault."""
 
@@ -88,6 +91,8 @@ class Guard:
             state = vars(self.own)
             try:
                 return what()
+            except _ABOUT_ARGUMENTS:
+                raise
             except Exception as error:
                 if not self._is_mended(state, error):
                     raise
@@ -97,7 +102,8 @@ class Guard:
         """Note an artifact that was logged, and keep an offline run's own copies of its files within its folder."""
         self.logged.append((artifact, {name: options[name] for name in _OPTIONS if name in options}))
         if self.own.offline:
-            adopt(self.own.settings.sync_dir, artifact.manifest.entries.values())
+            with fuse("keeping an artifact's files with its run"):
+                adopt(self.own.settings.sync_dir, artifact.manifest.entries.values())
 
     def release(self) -> None:
         """Let the run look finished to the task's code, which called `finish()`."""

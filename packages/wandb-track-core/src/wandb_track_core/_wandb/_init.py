@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
+from functools import update_wrapper
 from typing import Any
 
 from wandb_track_core._notify import notify
@@ -26,6 +28,8 @@ class Init:
 
     def __init__(self, frame: Frame) -> None:
         self._frame = frame
+        if client_init := vars(sys.modules.get("wandb", self)).get("init"):
+            update_wrapper(self, client_init)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return the task's run, or open one of the user's own, as the client's `init` would."""

@@ -13,8 +13,8 @@ from ._private import find
 
 TEARDOWN_SECONDS = 2.0
 """How long the client may take to let go of a service process. One that is stopped rather than dead never answers."""
-ANSWER_SECONDS = 2.0
-"""How long a healthy service process may take to answer. It takes milliseconds."""
+ANSWER_SECONDS = 5.0
+"""How long a healthy service process may take to answer. It takes milliseconds, on a busy machine seconds."""
 RELEASE_SECONDS = 2.0
 """How long the service may take to let go of a run that failed to open. It takes milliseconds."""
 

@@ -64,8 +64,8 @@ class WandbLogDecorator(StepDecorator):
 
     def task_pre_step(self, *given: Any) -> None:
         """Note which task this is. Nothing is opened yet: other decorators may still set the key."""
+        from wandb_track_core.adapters import fuse
         from wandb_track_metaflow._identity import Task
-        from wandb_track_metaflow._notices import fuse
         from wandb_track_metaflow._step import StepTracker
 
         with fuse("looking at the task"):
@@ -94,7 +94,7 @@ class WandbLogDecorator(StepDecorator):
         self._tell("close")
 
     def _tell(self, hook: str, *given: Any) -> None:
-        from wandb_track_metaflow._notices import fuse
+        from wandb_track_core.adapters import fuse
 
         if self._tracker is not None:
             with fuse(f"handling the step's {hook}"):
