@@ -107,9 +107,11 @@ def test_a_run_is_drawn_from_its_folder_and_from_its_tar_and_while_it_is_open(tm
 def test_what_a_run_holds_is_text(tmp_path):
     """Wherever it stands."""
     rows = [{ATTACK: step, "ok'\"": step} for step in range(3)]
-    exception = {"type": ATTACK, "message": ATTACK}
-    folder = write(tmp_path, 1, rows, name=ATTACK, group=ATTACK, job=ATTACK, config={ATTACK: ATTACK, "a": {"b": ATTACK}},
-                   summary={"exception": exception, "page": {"_type": ATTACK}}, made=[(ATTACK, ATTACK)], used=[(ATTACK, "v")])  # fmt: skip
+    config = {ATTACK: ATTACK, "a": {"b": ATTACK}}
+    summary = {"exception": {"type": ATTACK, "message": ATTACK}, "page": {"_type": ATTACK}}
+    edges = {"made": [(ATTACK, ATTACK)], "used": [(ATTACK, "v")]}
+    names = {"name": ATTACK, "group": ATTACK, "job": ATTACK}
+    folder = write(tmp_path, 1, rows, config=config, summary=summary, **edges, **names)
     write(tmp_path, 2, rows, name=f"' onload='{ATTACK}", group=ATTACK, job=ATTACK)
     assert ATTACK not in render_run(folder)
     page = report(find_runs(tmp_path), title=ATTACK)
@@ -151,8 +153,9 @@ def test_rows_are_read_as_the_history_has_them(tmp_path):
     rows = [{"a": 1.5, "t": "x" * 300, "b": True, "n.m": 2}, {"a": math.nan}, {"a": -3e-7}]
     write(tmp_path, 1, rows)
     (run,) = find_runs(tmp_path)
-    curves, left_out = _curves.read_curves(run)
-    assert left_out == 0
+    found = _curves.read_rows(run)
+    curves = found.curves()
+    assert found.left_out == 0
     assert {key: curve.xs for key, curve in curves.items()} == {"a": [0, 1, 2], "n.m": [0]}
     assert str(curves["a"].ys) == str([row["a"] for row in run.history(["a"])])
 

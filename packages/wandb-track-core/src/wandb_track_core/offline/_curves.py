@@ -49,57 +49,84 @@ class Curve:
 
     def _thin(self) -> None:
         """Keep the lowest and the highest of each four points, and a gap among them."""
-        kept: list[int] = []
-        for at in range(0, len(self.xs), 4):
-            four = range(at, min(at + 4, len(self.xs)))
-            finite = [number for number in four if math.isfinite(self.ys[number])]
-            chosen = {min(finite, key=self.ys.__getitem__), max(finite, key=self.ys.__getitem__)} if finite else set()
-            gap = next((number for number in four if not math.isfinite(self.ys[number])), None)
-            kept += sorted(chosen if gap is None else chosen | {gap})
-        self.xs, self.ys = [self.xs[number] for number in kept], [self.ys[number] for number in kept]
+        xs, ys = self.xs, self.ys
+        self.xs, self.ys = [], []
+        for at in range(0, len(xs), 4):
+            four = ys[at : at + 4]
+            finite = four if math.isfinite(sum(four)) else [y for y in four if math.isfinite(y)]
+            kept = {four.index(min(finite)), four.index(max(finite))} if finite else set()
+            if len(finite) < len(four):
+                kept.add(next(number for number, y in enumerate(four) if not math.isfinite(y)))
+            for number in sorted(kept):
+                self.xs.append(xs[at + number])
+                self.ys.append(four[number])
 
 
-def read_curves(run: OfflineRun) -> tuple[dict[str, Curve], int]:
-    """The curves of what a run logged as numbers, by key, and how many keys were left out.
+class Rows:
+    """The curves of what a run logs as numbers, row by row.
 
     It looks at the bytes of a row: parsing each one costs ten times as much.
+
+    Attributes:
+        left_out: How many keys have no curve because there are too many.
     """
-    curves: dict[bytes, Curve | None] = {}
-    names: dict[bytes, str] = {}
-    steps_key = b""
-    next_step, left_out = 0.0, 0
+
+    def __init__(self) -> None:
+        self.left_out = 0
+        self._curves: dict[bytes, Curve | None] = {}
+        self._names: dict[bytes, str] = {}
+        self._step_key = b""
+        self._offset = self._next_step = 0.0
+
+    def begin(self, first_step: int) -> None:
+        """Go on with a fragment, whose steps may count from 0 again."""
+        self._offset = max(0.0, self._next_step - first_step)
+
+    def add(self, contents: bytes) -> None:
+        """Add a row as the log has it."""
+        at, size = 0, len(contents)
+        numbers = {}
+        while at < size:
+            tag, length, at = contents[at], contents[at + 1], at + 2
+            if length > 0x7F:
+                length, at = _log.varint(contents, at - 1)
+            if tag == _log.UPDATE:
+                key, _, value = contents[at : at + length].partition(_log.VALUE)
+                # After its length, which is one byte for every number.
+                if value[1:2] in _NUMBER:
+                    numbers[key] = value[1:]
+            at += length
+        for key in numbers.keys() - self._curves.keys():
+            self._see(key)
+        step = float(numbers.get(self._step_key, self._next_step - self._offset)) + self._offset
+        for key, value in numbers.items():
+            curve = self._curves[key]
+            if curve is not None:
+                curve.add(step, float(value))
+        self._next_step = step + 1
+
+    def _see(self, key: bytes) -> None:
+        name = self._names[key] = ".".join(_log.keys_of(_schema.Item.FromString(key)))
+        if name == "_step":
+            self._step_key = key
+        is_full = len(self._names) > MOST_KEYS
+        self._curves[key] = None if name.startswith("_") or is_full else Curve()
+        self.left_out += is_full
+
+    def curves(self) -> dict[str, Curve]:
+        """The curves so far, by key."""
+        found = {self._names[key]: curve for key, curve in self._curves.items() if curve is not None}
+        return dict(sorted(found.items()))
+
+
+def read_rows(run: OfflineRun) -> Rows:
+    """Read a run's history."""
+    rows = Rows()
     for part in run.fragments:
-        offset = max(0.0, next_step - part.starting_step)
-        for row, contents in enumerate(part.history()):
-            items = dict(_items(contents))
-            for key in items.keys() - curves.keys():
-                names[key] = ".".join(_log.keys_of(_schema.Item.FromString(key)))
-                steps_key = key if names[key] == "_step" else steps_key
-                is_shown = not names[key].startswith("_") and items[key][:1] in _NUMBER
-                is_full = is_shown and len(names) > MOST_KEYS
-                left_out += is_full
-                curves[key] = Curve() if is_shown and not is_full else None
-            step = float(items.get(steps_key) or row) + offset
-            for key, value in items.items():
-                curve = curves[key]
-                if curve is not None and value[:1] in _NUMBER:
-                    curve.add(step, float(value))
-            next_step = max(next_step, step + 1)
-    found = {names[key]: curve for key, curve in curves.items() if curve is not None}
-    return dict(sorted(found.items())), left_out
-
-
-def _items(contents: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Each short item of a row: its key as it is written, and its value as JSON."""
-    at, size = 0, len(contents)
-    while at < size:
-        tag = contents[at]
-        length, at = _log.varint(contents, at + 1)
-        if tag == _log.UPDATE:
-            key, _, value = contents[at : at + length].partition(_log.VALUE)
-            if value[:1] < b"\x80":
-                yield key, value[1:]
-        at += length
+        rows.begin(part.starting_step)
+        for contents in part.history():
+            rows.add(contents)
+    return rows
 
 
 def short(value: object) -> str:

@@ -12,8 +12,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from ._curves import MOST_KEYS, Curve, chart, read_curves, short
-from ._fragments import find_fragments
+from ._curves import MOST_KEYS, Curve, Rows, chart, read_rows, short
+from ._fragments import find_fragments, read_folder, read_tar
 from ._media import is_media, media
 from ._runs import OfflineRun, group
 
@@ -31,19 +31,30 @@ def render_run(
     """Draw a run, which may still be open, as a fragment of HTML with its style.
 
     Args:
-        folder: The run's folder or tar.
+        folder: The run's own folder, or its tar.
         links: Addresses of pages about it, by what they are called.
         outputs: What the task gives back, by name: shown as text, for where the run does not hold it as artifacts yet.
 
     Raises:
         FileNotFoundError: There is no such folder or tar.
     """
-    runs = group(find_fragments([folder]))
+    folder, rows = Path(folder), Rows()
+    log = next((path.name for path in folder.glob("run-*.wandb")), None)
+    if log is not None:
+        # In one pass: a card is drawn while the task waits.
+        parts = [read_folder(folder, log, rows=rows.add)]
+    else:
+        parts = list(read_tar(folder, is_meant=True, rows=rows.add)) if folder.is_file() else []
+    if parts and parts[0].starting_step:
+        # It began in another folder, beside this one.
+        parts = find_fragments([folder])
+        rows = read_rows(group(parts)[-1])
+    runs = group(parts)
     if not runs:
         return f"<style>{STYLE}</style><div class='wt'><p class='dim'>No run found in {escape(str(folder))}</p></div>"
     run = runs[-1]
-    curves, left_out = read_curves(run)
-    return f"<style>{STYLE}</style><div class='wt'>{draw_run(run, curves, left_out, links or {}, outputs or {})}</div>"
+    drawn = draw_run(run, rows.curves(), rows.left_out, links or {}, outputs or {})
+    return f"<style>{STYLE}</style><div class='wt'>{drawn}</div>"
 
 
 def draw_run(

@@ -11,7 +11,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from ._curves import Curve, chart, read_curves
+from ._curves import Curve, chart, read_rows
 from ._lineage_picture import picture
 from ._media import is_media
 from ._render import STYLE, badge, draw_run, seconds_of, text_of
@@ -26,7 +26,7 @@ _MOST_COLUMNS = 12
 _LOWER = re.compile(r"loss|err|rmse|mse|mae|perplexity|regret", re.IGNORECASE)
 _HIGHER = re.compile(r"acc|auc|f1|score|r2|precision|recall|reward|bleu|iou|map", re.IGNORECASE)
 _SCRIPT = Path(__file__).with_name("_report.js").read_text()
-_READ = dict[int, tuple[dict[str, Curve], int]]
+_Read = dict[int, tuple[dict[str, Curve], int]]
 
 
 def report(runs: list[OfflineRun], title: str = "W&B runs") -> str:
@@ -72,7 +72,8 @@ def _execution(runs: list[OfflineRun], numbers: list[int], key: tuple[str, str, 
     for number, run in mine.items():
         tasks[run.job_type].append(number)
     compared = [number for found in tasks.values() if len(found) > 1 for number in found[:_MOST_CURVES]]
-    read: _READ = {number: read_curves(mine[number]) for number in {*compared, *detailed & mine.keys()}}
+    rows = {number: read_rows(mine[number]) for number in {*compared, *detailed & mine.keys()}}
+    read: _Read = {number: (found.curves(), found.left_out) for number, found in rows.items()}
     order = {
         number: (list(tasks).index(run.job_type), tasks[run.job_type].index(number)) for number, run in mine.items()
     }
@@ -161,7 +162,7 @@ def _cell(value: Any, best: float | None = None) -> str:
     return f"<td{exact} class='{'best' if best is not None and value == best else ''}' title='{text}'>{text}</td>"
 
 
-def _siblings(runs: dict[int, OfflineRun], numbers: list[int], task: int, read: _READ) -> str:
+def _siblings(runs: dict[int, OfflineRun], numbers: list[int], task: int, read: _Read) -> str:
     """Runs of one task, a chart for each metric."""
     shown = numbers[:_MOST_CURVES]
     keys = Counter(key for number in shown for key, curve in read[number][0].items() if len(curve.xs) > 1)
