@@ -19,8 +19,9 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
-from wandb_track_core import _log
+from wandb_track_core.offline import _log, _schema
 
 START = 1_700_000_000
 RUN = "import sys; from wandb_track_core.cli import main; sys.exit(main({}))"
@@ -28,17 +29,19 @@ PREPARE = """
 import json, resource, sys, time
 from pathlib import Path
 begun = time.perf_counter()
-from wandb_track_core.cli._rewrite import FROM_THE_BEGINNING, rewrite
-from wandb_track_core.cli._plan import plan
+from wandb_track_core.offline import find_fragments
+from wandb_track_core.offline._graph import consumed
+from wandb_track_core.offline._sync._rewrite import FROM_THE_BEGINNING, rewrite
+from wandb_track_core.offline._sync._plan import plan
 imported = time.perf_counter()
-todo = plan([sys.argv[1]])
+todo = plan(find_fragments([sys.argv[1]]))
 planned = time.perf_counter()
 for level in todo.levels:
     for unit in level:
         unit.entity = "e"
         rewrite(unit, Path(sys.argv[2], unit.id), FROM_THE_BEGINNING)
 done = time.perf_counter()
-edges = sum(len(unit.used()) for level in todo.levels for unit in level)
+edges = sum(len(consumed(unit)) for level in todo.levels for unit in level)
 print(json.dumps({
     "runs": sum(map(len, todo.levels)), "edges": edges, "levels": len(todo.levels), "missing": len(todo.incomplete),
     "import_s": imported - begun, "plan_s": planned - imported, "rewrite_s": done - planned,
@@ -48,14 +51,15 @@ print(json.dumps({
 """
 
 
-def message(kind: int, *parts: _log.Field) -> bytes:
+def message(**parts: Any) -> bytes:
     """A record."""
-    return _log.encode([_log.Field(kind, 2, _log.encode(parts))])
+    written: bytes = _schema.Record(**parts).SerializeToString()
+    return written
 
 
-def item(key: str, value: object) -> _log.Field:
-    """A key and a value."""
-    return _log.Field(1, 2, _log.encode([_log.text_field(1, key), _log.text_field(16, json.dumps(value))]))
+def items(**values: object) -> list[dict[str, str]]:
+    """Keys and values."""
+    return [{"key": key, "value_json": json.dumps(value)} for key, value in values.items()]
 
 
 def write_run(root: Path, number: int, inputs: range, rows: int) -> None:
@@ -67,25 +71,17 @@ def write_run(root: Path, number: int, inputs: range, rows: int) -> None:
     (folder / "files").mkdir()
     (folder / "files" / "requirements.txt").write_text("wandb==0.31.0\n")
     data.write_text(name)
-    start = _log.Field(17, 2, _log.encode([_log.Field(1, 0, START + 10 * number)]))
-    config = _log.Field(4, 2, _log.encode([item("lr", 0.1), item("number", number)]))
-    entry = [_log.text_field(1, "data.txt"), _log.text_field(2, "bWQ1"), _log.Field(4, 0, len(name))]
-    contents = _log.Field(4, 2, _log.encode([*entry, _log.text_field(6, str(data))]))
+    run = {"run_id": name, "project": "p", "start_time": {"seconds": START + 10 * number}}
+    entry = {"path": "data.txt", "digest": "bWQ1", "size": len(name), "local_path": str(data)}
+    made = {"type": "dataset", "name": f"data{number}", "digest": f"digest{number}", "aliases": ["key"]}
     messages = [
-        message(_log.RUN, _log.text_field(1, name), _log.text_field(3, "p"), config, start),
-        message(
-            _log.ARTIFACT,
-            _log.text_field(4, "dataset"),
-            _log.text_field(5, f"data{number}"),
-            _log.text_field(6, f"digest{number}"),
-            _log.text_field(11, "key"),
-            _log.Field(12, 2, _log.encode([contents])),
-        ),
+        message(run={**run, "config": {"update": items(lr=0.1, number=number)}}),
+        message(artifact={**made, "manifest": {"contents": [entry]}}),
     ]
     for step in range(rows):
-        values = [item("loss", 1 / (step + 1)), item("_step", step), item("_timestamp", START + step)]
-        messages += [message(_log.SUMMARY, *values), message(_log.HISTORY, *values)]
-    messages.append(message(_log.EXIT, _log.Field(2, 0, 5)))
+        values = items(loss=1 / (step + 1), _step=step, _timestamp=START + step)
+        messages += [message(summary={"update": values}), message(history={"item": values})]
+    messages.append(message(exit={"runtime": 5}))
     _log.write(folder / f"run-{name}.wandb", messages)
     edges = [{"format": 1, "edge": "input", "name": f"data{other}", "alias": "key"} for other in inputs]
     (folder / "wandb-track" / "lineage.jsonl").write_text("".join(json.dumps(edge) + "\n" for edge in edges))

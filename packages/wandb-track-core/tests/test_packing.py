@@ -2,7 +2,7 @@ import json
 import stat
 import threading
 
-from wandb_track_core.offline import _log
+from wandb_track_core.offline import _log, _schema
 from wandb_track_core.offline._fragments import find_fragments as find
 from wandb_track_core.offline._pack import store
 from wandb_track_testing.plugin import isolated_env, run_python, valid_key
@@ -102,9 +102,8 @@ def test_storing_waits_for_the_end_of_the_log(tmp_path):
     """The client's service writes it a moment after the run was finished."""
     log = tmp_path / "offline-run-1-x" / "run-x.wandb"
     log.parent.mkdir()
-    start = _log.encode([_log.Field(_log.RUN, 2, _log.encode([_log.text_field(1, "x")]))])
-    end = _log.encode([_log.Field(_log.EXIT, 2, _log.encode([_log.Field(2, 0, 7)]))])
-    _log.write(log, [start, end])
+    records = [_schema.Record(run={"run_id": "x"}), _schema.Record(exit={"runtime": 7})]
+    _log.write(log, [record.SerializeToString() for record in records])
     whole = log.read_bytes()
     log.write_bytes(whole[:-5])
 

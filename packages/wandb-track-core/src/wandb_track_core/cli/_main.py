@@ -64,6 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     if given.command == "runs":
         return _show.runs(paths, as_json=given.json)
+    if given.command == "report":
+        return _show.report(paths, Path(given.output), is_opened=given.open)
     if given.command == "show":
         return _show.show(given.run, paths, as_json=given.json)
     return _show.lineage(paths, as_mermaid=given.mermaid)
@@ -82,6 +84,9 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("run", help="a run's id, or its folder or tar")
     lineage = commands.add_parser("lineage", help="draw the graph of runs and artifacts")
     lineage.add_argument("--mermaid", action="store_true", help="as Mermaid text, for a page that draws it")
+    report = commands.add_parser("report", help="draw all runs as one page, which needs no network")
+    report.add_argument("-o", "--output", default="wandb-track-report.html", help="the page to write (%(default)s)")
+    report.add_argument("--open", action="store_true", help="show it in the browser")
     sync = commands.add_parser("sync", help="bring offline runs to the server, with artifacts and lineage")
     sync.add_argument("-e", "--entity", default="", help="the entity of runs that name none")
     sync.add_argument("-p", "--project", default="", help="the project of runs that name none")
@@ -93,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     kept.add_argument("--clean-killed", action="store_true", help="also those that were never closed: none runs still")
     for command in (runs, show):
         command.add_argument("--json", action="store_true", help="as JSON")
-    for command in (runs, show, lineage, sync):
+    for command in (runs, show, lineage, report, sync):
         command.add_argument("paths", nargs="*", default=["."], help="folders or tars of runs, or folders above them")
     return parser
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import webbrowser
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from wandb_track_core._notify import notify
 from wandb_track_core.offline._fragments import find_fragments
 from wandb_track_core.offline._graph import Graph
+from wandb_track_core.offline._render import bytes_of
 from wandb_track_core.offline._runs import OfflineRun, group
 from wandb_track_core.offline._sync._plan import is_synced
 
@@ -47,7 +49,7 @@ def _row(run: OfflineRun) -> tuple[str, ...]:
         f"failed ({run.exit_code})" if run.state == "failed" else run.state,
         _metrics(run),
         str(len(run.artifacts)),
-        _bytes(run.size),
+        bytes_of(run.size),
         "yes" if is_synced(run) else "by wandb" if _is_synced_by_client(run) else "no",
     )
 
@@ -72,6 +74,21 @@ def show(name: str, paths: list[Path], *, as_json: bool) -> int:
         for number, line in enumerate(_lines(value)):
             table.add_row("" if number else key.replace("_", " "), _escape(line))
     _print(table)
+    return 0
+
+
+def report(paths: list[Path], target: Path, *, is_opened: bool) -> int:
+    """Draw all runs as one page; returns the exit status."""
+    from wandb_track_core.offline._report import report as draw
+
+    found = group(find_fragments(paths))
+    if not found:
+        notify(f"no offline runs found in {', '.join(map(str, paths))}")
+        return 1
+    target.write_text(draw(found, f"W&B runs in {', '.join(path.resolve().name for path in paths)}"), encoding="utf-8")
+    if is_opened:
+        webbrowser.open(target.resolve().as_uri())
+    sys.stdout.write(f"{target}\n")
     return 0
 
 
@@ -177,14 +194,6 @@ def _short(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     return "{…}" if isinstance(value, dict) else str(value)[:20]
-
-
-def _bytes(size: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} TB"
 
 
 def _lines(value: Any) -> Iterable[str]:

@@ -6,6 +6,8 @@ It needs protobuf, which comes with wandb, and `sync` needs wandb itself: `pip i
 from ._artifacts import Artifact, Input
 from ._fragments import Fragment, find_fragments
 from ._pack import pack
+from ._render import render_run
+from ._report import report
 from ._runs import OfflineRun, find_runs
 from ._sync import SyncReport, sync
 
@@ -18,5 +20,7 @@ __all__ = [
     "find_fragments",
     "find_runs",
     "pack",
+    "render_run",
+    "report",
     "sync",
 ]

@@ -1,0 +1,168 @@
+"""Draws a run as HTML that needs no network and no script: for a card, a Deck, a report.
+
+Everything that a run holds is text here, whatever it looks like: a name, a key, a value.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from ._curves import MOST_KEYS, Curve, Rows, chart, read_rows, short
+from ._fragments import find_fragments, read_folder, read_tar
+from ._media import is_media, media
+from ._runs import OfflineRun, group
+
+MOST_CHARTS = 24
+"""Charts of one run."""
+_MOST_ROWS = 100
+_MOST_TEXT = 300
+STYLE = Path(__file__).with_name("_report.css").read_text()
+STATES = {"finished": "good", "failed": "bad", "damaged": "bad", "not closed": "open", "preempted": "open"}
+
+
+def render_run(
+    folder: str | Path, *, links: Mapping[str, str] | None = None, outputs: Mapping[str, str] | None = None
+) -> str:
+    """Draw a run, which may still be open, as a fragment of HTML with its style.
+
+    Args:
+        folder: The run's own folder, or its tar.
+        links: Addresses of pages about it, by what they are called.
+        outputs: What the task gives back, by name: shown as text, for where the run does not hold it as artifacts yet.
+
+    Raises:
+        FileNotFoundError: There is no such folder or tar.
+    """
+    folder, rows = Path(folder), Rows()
+    log = next((path.name for path in folder.glob("run-*.wandb")), None)
+    if log is not None:
+        # In one pass: a card is drawn while the task waits.
+        parts = [read_folder(folder, log, rows=rows.add)]
+    else:
+        parts = list(read_tar(folder, is_meant=True, rows=rows.add)) if folder.is_file() else []
+    if parts and parts[0].starting_step:
+        # It began in another folder, beside this one.
+        parts = find_fragments([folder])
+        rows = read_rows(group(parts)[-1])
+    runs = group(parts)
+    if not runs:
+        return f"<style>{STYLE}</style><div class='wt'><p class='dim'>No run found in {escape(str(folder))}</p></div>"
+    run = runs[-1]
+    drawn = draw_run(run, rows.curves(), rows.left_out, links or {}, outputs or {})
+    return f"<style>{STYLE}</style><div class='wt'>{drawn}</div>"
+
+
+def draw_run(
+    run: OfflineRun,
+    curves: dict[str, Curve],
+    left_out: int = 0,
+    links: Mapping[str, str] = {},
+    outputs: Mapping[str, str] = {},
+) -> str:
+    """The run's own part, without the style.
+
+    Args:
+        run: The run.
+        curves: Its curves.
+        left_out: How many curves were not read.
+        links: As for `render_run`.
+        outputs: As for `render_run`.
+    """
+    charts = [drawn for key, curve in curves.items() if len(curve.xs) > 1 and (drawn := chart(key, [(key, 0, curve)]))]
+    left_out += max(0, len(charts) - MOST_CHARTS)
+    note = f"{left_out} more metrics are not drawn (limits: {MOST_KEYS} read, {MOST_CHARTS} drawn)" if left_out else ""
+    summary = {key: value for key, value in run.summary.items() if key != "exception" and not is_media(value)}
+    made = {
+        f"{one.name}:{one.aliases[-1] if one.aliases else one.digest[:8]}": f"{one.type}, {bytes_of(one.size)}"
+        for one in run.artifacts
+    }
+    used = {f"{one.name}:{one.alias}": one.type for one in run.inputs}
+    parts = [
+        f"<h3>{escape(run.name)} {badge(run)}</h3>",
+        f"<p class='dim'>{' · '.join(map(escape, _facts(run)))}</p>",
+        _links(links),
+        _exception(run),
+        "".join(f"<p class='fault'>{escape(fault)}</p>" for fault in run.faults),
+        f"<div class='grid'>{''.join(charts[:MOST_CHARTS])}</div>" if charts else "",
+        f"<p class='dim'>{note}</p>" if note else "",
+        media(run),
+        "<div class='columns'>",
+        _table("Summary", summary),
+        _table("Config", run.config),
+        _table("Inputs", used),
+        _table("Outputs", {**outputs, **made}),
+        "</div>",
+    ]
+    if not run.fragments[-1].is_online:
+        parts.append(
+            f"<p class='dim'>Sync it: <code>wandb-track sync {escape(shlex.quote(str(run.folder)))}</code></p>"
+        )
+    return "".join(parts)
+
+
+def badge(run: OfflineRun) -> str:
+    """The run's state."""
+    words = {"not closed": "still open, or killed", "failed": f"failed ({run.exit_code})"}
+    return f"<span class='badge {STATES.get(run.state, '')}'>{escape(words.get(run.state, run.state))}</span>"
+
+
+def seconds_of(run: OfflineRun) -> str:
+    """How long it ran, for people."""
+    if run.duration is None:
+        return ""
+    minutes, seconds = divmod(run.duration, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds:.0f} s" if minutes else f"{seconds:.2g} s"
+
+
+def bytes_of(size: float) -> str:
+    """A size, for people."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} TB"
+
+
+def _facts(run: OfflineRun) -> list[str]:
+    started = f"{run.started:%Y-%m-%d %H:%M:%S} UTC" if run.started else ""
+    took = f"took {seconds_of(run)}" if run.duration is not None else ""
+    tags = f"tags: {', '.join(run.tags)}" if run.tags else ""
+    return [fact for fact in (run.path, run.group, run.job_type, started, took, tags) if fact]
+
+
+def _links(links: Mapping[str, str]) -> str:
+    safe = {name: url for name, url in links.items() if url.startswith(("https://", "http://"))}
+    shown = (f"<a rel='noreferrer' href='{escape(url)}'>{escape(name)}</a>" for name, url in safe.items())
+    return f"<p>{' · '.join(shown)}</p>" if safe else ""
+
+
+def _exception(run: OfflineRun) -> str:
+    error = run.summary.get("exception")
+    if not isinstance(error, dict):
+        return ""
+    return f"<pre class='fault'>{escape(str(error.get('type', '')))}: {escape(str(error.get('message', '')))}</pre>"
+
+
+def _table(title: str, values: Mapping[str, Any]) -> str:
+    if not values:
+        return ""
+    rows = "".join(
+        f"<tr><th>{escape(key)}</th><td>{escape(text_of(value))}</td></tr>"
+        for key, value in list(values.items())[:_MOST_ROWS]
+    )
+    more = f"<p class='dim'>and {len(values) - _MOST_ROWS} more</p>" if len(values) > _MOST_ROWS else ""
+    return f"<section><h4>{title}</h4><table class='facts'>{rows}</table>{more}</section>"
+
+
+def text_of(value: Any) -> str:
+    """A value of a config or summary, as text of a bounded length."""
+    text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else short(value)
+    return text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]}…"

@@ -1,0 +1,287 @@
+"""Runs drawn as HTML: what is in it, that all of it is text, and what a browser makes of it."""
+
+import importlib.util
+import json
+import math
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from wandb_track_core.cli import main
+from wandb_track_core.offline import _curves, _log, _report, _schema, find_runs, pack, render_run, report
+
+ATTACK = "<script>alert(1)</script>"
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489"
+    "0000000d49444154789c6360606060000000050001a5f645400000000049454e44ae426082"
+)
+
+
+def items(values):
+    return [{"key": key, "value_json": json.dumps(value)} for key, value in values.items()]
+
+
+def write(
+    root, number, rows=(), *, name="", group="flow/1", job="train", config=(), summary=(), code=0, made=(), used=()
+):
+    """An offline run as the client writes it, without the client: each takes it seconds."""
+    ident = f"r{number}"
+    folder = Path(root, f"offline-run-{number}-{ident}")
+    (folder / "files").mkdir(parents=True)
+    run = {"run_id": ident, "display_name": name or f"train-{number}", "project": "p", "run_group": group}
+    run |= {
+        "job_type": job,
+        "start_time": {"seconds": 1_700_000_000 + number},
+        "config": {"update": items(dict(config))},
+    }
+    records = [{"run": run}]
+    for step, row in enumerate(rows):
+        values = items({**row, "_step": step})
+        records += [{"history": {"item": values}}, {"summary": {"update": values}}]
+    records.append({"summary": {"update": items(dict(summary))}})
+    for artifact, alias in made:
+        records.append({"artifact": {"type": "model", "name": artifact, "digest": alias, "aliases": ["latest", alias]}})
+    if code is not None:
+        records.append({"exit": {"exit_code": code, "runtime": 5}})
+    _log.write(folder / f"run-{ident}.wandb", [_schema.Record(**record).SerializeToString() for record in records])
+    if used:
+        (folder / "wandb-track").mkdir()
+        lines = [json.dumps({"format": 1, "edge": "input", "name": one, "alias": alias}) for one, alias in used]
+        (folder / "wandb-track" / "lineage.jsonl").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def siblings(tmp_path_factory):
+    """Twelve branches of a loop, one of which failed, between a load and a join; one run is damaged."""
+    root = tmp_path_factory.mktemp("siblings")
+    write(root, 0, job="load", name="load", made=[("data", "v1")], summary={"count": 7})
+    for number in range(1, 13):
+        rows = [{"loss": 2.0 / (step + number), "acc": step / 40} for step in range(30)]
+        error = {"exception": {"type": "ValueError", "message": "no luck & <b>"}} if number == 5 else {}
+        write(root, number, rows, config={"lr": number / 10, "same": 1}, summary=error, code=int(number == 5))
+    for number in (13, 14):
+        write(root, number, [{"loss": 1.0 / (step + number)} for step in range(5)], job="tune", name=f"tune-{number}",
+              made=[("best", f"b{number}")], used=[("data", "v1")])  # fmt: skip
+    damaged = next(write(root, 15, [{"loss": 1.0}] * 30, name="broken").glob("*.wandb"))
+    data = damaged.read_bytes()
+    damaged.write_bytes(data[:300] + bytes([data[300] ^ 1]) + data[301:])
+    return root
+
+
+def test_a_run_is_drawn_from_its_folder_and_from_its_tar_and_while_it_is_open(tmp_path):
+    """Name, state, exception, curves, summary, config, artifacts, inputs, and how to sync it."""
+    rows = [{"loss": 1 / (step + 1)} for step in range(20)]
+    summary = {"best": 0.25, "exception": {"type": "ValueError", "message": "no luck"}}
+    folder = write(
+        tmp_path, 1, rows, config={"lr": 0.1}, summary=summary, code=1, made=[("m", "v3")], used=[("d", "v1")]
+    )
+    drawn = render_run(
+        folder, links={"in the flow": "https://ui/1", "bad": "javascript:alert(1)"}, outputs={"x": "int"}
+    )
+    for text in (
+        "train-1",
+        "failed (1)",
+        "ValueError: no luck",
+        "0.25",
+        "lr",
+        "m:v3",
+        "d:v1",
+        "wandb-track sync",
+        "int",
+    ):
+        assert text in drawn
+    assert "href='https://ui/1'" in drawn
+    assert "javascript:" not in drawn
+    assert len(re.findall("<path class='c0'", drawn)) == 1
+    assert "<script" not in drawn
+    assert not re.search(r"(src|href)=.(?!https://ui/1|data:)", drawn)
+    assert "failed (1)" in render_run(pack(folder, tmp_path / "offline-run-1-r1.tar"))
+    open_run = write(tmp_path, 2, rows, code=None)
+    assert "still open, or killed" in render_run(open_run)
+
+
+def test_what_a_run_holds_is_text(tmp_path):
+    """Wherever it stands."""
+    rows = [{ATTACK: step, "ok'\"": step} for step in range(3)]
+    config = {ATTACK: ATTACK, "a": {"b": ATTACK}}
+    summary = {"exception": {"type": ATTACK, "message": ATTACK}, "page": {"_type": ATTACK}}
+    edges = {"made": [(ATTACK, ATTACK)], "used": [(ATTACK, "v")]}
+    names = {"name": ATTACK, "group": ATTACK, "job": ATTACK}
+    folder = write(tmp_path, 1, rows, config=config, summary=summary, **edges, **names)
+    write(tmp_path, 2, rows, name=f"' onload='{ATTACK}", group=ATTACK, job=ATTACK)
+    assert ATTACK not in render_run(folder)
+    page = report(find_runs(tmp_path), title=ATTACK)
+    assert page.count("<script>") == 1
+    assert "alert(1)" in page
+    assert "' onload='" not in page
+
+
+def test_a_spike_survives_the_thinning():
+    curve = _curves.Curve()
+    for step in range(50_000):
+        curve.add(step, 1e6 if step == 31_234 else -1e6 if step == 40_001 else math.sin(step))
+    points = [*curve.drawn()]
+    assert len(points) < 300
+    assert (31_234, 1e6) in points
+    assert (40_001, -1e6) in points
+
+
+def test_nan_is_a_gap_and_a_wide_range_gets_a_logarithmic_axis():
+    curve = _curves.Curve()
+    for step, value in enumerate((1.0, 0.1, math.nan, math.inf, 0.01, 0.0001)):
+        curve.add(step, value)
+    drawn = _curves.chart("loss", [("a", 0, curve)])
+    (path,) = re.findall("<path class='c0'[^>]* d='([^']*)'", drawn)
+    assert path.count("M") == 2
+    assert "<small>log</small>" in drawn
+    assert "nan" not in drawn.lower()
+    for values in ((0.0, 0.0), (1e308, -1e308), (5e-324, 1e308), (math.nan,), (-1.0, 1e-300), (3.0,)):
+        curve = _curves.Curve()
+        for step, value in enumerate(values):
+            curve.add(step, value)
+        drawn = _curves.chart("x", [("a", 0, curve)])
+        assert "nan" not in drawn.lower()
+        assert "inf" not in drawn
+
+
+def test_rows_are_read_as_the_history_has_them(tmp_path):
+    """By bytes, as by the parser: keys within dictionaries, texts, booleans; attempts go on where the last ended."""
+    rows = [{"a": 1.5, "t": "x" * 300, "b": True, "n.m": 2}, {"a": math.nan}, {"a": -3e-7}]
+    write(tmp_path, 1, rows)
+    (run,) = find_runs(tmp_path)
+    found = _curves.read_rows(run)
+    curves = found.curves()
+    assert found.left_out == 0
+    assert {key: curve.xs for key, curve in curves.items()} == {"a": [0, 1, 2], "n.m": [0]}
+    assert str(curves["a"].ys) == str([row["a"] for row in run.history(["a"])])
+
+
+def test_media_is_embedded_in_bounds(tmp_path):
+    """Images by what they are, tables, histograms; nobody's own HTML; nothing outside of the folder."""
+    summary = {
+        "img": {"_type": "image-file", "path": "a.png", "caption": ATTACK},
+        "fake": {"_type": "image-file", "path": "b.png"},
+        "out": {"_type": "image-file", "path": "../../secret.png"},
+        "table": {"_type": "table-file", "path": "t.json"},
+        "hist": {"_type": "histogram", "values": [1, 5, 2], "bins": [0, 1, 2, 3]},
+        "html": {"_type": "html-file", "path": "p.html"},
+        "odd": {"_type": "table-file"},
+    }
+    folder = write(tmp_path, 1, summary=summary)
+    (tmp_path / "secret.png").write_bytes(PIXEL)
+    (folder / "files" / "a.png").write_bytes(PIXEL)
+    (folder / "files" / "b.png").write_text(f"<svg>{ATTACK}</svg>")
+    (folder / "files" / "p.html").write_text("<p>of the user")
+    (folder / "files" / "t.json").write_text(json.dumps({"columns": ["c"], "data": [[ATTACK]] * 50}))
+    drawn = render_run(folder)
+    assert drawn.count("data:image/png;base64") == 1
+    assert drawn.count("<rect") == 3
+    assert "50 rows" in drawn
+    assert "of the user" not in drawn
+    assert ATTACK not in drawn
+
+
+def test_a_report_is_one_page_of_all_runs(siblings, capsys, tmp_path):
+    """Its last line is the path; siblings are folded, compared, marked; what is broken is shown as broken."""
+    target = tmp_path / "report.html"
+    assert main(["report", str(siblings), "-o", str(target)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == str(target)
+    page = target.read_text()
+    for text in (
+        "train compared",
+        "tune compared",
+        "no luck &amp; &lt;b&gt;",
+        "its log is damaged at byte",
+        "data:v1",
+    ):
+        assert text in page
+    head = re.search(r"<thead>.*?</thead>", page)[0]
+    assert "lr" in head
+    assert "same" not in head
+    assert page.count("class='best'") == 2  # of train and of tune
+    assert len(page) < 1_500_000
+
+
+def test_what_a_report_leaves_out_is_said(tmp_path, monkeypatch):
+    for name, value in {"MOST_RUNS": 8, "MOST_PARTS": 3, "_MOST_CURVES": 4}.items():
+        monkeypatch.setattr(_report, name, value)
+    for number in range(10):
+        write(tmp_path, number, [{"loss": 1}, {"loss": 2}], code=int(number == 6))
+    page = report(find_runs(tmp_path))
+    assert "The first 8 of 10 runs are shown" in page
+    assert "Not drawn here: 4 more runs." in page
+    assert page.count("<details") == 3
+    assert "<details id='run6'" in page
+
+
+def test_a_folder_without_runs_has_no_report(tmp_path, capsys):
+    assert main(["report", str(tmp_path), "-o", str(tmp_path / "r.html")]) == 1
+    assert f"no offline runs found in {tmp_path}" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("there is no chromium here: install Debian's package, or set it on the PATH")
+    if importlib.util.find_spec("playwright") is None:
+        pytest.skip("the package playwright, which drives the browser, is not installed")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [400, 1400])
+def test_a_browser_shows_it(browser, siblings, tmp_path, width, scheme):
+    """No request leaves the page, the console is clean, nothing is too wide; sort, legend and picking work."""
+    root = tmp_path / "runs"
+    shutil.copytree(siblings, root)
+    write(root, 20, [{ATTACK: 1}, {ATTACK: 2}], name=ATTACK, group=ATTACK, config={"a": ATTACK})
+    target = tmp_path / "report.html"
+    target.write_text(report(find_runs(root)), encoding="utf-8")
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    requests, console = [], []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("console", lambda message: console.append(message.text))
+    page.on("pageerror", lambda error: console.append(str(error)))
+    page.on("dialog", lambda dialog: console.append(dialog.message))
+    page.goto(target.as_uri())
+
+    names = "[...document.querySelectorAll('.runs')[0].tBodies[0].rows].map(row => row.cells[1].textContent)"
+    head = page.locator(".runs").first.locator("th button", has_text="lr")
+    head.click()
+    assert page.evaluate(names)[:3] == ["train-1", "train-2", "train-3"]
+    head.click()
+    assert page.evaluate(names)[:3] == ["train-12", "train-11", "train-10"]
+
+    compared = page.locator(".siblings").first
+    curve = compared.locator("figure").first.locator("path[data-s='0']")
+    button = compared.locator(".legend button").first
+    assert curve.is_visible()
+    button.click()
+    assert not curve.is_visible()
+    button.click()
+    assert curve.is_visible()
+    page.get_by_label("pick train-2", exact=True).check()
+    assert compared.locator("path.picked").count() == 2
+
+    compared.locator(".plot").last.hover()
+    assert re.search(r"train-\d+: [\d.]+ at \d+", compared.locator("output").last.inner_text())
+
+    page.evaluate("document.querySelectorAll('details').forEach((part) => part.open = true)")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert [url for url in requests if not url.startswith(("file:", "data:"))] == []
+    assert console == []
+    kept = os.environ.get("WANDB_TRACK_SCREENSHOTS")
+    if kept:
+        Path(kept).mkdir(parents=True, exist_ok=True)
+        page.evaluate("document.querySelectorAll('details').forEach((part, number) => part.open = number == 5)")
+        page.screenshot(path=Path(kept, f"report-{width}-{scheme}.png"), full_page=True)
+    page.close()
