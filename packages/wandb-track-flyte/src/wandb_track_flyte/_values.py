@@ -2,7 +2,7 @@
 
 The producer notes the version of each artifact in the metadata of the output's literal, which Flyte passes on with
 the value: through a workflow, in lists and dictionaries, and from the cache. The platform's cache compares whole
-literals, so only those are noted that are new with each attempt: their URI is below the attempt's own raw-output prefix.
+literals, so only those are noted that are new with each attempt: their URI is below its own raw-output prefix.
 """
 
 from __future__ import annotations
