@@ -93,6 +93,7 @@ def run_remotely(workplace, folder, *options):
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_the_code_package_carries_all_that_a_remote_task_needs(workplace, tmp_path):
     """Run from the package alone, where wandb-track is not installed, the flow is tracked."""
     options = ("--with", "wandb_log:project=remote")
@@ -104,6 +105,7 @@ def test_the_code_package_carries_all_that_a_remote_task_needs(workplace, tmp_pa
     assert len(list(folder.glob("wandb/offline-run-*"))) == 2
 
 
+@pytest.mark.slow
 def test_the_package_of_a_flow_that_does_not_use_us_runs_without_us(workplace, tmp_path):
     """Metaflow packs all extensions into every flow: ours needs nothing else of ours there."""
     folder = unpack(workplace, tmp_path)

@@ -59,6 +59,7 @@ def test_an_object_is_pickled_at_most_once_more_than_untracked(execution, untrac
     assert "PICKLED 1\n" in untracked.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("allowed", [False, True])
 def test_spin_runs_a_step_and_tracks_it_where_metaflow_lets_decorators_run(workplace_of, allowed):
     """Otherwise the current run is a quiet one, and one line says how to track it."""
@@ -137,6 +138,7 @@ def test_without_any_key_a_remote_task_fails_before_the_users_code(workplace_of)
     assert "MADE" not in execution.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("given", "kept"), [("", False), ("keep_local=true", True)])
 def test_in_a_pod_the_local_copy_goes_once_it_is_stored(workplace_of, given, kept):
     """Unless it is said that it stays."""
@@ -147,6 +149,7 @@ def test_in_a_pod_the_local_copy_goes_once_it_is_stored(workplace_of, given, kep
     assert len(execution.runs) == (2 if kept else 0)
 
 
+@pytest.mark.slow
 def test_an_image_without_pyarrow_is_said_once(workplace_of, tmp_path):
     """With what it means for who reads the artifact."""
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['pyarrow'] = None\n")
