@@ -55,6 +55,21 @@ def consume(execution="e1", text="hello", **arguments):
         run.log({"accuracy": 0.9})
 
 
+def retype():
+    """A variable that was a frame is an array now."""
+    with tracked("retype") as run:
+        folder = artifact_folder(run, "data")
+        (folder / "data.npy").write_text("1 2 3")
+        artifact = wandb.Artifact("data", "array")
+        artifact.add_dir(str(folder), policy="immutable", skip_cache=True)
+        log_artifact(run, artifact, ["key-array"], folder)
+
+
+def use(name, alias, type):
+    with tracked("use") as run:
+        use_artifact(run, name, alias, type)
+
+
 def fail():
     with tracked("fail") as run:
         run.log({"loss": 3.0})

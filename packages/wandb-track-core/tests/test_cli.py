@@ -14,6 +14,7 @@ from wandb_track_core.offline._fragments import find_fragments as find
 from wandb_track_core.offline._pack import pack
 from wandb_track_testing.offline import read_records, read_run
 from wandb_track_testing.plugin import isolated_env, run_python
+from wandb_track_testing.standin import StandIn
 
 PROGRAM = Path(__file__).with_name("sync_program.py")
 
@@ -148,6 +149,39 @@ def test_reading_runs_does_not_import_the_client(folder):
         "assert 'wandb' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code, str(folder)], check=True, capture_output=True)
+
+
+def test_the_command_alone_names_what_people_do_first(capsys):
+    out = printed(capsys)
+    for command in ("runs", "report --open", "sync", "doctor"):
+        assert f"  wandb-track {command}" in out
+
+
+def test_doctor_tells_what_is_wrong_and_never_a_key(folder, tmp_path):
+    """Versions, login, server, what waits, the environment; as text and as JSON; with a server, without one."""
+    code = "import sys; from wandb_track_core.cli import main; sys.exit(main(sys.argv[1:]))"
+
+    def doctor(*arguments, **env):
+        command = [sys.executable, "-c", code, "doctor", *arguments, str(folder)]
+        env = isolated_env(tmp_path, **env)
+        return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=120)
+
+    with StandIn() as server:
+        done = doctor("--json", **server.env(), WANDB_PROJECT="mine")
+        facts = json.loads(done.stdout)
+        key = server.env()["WANDB_API_KEY"]
+        text = doctor(**server.env())
+    assert done.returncode == 0, done.stderr
+    assert facts["server"]["reachable"] is True
+    assert facts["server"]["logged in"] is True
+    assert facts["versions"]["wandb"]
+    assert facts["offline runs"]["found"] == facts["offline runs"]["waiting for a sync"] == 4
+    assert facts["environment"]["WANDB_PROJECT"] == "mine"
+    assert "waiting for a sync      4" in text.stdout
+    assert key not in done.stdout + done.stderr + text.stdout + text.stderr
+    alone = doctor("--json")
+    assert alone.returncode == 1
+    assert "wandb login" in json.loads(alone.stdout)["server"]["advice"]
 
 
 def file_record(size, number):

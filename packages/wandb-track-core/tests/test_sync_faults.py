@@ -151,3 +151,16 @@ def test_what_a_killed_process_had_not_written_down_is_said_and_the_rest_is_sync
     done = sync(server, tmp_path, runs)
     assert "lost artifacts, because a process was killed before they were in the log:\n    lost\n" in done.stderr
     assert [artifact.name for artifact in server.runs[PRODUCER].logged] == ["data:v0"]
+
+
+def test_a_name_that_artifacts_of_two_types_share_keeps_nothing_from_the_server(server, tmp_path):
+    """The later type is stored beside it, what used it is linked, and a second sync has nothing to do."""
+    run_python(PROGRAM, isolated_env(tmp_path), "produce()", "retype()", "use('data', 'key-array', 'array')")
+    runs = tmp_path / "wandb"
+    done = sync(server, tmp_path, runs)
+    assert "data of type array: its name is that of a dataset, so it is data.array there" in done.stderr
+    assert "3 synced, 0 there already, 0 not synced" in done.stderr
+    logged = {artifact.name for run in server.runs.values() for artifact in run.logged}
+    assert logged == {"data:v0", "data.array:v0"}
+    assert [used.artifact.name for run in server.runs.values() for used in run.used] == ["data.array:v0"]
+    assert "0 synced, 3 there already, 0 not synced" in sync(server, tmp_path, runs).stderr

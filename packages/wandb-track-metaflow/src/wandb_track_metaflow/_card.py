@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,4 +25,6 @@ def draw(task: Task, folder: Path, card: bool | None) -> None:
 
 
 def _render(folder: Path) -> str:
-    return f"<!doctype html><meta charset='utf-8'><title>W&amp;B run</title><p>{html.escape(folder.name)}</p>"
+    from wandb_track_core.offline import render_run
+
+    return f"<!doctype html><meta charset='utf-8'><title>W&amp;B run</title>{render_run(folder)}"

@@ -64,6 +64,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     if given.command == "runs":
         return _show.runs(paths, as_json=given.json)
+    if given.command == "doctor":
+        from ._doctor import doctor
+
+        return doctor(paths, as_json=given.json)
     if given.command == "report":
         return _show.report(paths, Path(given.output), is_opened=given.open)
     if given.command == "show":
@@ -96,9 +100,10 @@ def _parser() -> argparse.ArgumentParser:
     kept.add_argument("--keep", action="store_true", default=True, help="keep what is synced (the default)")
     kept.add_argument("--clean", action="store_true", help="delete closed runs that are safely synced")
     kept.add_argument("--clean-killed", action="store_true", help="also those that were never closed: none runs still")
-    for command in (runs, show):
+    doctor = commands.add_parser("doctor", help="check versions, login, server, and what waits to be synced")
+    for command in (runs, show, doctor):
         command.add_argument("--json", action="store_true", help="as JSON")
-    for command in (runs, show, lineage, report, sync):
+    for command in (runs, show, lineage, report, sync, doctor):
         command.add_argument("paths", nargs="*", default=["."], help="folders or tars of runs, or folders above them")
     return parser
 
@@ -153,6 +158,8 @@ def _say_all(report: SyncReport) -> None:
             notify(f"{run.path} was never closed: its process was killed; or it still runs, and is to be synced again")
         if lost := unwritten(run):
             _say_of(run, "lost artifacts, because a process was killed before they were in the log:", lost)
+    for path, lines in report.renamed.items():
+        notify("\n    ".join([f"{path} names artifacts of several types alike:", *dict.fromkeys(lines)]))
     for run, names in report.unlinked:
         _say_of(run, "used what the server does not know, as its task was not tracked, or is not synced yet:", names)
     for run, reasons in report.failed:

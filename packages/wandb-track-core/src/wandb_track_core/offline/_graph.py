@@ -14,7 +14,7 @@ def produced(run: OfflineRun) -> dict[Name, set[str]]:
     """The artifacts that a run logged, with the aliases and digests that name exactly these versions."""
     names: dict[Name, set[str]] = defaultdict(set)
     for artifact in run.artifacts:
-        names[run.entity, run.project, artifact.name].update([*artifact.aliases, artifact.digest])
+        names[name_on_server(run, artifact.name, artifact.type)].update([*artifact.aliases, artifact.digest])
     return names
 
 
@@ -22,10 +22,21 @@ def consumed(run: OfflineRun) -> list[tuple[Name, str]]:
     """The artifacts that a run used, by name and alias."""
     edges: dict[tuple[Name, str], None] = {}
     for used in run.inputs:
-        *place, name = used.name.split("/")
-        entity, project = [run.entity, run.project][: 2 - len(place)] + place[-2:]
-        edges[(entity, project, name), used.alias] = None
+        edges[name_on_server(run, used.name, used.type), used.alias] = None
     return list(edges)
+
+
+def whole_name(run: OfflineRun, name: str) -> Name:
+    """The name of an artifact that a run produced or consumed, with its entity and project."""
+    *place, name = name.split("/")
+    entity, project = [run.entity, run.project][: 2 - len(place)] + place[-2:]
+    return entity, project, name
+
+
+def name_on_server(run: OfflineRun, name: str, type: str) -> Name:
+    """The name that an artifact has on the server: one name has one type there."""
+    entity, project, own = whole_name(run, name)
+    return entity, project, run.renamed.get(((entity, project, own), type), own)
 
 
 class Graph:

@@ -35,8 +35,8 @@ def render_run(
         links: Addresses of pages about it, by what they are called.
         outputs: What the task gives back, by name: shown as text, for where the run does not hold it as artifacts yet.
 
-    Raises:
-        FileNotFoundError: There is no such folder or tar.
+    Returns:
+        The fragment. It says so where there is no run.
     """
     folder, rows = Path(folder), Rows()
     log = next((path.name for path in folder.glob("run-*.wandb")), None)

@@ -39,6 +39,8 @@ class OfflineRun:
         inputs: The artifacts that it consumed.
         faults: What of it is damaged, and why.
         fragments: What each of its processes wrote, the earliest first.
+        renamed: What artifacts are called on the server whose name is taken by another type: by entity, project and
+            name, and by type.
     """
 
     def __init__(self, fragments: list[Fragment], entity: str = "", project: str = "") -> None:
@@ -48,6 +50,7 @@ class OfflineRun:
         named = "" if last.project == NO_PROJECT else last.project
         self.project = named or project or NO_PROJECT
         self.fragments = fragments
+        self.renamed: dict[tuple[tuple[str, str, str], str], str] = {}
         self.name = last.name or last.id
         self.group, self.job_type, self.tags, self.notes = last.group, last.job_type, last.tags, last.notes
         self.config: dict[str, Any] = {}

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from wandb_track_core.offline import _log, _schema
 from wandb_track_core.offline._artifacts import artifact_of, entry_of
 from wandb_track_core.offline._fragments import Fragment
+from wandb_track_core.offline._graph import name_on_server
 from wandb_track_core.offline._runs import OfflineRun
 
 from ._files import entries, locate, manifest_file
@@ -175,7 +176,7 @@ def _place_run(record: Any, run: OfflineRun, is_resumed: bool) -> None:
 
 
 def _place_artifact(record: Any, part: Fragment, run: OfflineRun, folder: Path) -> None:
-    record.entity, record.project = run.entity, run.project
+    record.entity, record.project, record.name = name_on_server(run, record.name, record.type)
     for entry in record.manifest.contents:
         found = locate(part, entry_of(entry))
         if found is not None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from wandb_track_core import _wandb
 from wandb_track_core.errors import TrackError
 from wandb_track_core.offline._artifacts import Artifact
-from wandb_track_core.offline._graph import Name, consumed
+from wandb_track_core.offline._graph import Name, consumed, name_on_server
 from wandb_track_core.offline._runs import OfflineRun
 
 from ._rewrite import Continuation, Remote
@@ -135,16 +135,24 @@ class Server:
             states[artifact.name.rpartition(":")[0], artifact.digest] = artifact.state
         for part in run.fragments:
             for made in part.artifacts:
-                state = states.get((made.name, made.digest)) or self._state_of(run, made)
+                name = name_on_server(run, made.name, made.type)[2]
+                state = states.get((name, made.digest)) or self._state_of(run, name, made)
                 if state != "COMMITTED":
                     yield f"artifact {made.name} is {state.lower()} on the server"
         if how.after is not None and "_step" not in there.summary and there.lastHistoryStep >= 0:
             # All rows were there: the client, which was given none, does not know it.
             there.summary.update({"_step": there.lastHistoryStep})
 
-    def _state_of(self, run: OfflineRun, made: Artifact) -> str:
+    def type_of(self, name: Name) -> str:
+        """The type of the artifacts of a name; empty where there are none, or the server does not tell."""
+        try:
+            return str(self._api.artifact(f"{'/'.join(name)}:latest").type)
+        except Exception:
+            return ""
+
+    def _state_of(self, run: OfflineRun, name: str, made: Artifact) -> str:
         """Of a version that is none of the run's: the server gives equal contents to the run that logged them first."""
-        versions = self._api.artifacts(made.type, f"{run.entity}/{run.project}/{made.name}")
+        versions = self._api.artifacts(made.type, f"{run.entity}/{run.project}/{name}")
         try:
             return next((str(one.state) for one in versions if one.digest == made.digest), "missing")
         except Exception as error:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from wandb_track_core.offline._fragments import Fragment
+from wandb_track_core.offline._graph import Name, whole_name
 from wandb_track_core.offline._runs import OfflineRun
 
 from ._locks import lock, working_folder
@@ -37,6 +38,7 @@ class SyncReport:
         unreadable: What holds no run that could be read, with the reason.
         kept: Runs that were not deleted when they were to be, with the reason.
         unlinked: Runs that used what the server does not know, with the names. They are looked at again next time.
+        renamed: By run, artifacts that have another name on the server, because theirs is of another type, in words.
     """
 
     synced: list[OfflineRun] = field(default_factory=list)
@@ -46,6 +48,7 @@ class SyncReport:
     unreadable: list[tuple[Path, str]] = field(default_factory=list)
     kept: list[tuple[OfflineRun, str]] = field(default_factory=list)
     unlinked: list[tuple[OfflineRun, list[str]]] = field(default_factory=list)
+    renamed: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def is_good(self) -> bool:
@@ -95,7 +98,26 @@ class Sync:
         for level in plan.levels:
             for run in level:
                 run.entity = run.entity or server.entity
+        self._name_apart()
         self._expected = plan.makes()
+
+    def _name_apart(self) -> None:
+        """Give artifacts a name of their own whose name is one of another type: a server knows one type for a name."""
+        runs = [run for level in self._plan.levels for run in level]
+        makers = [(run, whole_name(run, made.name), made.type) for run in runs for made in run.artifacts]
+        users = [(run, whole_name(run, used.name), used.type) for run in runs for used in run.inputs if used.type]
+        names = list(dict.fromkeys(name for _, name, _ in (*makers, *users)))
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            types = dict(zip(names, pool.map(self._server.type_of, names), strict=True))
+        renamed: dict[tuple[Name, str], str] = {}
+        for run, name, type in (*makers, *users):
+            types[name] = types[name] or type
+            if type != types[name]:
+                renamed[name, type] = f"{name[2]}.{type}"
+                line = f"{name[2]} of type {type}: its name is that of a {types[name]}, so it is {name[2]}.{type} there"
+                self.report.renamed.setdefault(run.path, []).append(line)
+        for run in runs:
+            run.renamed = renamed
 
     def run(self) -> None:
         """Sync all runs whose files are there, producers before consumers."""
