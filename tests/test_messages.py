@@ -40,10 +40,10 @@ again from whoever wrote them; the documentation's troubleshooting says so once 
 NOTES = ("NotRepresentableError",)
 """Reasons that become part of a longer sentence: "... was pickled: {reason}; reading it will need trusted=True"."""
 INNER = {
+    ("wandb_track_core/_ledger.py", "ValueError"): "the run's list of faults, which names the line",
+    ("wandb_track_core/_ledger.py", "TypeError"): "the run's list of faults, which names the line",
     ("wandb_track_core/_bounded.py", "TimeoutError"): "the policy's line, which ends with the command that syncs",
-    ("wandb_track_core/_client/_successor.py", "RuntimeError"): "the policy's line: the rest was not tracked, and why",
     ("wandb_track_core/offline/_log.py", "DamagedError"): "the sync's list of what is damaged, and where",
-    ("wandb_track_core/offline/_log.py", "ValueError"): "a log that was cut off is read up to there",
     (
         "wandb_track_core/offline/_sync/_locks.py",
         "FileNotFoundError",
@@ -199,16 +199,15 @@ def messages(sources: Path = SOURCES) -> list[Message]:
 
 def complaint(message: Message) -> str:
     """What a user would miss in a message; empty where nothing is missing."""
+    if (message.file, message.error) in INNER or message.error in NOTES:
+        return ""
     if not message.text.strip():
         return "has no message"
-    if message.error in NOTES:
-        return ""
     if message.error == "ArgumentError":
         return "" if REMEDY.search(message.text.partition(" | ")[2]) else "has no remedy"
     if not NAMED.search(message.text):
         return "names nothing that was given"
     is_said = message.wraps or message.error == DAMAGE or message.text.startswith("{error}")
-    is_said = is_said or (message.file, message.error) in INNER
     return "" if is_said or REMEDY.search(message.text) else "does not say what to do"
 
 

@@ -196,7 +196,7 @@ class TrackedRun:
 
     def _refuse_second_opening(self) -> None:
         if self._frame is not None:
-            raise RuntimeError(f"{self!r} is open already: make another TrackedRun, or close() this one first")
+            raise RuntimeError(f"{self!r} is open already: call close() first, or use another TrackedRun")
 
     def _enter(self, opened: Opened) -> wandb.Run:
         run: wandb.Run = opened.run

@@ -152,7 +152,9 @@ class Outputs:
 
     def _write(self, run: wandb.Run, name: str, value: Any) -> None:
         if len(self._drafts) >= MAX_ARTIFACTS:
-            raise ValueError(f"at most {MAX_ARTIFACTS:,} artifacts of a step are logged")
+            raise ValueError(
+                f"at most {MAX_ARTIFACTS:,} artifacts of a step are logged: put values into a list or a dictionary"
+            )
         self._drafts[name] = write(run, name, value, self._capture.max_size)
 
     def _compare(self, run: wandb.Run, read: Read) -> None:
