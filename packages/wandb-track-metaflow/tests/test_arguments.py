@@ -7,7 +7,7 @@ from metaflow import FlowSpec, step
 from metaflow_extensions.wandb_track.plugins.wandb_log import WandbLogDecorator
 from wandb_track_core import ArgumentError, MissingKeyError
 from wandb_track_metaflow import wandb_log
-from wandb_track_metaflow._arguments import Arguments, Sealed
+from wandb_track_metaflow._arguments import Arguments, HiddenSettings
 
 
 def test_the_native_decorator_has_the_same_arguments_and_defaults():
@@ -84,7 +84,7 @@ def test_the_text_of_settings_is_kept_from_metaflow():
     decorator.external_init()
     assert "kkkk" not in str(decorator.attributes) + repr(decorator.attributes["settings"])
     assert Arguments.of(decorator.attributes).settings == settings
-    assert isinstance(decorator.attributes["settings"], Sealed)
+    assert isinstance(decorator.attributes["settings"], HiddenSettings)
 
 
 def function(self):

@@ -94,7 +94,7 @@ class Arguments(NamedTuple):
         return os.environ[self.secret]
 
 
-class Sealed:
+class HiddenSettings:
     """Holds the user's settings away from Metaflow, which stores the text of every decorator's arguments.
 
     The text of settings that hold an API key shows it.
@@ -115,7 +115,7 @@ def _checked(name: str, value: Any) -> Any:
         value = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
         if isinstance(value, list | tuple | set | frozenset) and all(isinstance(part, str) for part in value):
             return tuple(value)
-    elif isinstance(value, Sealed):
+    elif isinstance(value, HiddenSettings):
         value = value.settings
     fits, problem = _KINDS.get(name, (lambda _: True, ""))
     if not (fits(value) or (value is None and name not in _FLAGS[:3])):

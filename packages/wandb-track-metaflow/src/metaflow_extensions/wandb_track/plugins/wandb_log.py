@@ -44,11 +44,11 @@ class WandbLogDecorator(StepDecorator):
 
     def init(self) -> None:
         """Check the attributes, before anything runs."""
-        from wandb_track_metaflow._arguments import Arguments, Sealed
+        from wandb_track_metaflow._arguments import Arguments, HiddenSettings
 
         self._arguments = Arguments.of(self.attributes)
         if self.statically_defined and self.attributes["settings"] is not None:
-            self.attributes["settings"] = Sealed(self._arguments.settings)
+            self.attributes["settings"] = HiddenSettings(self._arguments.settings)
 
     def runtime_init(self, *_: Any) -> None:
         """Let the steps of this run print once what concerns all of them."""
