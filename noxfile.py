@@ -159,6 +159,7 @@ SUITES = [
     *(str(project.folder / "tests") for name, project in PACKAGES.items() if name in PRESENT),
     "tests",
     "testing/tests",
+    "--ignore=tests/frameworks",  # a session of its own, with what it needs
 ]
 MYPY = ("mypy>=2.4,<3",)
 BESIDE = ("hatchling>=1.26", "scikit-learn>=1.3")  # what tests that cross packages need
