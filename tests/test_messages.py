@@ -48,7 +48,6 @@ INNER = {
         "wandb_track_core/offline/_sync/_locks.py",
         "FileNotFoundError",
     ): "what another sync has cleaned away counts as synced",
-    ("wandb_track_core/_ledger.py", "ValueError"): "the run's list of faults, which names the line",
     ("wandb_track_core/offline/_sync/_rewrite.py", "FileNotFoundError"): "the sync's list of missing files",
     (
         "wandb_track_core/offline/_sync/_server.py",

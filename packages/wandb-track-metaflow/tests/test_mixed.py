@@ -72,9 +72,14 @@ def test_each_tracked_task_has_a_card_where_the_step_has_none_of_its_own(failed,
         f"""
 from metaflow.cards import get_cards
 run = Run("Mixed/{failed.run_id}")
-print(json.dumps({{step.id: [card.type for card in get_cards(step.task)] for step in run}}))
+cards = {{step.id: [*get_cards(step.task)] for step in run}}
+found = {{step: [card.type for card in of_step] for step, of_step in cards.items()}}
+print(json.dumps(found | {{"html": cards["last"][0].get()}}))
 """
     )
+    drawn = cards.pop("html")
+    assert "RuntimeError: for now" in drawn
+    assert "<th>total</th>" in drawn
     assert {step: cards[step] for step in ("start", "wrapped", "last", "untracked", "off")} == {
         "start": ["wandb_track"],
         "wrapped": ["default"],

@@ -15,13 +15,13 @@ from typing import Any
 from ._curves import MOST_KEYS, Curve, Rows, chart, read_rows, short
 from ._fragments import find_fragments, read_folder, read_tar
 from ._media import is_media, media
+from ._page import STYLE
 from ._runs import OfflineRun, group
 
 MOST_CHARTS = 24
 """Charts of one run."""
 _MOST_ROWS = 100
 _MOST_TEXT = 300
-STYLE = Path(__file__).with_name("_report.css").read_text()
 STATES = {"finished": "good", "failed": "bad", "damaged": "bad", "not closed": "open", "preempted": "open"}
 
 

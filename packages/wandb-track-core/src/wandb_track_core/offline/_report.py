@@ -8,13 +8,13 @@ import math
 import re
 from collections import Counter, defaultdict
 from html import escape
-from pathlib import Path
 from typing import Any
 
 from ._curves import Curve, chart, read_rows
 from ._lineage_picture import picture
 from ._media import is_media
-from ._render import STYLE, badge, draw_run, seconds_of, text_of
+from ._page import SCRIPT, STYLE
+from ._render import badge, draw_run, seconds_of, text_of
 from ._runs import OfflineRun
 
 MOST_RUNS = 2000
@@ -25,7 +25,6 @@ _MOST_CHARTS = 12
 _MOST_COLUMNS = 12
 _LOWER = re.compile(r"loss|err|rmse|mse|mae|perplexity|regret", re.IGNORECASE)
 _HIGHER = re.compile(r"acc|auc|f1|score|r2|precision|recall|reward|bleu|iou|map", re.IGNORECASE)
-_SCRIPT = Path(__file__).with_name("_report.js").read_text()
 _Read = dict[int, tuple[dict[str, Curve], int]]
 
 
@@ -36,7 +35,7 @@ def report(runs: list[OfflineRun], title: str = "W&B runs") -> str:
         runs: What `find_runs` found.
         title: Of the page.
     """
-    digest = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
+    digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
     policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
     shown = runs[:MOST_RUNS]
     executions: dict[tuple[str, str, str], list[int]] = defaultdict(list)
@@ -62,7 +61,7 @@ def report(runs: list[OfflineRun], title: str = "W&B runs") -> str:
         f"<title>{escape(title)}</title><style>{STYLE}</style></head>"
         f"<body><main class='wt page'><h1>{escape(title)}</h1>"
         f"{''.join(f'<p class=dim>{escape(note)}</p>' for note in notes)}{''.join(sections)}</main>"
-        f"<script>{_SCRIPT}</script></body></html>\n"
+        f"<script>{SCRIPT}</script></body></html>\n"
     )
 
 
