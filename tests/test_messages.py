@@ -41,13 +41,18 @@ NOTES = ("NotRepresentableError",)
 """Reasons that become part of a longer sentence: "... was pickled: {reason}; reading it will need trusted=True"."""
 INNER = {
     ("wandb_track_core/_bounded.py", "TimeoutError"): "the policy's line, which ends with the command that syncs",
-    ("wandb_track_core/_client/_successor.py", "RuntimeError"): "the policy's line: the rest was not tracked, and why",
     ("wandb_track_core/offline/_log.py", "DamagedError"): "the sync's list of what is damaged, and where",
-    ("wandb_track_core/offline/_log.py", "ValueError"): "a log that was cut off is read up to there",
-    ("wandb_track_core/offline/_sync/_locks.py", "FileNotFoundError"): "what another sync has cleaned away counts as synced",
+    (
+        "wandb_track_core/offline/_sync/_locks.py",
+        "FileNotFoundError",
+    ): "what another sync has cleaned away counts as synced",
+    ("wandb_track_core/_ledger.py", "TypeError"): "the run's list of faults, which names the line",
     ("wandb_track_core/_ledger.py", "ValueError"): "the run's list of faults, which names the line",
     ("wandb_track_core/offline/_sync/_rewrite.py", "FileNotFoundError"): "the sync's list of missing files",
-    ("wandb_track_core/offline/_sync/_server.py", "ServerError"): "the sync's list of what is not on the server, and why",
+    (
+        "wandb_track_core/offline/_sync/_server.py",
+        "ServerError",
+    ): "the sync's list of what is not on the server, and why",
     ("wandb_track_serializers/_files.py", "OSError"): "the IntegrityError that names the file",
     ("wandb_track_serializers/_registry.py", "RegistrationError"): "the warning that names the plug-in",
 }
