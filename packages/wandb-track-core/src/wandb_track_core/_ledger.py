@@ -63,12 +63,11 @@ def parse(contents: bytes) -> tuple[list[dict[str, Any]], list[str]]:
 
 def _checked(edge: Any) -> dict[str, Any]:
     if edge["format"] != FORMAT:
-        raise ValueError("it was written by another version of wandb-track")
+        raise ValueError(f"its format is {edge['format']!r}: it was written by another version of wandb-track")
     texts = [edge[key] for key in _NEEDED[edge["edge"]]] + edge.get("aliases", [])
-    if not all(isinstance(text, str) for text in [*texts, edge.get("type", ""), edge.get("folder", "")]):
-        raise TypeError
-    if not isinstance(edge.get("step", 0), int):
-        raise TypeError
+    texts += [edge.get("type", ""), edge.get("folder", "")]
+    if not all(isinstance(text, str) for text in texts) or not isinstance(edge.get("step", 0), int):
+        raise TypeError(f"a value of an edge {edge['edge']!r} has the wrong type")
     folder = PurePosixPath(edge.get("folder", ""))
     if folder.is_absolute() or ".." in folder.parts:
         raise ValueError(f"folder {str(folder)!r} is outside of the run's folder")
