@@ -76,7 +76,8 @@ class Guard:
         self._on_release = on_release
         self._read_summary = read_summary
         self._session = session()
-        self._config, self._summary = run.config, run.summary
+        self._runs = [run, self.user]
+        self._parts = [(run.config, run.summary)]
         _classes.guard(self, run)
         open_runs.append(run)
 
@@ -152,10 +153,14 @@ class Guard:
         fresh = reopen(self.own)
         self._session = session()
         self.folders.append(left)
-        for old, new in ((self._config, fresh.config), (self._summary, fresh.summary)):
-            object.__setattr__(old, "__dict__", vars(new))
-        for face in (self.own, self.user):
-            object.__setattr__(face, "__dict__", vars(fresh))
+        config, summary = fresh.config, fresh.summary
+        for old_config, old_summary in self._parts:
+            object.__setattr__(old_config, "__dict__", vars(config))
+            object.__setattr__(old_summary, "__dict__", vars(summary))
+        for run in self._runs:
+            object.__setattr__(run, "__dict__", vars(fresh))
+        self._runs.append(fresh)
+        self._parts.append((config, summary))
         open_runs[:] = [fresh if run is self.own else run for run in open_runs]
         self.own = fresh
         _classes.guard(self, fresh)
