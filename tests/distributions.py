@@ -32,8 +32,8 @@ PREFIX = "wandb-track-"
 NAMES = ("core", "serializers", "flyte", "metaflow")
 IMPORTED_AS = {"scikit-learn": "sklearn"}
 """What the requirements are imported as whose names differ by more than their hyphens."""
-BROUGHT_BY = {"pydantic": "wandb"}
-"""What is imported only to adapt a requirement that itself requires it, and lacks nothing where that is not there."""
+BROUGHT_BY = {"pydantic": "wandb", "google": "wandb"}
+"""What a requirement itself requires: it is there where that is, and is not needed where it is not."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +37,14 @@ needs_flushing = pytest.mark.skipif(
 """Marks a test that reads what a run said while the run goes on, or after its process was killed."""
 
 _FOREIGN = ("WANDB_", "METAFLOW_", "FLYTE_", "_FSEC_")
+
+
+with suppress(ImportError):
+    from hypothesis import settings
+
+    # A busy machine is no fault of what is tested.
+    settings.register_profile("wandb-track", deadline=None)
+    settings.load_profile("wandb-track")
 
 
 def isolated_env(folder: Path, **extra: str | None) -> dict[str, str]:

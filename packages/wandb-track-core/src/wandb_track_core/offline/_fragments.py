@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from google.protobuf.message import DecodeError
-
 from wandb_track_core import _ledger
 
 from . import _log, _schema
@@ -20,7 +18,7 @@ from ._artifacts import Artifact, artifact_of
 
 _WHOLE_UP_TO = 1 << 18
 _ENDS = 1 << 16
-_UNREADABLE = (DecodeError, ValueError, IndexError, RecursionError)
+_UNREADABLE = (_schema.DecodeError, ValueError, IndexError, RecursionError)
 """What reading a record raises that is whole, but no record of the client's."""
 
 

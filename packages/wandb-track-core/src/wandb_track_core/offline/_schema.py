@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from google.protobuf import descriptor_pb2, message_factory
-
 _MESSAGES = {
     "Record": "2 History history, 3 Changes summary, 5 Changes config, 6 Files files, 8 Artifact artifact, 17 Run run,"
     "18 Exit exit, 23 Files preempting",
@@ -33,7 +31,19 @@ _MESSAGES = {
 _BASE = {"string": 9, "int64": 3, "int32": 5, "bool": 8}
 
 
+def _error() -> Any:
+    from google.protobuf.message import DecodeError  # brought by wandb, which the core does not require
+
+    return DecodeError
+
+
+DecodeError = _error()
+"""What a message that is damaged raises."""
+
+
 def _declare() -> dict[str, Any]:
+    from google.protobuf import descriptor_pb2, message_factory
+
     file = descriptor_pb2.FileDescriptorProto(name="wandb_track.proto", package="wandb_track", syntax="proto3")
     for name, fields in _MESSAGES.items():
         message = file.message_type.add(name=name)
