@@ -14,7 +14,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,7 +38,7 @@ needs_flushing = pytest.mark.skipif(
 _FOREIGN = ("WANDB_", "METAFLOW_", "FLYTE_", "_FSEC_")
 
 
-with suppress(ImportError):
+with contextlib.suppress(ImportError):
     from hypothesis import settings
 
     # A busy machine is no fault of what is tested.
