@@ -71,6 +71,12 @@ PROGRAMS = {
         LEARN,
         f"examples/demo.py {' '.join(TRACKED)}",
     ),
+    "picture": (
+        "The picture of the demo's report that README and documentation show: needs Chromium.",
+        TRACKED,
+        [*LEARN, "playwright>=1.45"],
+        "tests/picture.py docs/images/report.png",
+    ),
     "future": (
         "Each private name of the client missing or of another form, one at a time: results stay what they are.",
         PRESENT,

@@ -12,6 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from wandb_track_core import offline
 from wandb_track_core.adapters import read_lineage
 from wandb_track_testing.offline import OfflineRun, find_runs
 
@@ -47,6 +48,9 @@ def main(orchestrators: list[str]) -> None:
         for run in runs:
             show(run)
     print(f"\nThe command wandb is {Path(sys.executable).with_name('wandb')}")
+    page = root / "wandb-track-report.html"
+    page.write_text(offline.report(offline.find_runs(root)))
+    print(f"\nThe report of these runs, to be opened in a browser:\n{page}")
 
 
 def show(run: OfflineRun) -> None:

@@ -97,3 +97,11 @@ def test_a_flag_that_cannot_be_meant_is_named():
 
     with pytest.raises(ArgumentError, match="datasets must be True or False, not 'perhaps'"):
         wandb_init(project="p", entity="e", secret=lambda: None, datasets="perhaps")
+
+
+def test_what_a_dynamic_task_passes_on_stays_linked_to_the_task_that_made_it(bench, load):
+    """It returns a promise, which is no value of its own."""
+    assert load("values").passed_on(n=4) == 4
+    runs = by_task(bench.runs(3))
+    assert edges(runs["count"], "input") == {f"e/p/frame:{outputs(runs['make'])['frame']}"}
+    assert outputs(runs["promised"]) == {}

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flytekit.core.context_manager import FlyteContextManager
+from flytekit.core.promise import Promise
 from flytekit.types.directory import FlyteDirectory
 from flytekit.types.file import FlyteFile
 from flytekit.types.structured import StructuredDataset
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 NOTE = "wandb_track"
 """The key in a literal's metadata that names a version: "entity/project/name:alias"."""
 _FLYTES = (FlyteFile, FlyteDirectory, StructuredDataset)
-_versions: dict[str, str] = {}
-"""What this process has logged, by the URI of its literal: inside a dynamic task, metadata does not arrive."""
+_versions: dict[str, tuple[str, tuple[int, ...]]] = {}
+"""What this process has logged, by the URI of its literal, with the state of a local file: it may be written again."""
 
 
 class Values:
@@ -56,16 +57,17 @@ class Values:
         """
         with fuse("noting the task's inputs"):
             for name, value in inputs.items() if self.parameters else ():
-                if self.capture.shows(name) and self._is_base(name, value := _plain(value)):
+                if self.capture.shows(name) and _is_here(value) and self._is_base(name, value := _plain(value)):
                     if name in run.config:
                         notify(f"input {name!r} is not in the config, because config= has something else of this name")
                     else:
                         run.config.update({name: self._shown(value)})
-        for name, literal in (getattr(literals, "literals", None) or {}).items():
-            for one in _walk(literal):
-                reference = (one.metadata or {}).get(NOTE) or _versions.get(_uri(one))
-                if reference and self.capture.shows(name):
-                    self._link(run, reference)
+        with fuse("linking the task's inputs"):
+            for name, literal in (getattr(literals, "literals", None) or {}).items():
+                for one in _walk(literal):
+                    reference = (one.metadata or {}).get(NOTE) or _version_at(_uri(one))
+                    if reference and self.capture.shows(name):
+                        self._link(run, reference)
 
     def end(self, run: Any, returned: Any, interface: Any, literals: Any) -> None:
         """Log the outputs with a run that is still open, and note their versions in their literals.
@@ -88,7 +90,10 @@ class Values:
                     self._log(run, f"{shown}{suffix}", part, literal)
 
     def _log(self, run: Any, name: str, value: Any, literal: Any) -> None:
+        if not _is_here(value):
+            return
         value = _plain(value)
+        literal = next(_walk(literal)) if _is_union(literal) else literal
         kind, reason, is_expected = self.capture.decide(name, value)
         if kind is None:
             if not is_expected:
@@ -124,8 +129,8 @@ class Values:
         reference = "/".join(part for part in (self.entity or run.entity, run.project, f"{legal}:{alias}") if part)
         if is_new:
             literal.set_metadata({**(literal.metadata or {}), NOTE: reference})
-        if uri:
-            _versions[uri] = reference
+        if is_new or _state(uri):
+            _versions[uri] = reference, _state(uri)
 
     def _link(self, run: Any, reference: str) -> None:
         path, _, alias = reference.rpartition(":")
@@ -159,6 +164,32 @@ def _plain(value: Any) -> Any:
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
 
 
+def _is_here(value: Any) -> bool:
+    """False for what another task makes or has made: a promise in a dynamic task, a frame that is only passed on."""
+    if isinstance(value, list | tuple | dict):
+        return all(map(_is_here, value.values() if isinstance(value, dict) else value))
+    return not isinstance(value, Promise) and not (isinstance(value, StructuredDataset) and value.dataframe is None)
+
+
+def _version_at(uri: str) -> str:
+    """What this process has logged of a URI, unless somebody has written the file again."""
+    reference, state = _versions.get(uri, ("", ()))
+    return reference if state == _state(uri) else ""
+
+
+def _state(uri: str) -> tuple[int, ...]:
+    """What tells that a local file is still the same; empty for anything else."""
+    path = Path(uri.removeprefix("file://"))
+    if not uri or not path.is_file():
+        return ()
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _is_union(literal: Any) -> bool:
+    return getattr(getattr(literal, "scalar", None), "union", None) is not None
+
+
 def _parts(value: Any, literal: Any) -> Iterator[tuple[Any, str, Any]]:
     """A value, or what is in a list or dictionary of values with literals of their own; what is added to its name."""
     if isinstance(value, list) and getattr(literal, "collection", None) is not None and _has_uri(literal):
@@ -178,6 +209,8 @@ def _walk(literal: Any) -> Iterator[Any]:
     elif getattr(literal, "map", None) is not None:
         for one in literal.map.literals.values():
             yield from _walk(one)
+    elif _is_union(literal):
+        yield from _walk(literal.scalar.union.value)
     else:
         yield literal
 

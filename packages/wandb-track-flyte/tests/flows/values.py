@@ -90,3 +90,20 @@ def cached(n: int = 3) -> int:
 def planned(n: int) -> int:
     made = make(n=n, kind=Kind.FAST, options=Options())
     return hidden(frame=made.frame)
+
+
+@track()
+@dynamic
+def promised(n: int) -> pd.DataFrame:
+    return make(n=n, kind=Kind.FAST, options=Options(), seed=n).frame
+
+
+@track()
+@task
+def count(frame: pd.DataFrame) -> int:
+    return len(frame)
+
+
+@workflow
+def passed_on(n: int = 3) -> int:
+    return count(frame=promised(n=n))
