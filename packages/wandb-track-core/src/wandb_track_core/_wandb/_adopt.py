@@ -33,8 +33,13 @@ def adopt(folder: str | Path, entries: Iterable[Any]) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
             shutil.copyfile(source, target)
-            continue
-        try:
-            os.link(source, target)
-        except OSError:
-            shutil.copyfile(source, target)
+        else:
+            link(source, target)
+
+
+def link(source: Path, target: Path) -> None:
+    """Link a file where the disk allows it, and copy it elsewhere."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

@@ -7,8 +7,6 @@ does not outlive the run, a container, say, the run is packed when it is closed 
 
 from __future__ import annotations
 
-import os
-import shutil
 import tarfile
 import tempfile
 import time
@@ -17,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from wandb_track_core._ledger import ADOPTED
+from wandb_track_core._wandb._adopt import link
 
 from . import _log, _schema
 from ._artifacts import artifact_of, read_listing
@@ -90,15 +89,8 @@ def keep_saved(folder: str | Path) -> None:
         if path.is_symlink() and path.is_file():
             with suppress(OSError):
                 beside = path.with_name(f"{path.name}.partial")
-                _link(path.resolve(), beside)
+                link(path.resolve(), beside)
                 beside.replace(path)
-
-
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
 
 
 def _logged(folder: Path) -> Iterator[bytes]:
