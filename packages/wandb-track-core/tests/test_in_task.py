@@ -131,8 +131,14 @@ def test_a_task_may_switch_off_a_run_of_its_own(wandb_env):
         assert off.config["x"] == 1
         wandb.log({"nowhere": 1})
         run.log({"a": 1})
+        off.finish()
+        assert wandb.run is run
+        wandb.log({"a": 2})
+        with wandb.init(mode="disabled", reinit=True):
+            wandb.log({"nowhere": 2})
+        wandb.log({"a": 3})
     (kept,) = find_runs(wandb_env)
-    assert (kept.values("a"), kept.values("nowhere")) == ([1], [])
+    assert (kept.values("a"), kept.values("nowhere")) == ([1, 2, 3], [])
 
 
 @pytest.mark.parametrize("reinit", [True, "finish_previous", "create_new"])

@@ -44,7 +44,7 @@ def user_face(run: Any) -> Any:
 def watch_end(run: Any, on_end: Callable[[Any], None]) -> None:
     """Call a function once a run that the task's code opened is finished."""
     vars(run)[_CLOSED] = on_end
-    object.__setattr__(run, "__class__", _opened_run())
+    object.__setattr__(run, "__class__", _opened_run(run.__class__))
 
 
 @cache
@@ -113,11 +113,7 @@ def released_run() -> Any:
 
 
 @cache
-def _opened_run() -> Any:
-    import wandb
-
-    base: Any = wandb.Run
-
+def _opened_run(base: Any) -> Any:
     def ending(name: str) -> Callable[..., Any]:
         def end(self: Any, *args: Any, **kwargs: Any) -> Any:
             try:

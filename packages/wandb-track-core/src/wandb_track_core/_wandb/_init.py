@@ -46,7 +46,7 @@ class Init:
             _update(frame.run.config, given.get("config"))
             return frame.run
         if _chosen("mode", given) == "disabled":
-            return client_init(**given)
+            return self._open(client_init, given, is_current=True)
         reinit = _chosen("reinit", given)
         current = frame.opened[-1] if frame.opened else None
         if reinit == "create_new":
