@@ -42,7 +42,7 @@ def test_pyflyte_run_without_a_login_keeps_the_run_offline_and_says_so_in_one_li
     assert run.notes == ""
     ours = [line for line in said.splitlines() if line.startswith("wandb-track:")]
     assert len(ours) == 1
-    assert f"wandb sync {run.folder}" in ours[0]
+    assert f"wandb-track sync {run.folder.parent}" in ours[0]
 
 
 @pytest.mark.parametrize(("order", "kept"), [("above", "variable"), ("below", "netrc"), ("above", "secret")])

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from hashlib import sha1
+from pathlib import Path
+
+FOLDER = "WANDB_TRACK_NOTICES"
+"""The variable that names a folder in which the processes of one workflow note what they have printed."""
+_printed: set[str] = set()
 
 
 def notify(message: str) -> None:
@@ -12,3 +19,26 @@ def notify(message: str) -> None:
         sys.stderr.flush()
     except (OSError, ValueError):
         return
+
+
+def notify_once(message: str, key: str = "") -> None:
+    """Write a line that concerns all tasks of a workflow: only the first task that comes to it does.
+
+    Tasks that share neither a process nor the folder that `WANDB_TRACK_NOTICES` names each write it.
+
+    Args:
+        message: The line.
+        key: What tells it from other lines; the line itself by default.
+    """
+    name = sha1((key or message).encode(), usedforsecurity=False).hexdigest()
+    if name in _printed:
+        return
+    _printed.add(name)
+    if folder := os.environ.get(FOLDER):
+        try:
+            Path(folder, name).touch(exist_ok=False)
+        except FileExistsError:
+            return
+        except OSError:
+            pass  # the process that started the workflow has ended, and its folder with it
+    notify(message)

@@ -14,7 +14,7 @@ from ._arguments import is_disabled, is_offline, merge, resume_of, settings_give
 from ._bounded import bounded
 from ._key import ExportedKey
 from ._names import legal_id
-from ._notify import notify
+from ._notify import notify, notify_once
 from ._policy import Policy
 from ._ranks import of_rank, rank_of, shared_settings
 from .current import Frame
@@ -34,14 +34,12 @@ class Opened(NamedTuple):
     Attributes:
         run: A `wandb.Run` or a `QuietRun`.
         fault: Why it is not the run that was asked for; None where it is.
-        has_no_login: Whether the reason is only that nobody is logged in.
         reopen: Opens the run again, offline, given the run; None for a quiet one.
         key: The key in the environment that is to be withdrawn with the run; None where there is none.
     """
 
     run: Any
     fault: Exception | None = None
-    has_no_login: bool = False
     reopen: Callable[[Any], Any] | None = None
     key: ExportedKey | None = None
 
@@ -156,7 +154,7 @@ class Opening:
                         "this task has no W&B API key, and nobody can log in here: "
                         "give secret=, which holds the key, or set WANDB_API_KEY"
                     ) from error
-                return Opened(self._open_with_own_id({**arguments, "mode": "offline"}), error, has_no_login=True)
+                return Opened(self._open_without_login(arguments))
             if _wandb.is_mistake_of_the_user(error, {**settings_given(self.settings), **self.given}):
                 _wandb.name_what_was_refused(error, arguments)
                 self.mistake = error
@@ -170,6 +168,13 @@ class Opening:
             return Opened(self._open_offline(arguments, fault), fault)
         except Exception:
             return Opened(self.quiet_run(), fault)
+
+    def _open_without_login(self, arguments: dict[str, Any]) -> Any:
+        run = self._open_with_own_id({**arguments, "mode": "offline"})
+        folder = Path(_wandb.folder_of(run)).parent
+        line = "nobody is logged in to W&B here, so runs are kept offline. Sync them with: wandb-track sync"
+        notify_once(f"{line} {folder}", key=line)
+        return run
 
     def _open_with_own_id(self, arguments: dict[str, Any]) -> Any:
         """Open a run; where its id is taken by another run, or by one that was deleted, under an id beside it."""

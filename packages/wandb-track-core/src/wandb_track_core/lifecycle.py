@@ -102,7 +102,6 @@ class TrackedRun:
         self._guard: _wandb.Guard | None = None
         self._key: ExportedKey | None = None
         self._fault: Exception | None = None
-        self._has_no_login = False
         self._process = os.getpid()
 
     def __enter__(self) -> wandb.Run:
@@ -200,7 +199,7 @@ class TrackedRun:
 
     def _enter(self, opened: Opened) -> wandb.Run:
         run: wandb.Run = opened.run
-        self.run, self._fault, self._has_no_login = run, opened.fault, opened.has_no_login
+        self.run, self._fault = run, opened.fault
         self._guard, self._key = None, opened.key
         shown = run
         if not run.disabled:
@@ -221,9 +220,7 @@ class TrackedRun:
             self._frame.release()
 
     def _note_fault(self, fault: Exception) -> None:
-        # That nobody is logged in is no fault, and less to say than one.
-        if self._fault is None or self._has_no_login:
-            self._fault, self._has_no_login = fault, False
+        self._fault = self._fault or fault
 
     def _leave(self) -> Any:
         """Make the outer run current again, first of all: finishing must not touch what `wandb.log` means."""
@@ -251,7 +248,7 @@ class TrackedRun:
             if self._key is not None:
                 self._key.withdraw()
         fault = self._fault
-        if fault is not None and self._policy.on_error == "raise" and error is None and not self._has_no_login:
+        if fault is not None and self._policy.on_error == "raise" and error is None:
             raise TrackerFaultError(account) from fault
         if account:
             notify(account)
@@ -291,7 +288,7 @@ class TrackedRun:
     def _account(self, run: Any, fault: Exception, folders: list[str], addresses: list[str]) -> str:
         """One line: what failed, what became of the run, and how to bring it to the server."""
         failure = " ".join(str(fault).split()).rstrip(".") or type(fault).__name__
-        reason = "nobody is logged in to W&B here" if self._has_no_login else f"the tracker failed: {failure}"
+        reason = f"the tracker failed: {failure}"
         if run.disabled:
             return f"this task was not tracked, because {reason}"
         if addresses:

@@ -7,8 +7,6 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ._notices import notify_once
-
 if TYPE_CHECKING:
     import wandb
 
@@ -41,6 +39,8 @@ def _once(record: logging.LogRecord) -> bool:
     line = record.getMessage()
     if "pip install" not in line:
         return True
+    from wandb_track_core.adapters import notify_once
+
     notify_once(f"{line}. Add it to the task's image or to @pypi", key=line.partition("pip install")[2])
     return False
 

@@ -79,8 +79,7 @@ def optional(name: str, otherwise: Any) -> Callable[[F], F]:
                 return use(*given)
             except _MOVED as fault:
                 from metaflow import __version__
-
-                from ._notices import notify_once
+                from wandb_track_core.adapters import notify_once
 
                 lost = next(each.lost for each in NAMES if each.name == name)
                 reason = f"Metaflow {__version__} has no usable {name} ({type(fault).__name__}: {fault})"

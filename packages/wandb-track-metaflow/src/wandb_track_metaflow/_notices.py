@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from hashlib import sha1
-from pathlib import Path
 
-FOLDER = "WANDB_TRACK_NOTICES"
-"""The variable that names a folder of the running flow, in which its steps note what was printed."""
 _NAMED = 5
 """Variables that one line names; of more, it gives the number."""
 _folder: tempfile.TemporaryDirectory[str] | None = None
@@ -47,27 +43,8 @@ def _listed(names: list[str]) -> str:
 def begin_flow() -> None:
     """Give a flow's steps a folder for what only one of them is to print, in the process that starts them."""
     global _folder
-    if FOLDER not in os.environ:
+    from wandb_track_core.adapters import NOTICES_FOLDER
+
+    if NOTICES_FOLDER not in os.environ:
         _folder = tempfile.TemporaryDirectory(prefix="wandb-track-", ignore_cleanup_errors=True)
-        os.environ[FOLDER] = _folder.name
-
-
-def notify_once(line: str, key: str = "") -> None:
-    """Print a line that concerns all steps of a flow: the first step that comes to it does.
-
-    Where tasks have machines of their own, as pods are, each prints it.
-
-    Args:
-        line: The line.
-        key: What tells it from other lines; the line itself by default.
-    """
-    from wandb_track_core.adapters import notify
-
-    begin_flow()
-    try:
-        Path(os.environ[FOLDER], sha1((key or line).encode(), usedforsecurity=False).hexdigest()).touch(exist_ok=False)
-    except FileExistsError:
-        return
-    except OSError:
-        pass  # the process that started the flow is gone, and its folder with it
-    notify(line)
+        os.environ[NOTICES_FOLDER] = _folder.name

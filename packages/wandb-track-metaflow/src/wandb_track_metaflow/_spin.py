@@ -10,10 +10,9 @@ _is_quiet = False
 def keep_quiet() -> None:
     """Let the step run untracked where `spin` does not run `wandb_log`: its calls of W&B do nothing."""
     global _is_quiet
-    from wandb_track_core.adapters import fuse
+    from wandb_track_core.adapters import fuse, notify_once
 
     from ._metaflow_internals import spin_runs
-    from ._notices import notify_once
     from ._step import open_quiet_run
 
     if _is_quiet or ("--skip-decorators" not in sys.argv and spin_runs("wandb_log")):
