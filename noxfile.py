@@ -97,7 +97,7 @@ PROGRAMS = {
     ),
     "production": (
         "Metaflow with an S3 server and, where they can be started, its metadata service and PostgreSQL.",
-        ["metaflow"],
+        ["core", "metaflow"],
         ["moto[server]>=5", "boto3>=1.34.63", *LEARN],
         f"{OF_METAFLOW}/production.py",
     ),

@@ -31,7 +31,9 @@ def verdicts(suite: Path, options: argparse.Namespace, **env: str) -> tuple[dict
         shutil.copytree(suite, copy)
         command = [sys.executable, "run_tests.py", "--inherit-env", f"--num-parallel={options.parallel}"]
         command += [f"--{name}={getattr(options, name)}" for name in ("contexts", "tests", "graphs")]
-        inherited = isolated_env(Path(folder), PYTHONPATH=str(copy), METAFLOW_CLICK_API_PROCESS_CONFIG="0", **env)
+        inherited = isolated_env(
+            Path(folder), PYTHONPATH=str(copy), METAFLOW_CLICK_API_PROCESS_CONFIG="0", USER="user", **env
+        )
         done = subprocess.run(command, cwd=copy, env=inherited, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         output = done.stdout.decode(errors="replace")
         found = {}

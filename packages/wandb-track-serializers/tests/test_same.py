@@ -260,7 +260,7 @@ ARRAYS = {
 
 @pytest.mark.parametrize("case", ARRAYS)
 def test_an_array_comes_back_the_same(case, stored):
-    if case == "variable text" and not hasattr(np.dtypes, "StringDType"):
+    if case == "variable text" and not hasattr(getattr(np, "dtypes", None), "StringDType"):
         pytest.skip("NumPy has it since 2.0")
     assert stored(ARRAYS[case]())[1] == ""
 

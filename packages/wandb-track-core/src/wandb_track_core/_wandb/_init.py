@@ -28,7 +28,7 @@ class Init:
 
     def __init__(self, frame: Frame) -> None:
         self._frame = frame
-        if client_init := vars(sys.modules.get("wandb", self)).get("init"):
+        if client_init := vars(sys.modules.get("wandb") or self).get("init"):
             update_wrapper(self, client_init)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
