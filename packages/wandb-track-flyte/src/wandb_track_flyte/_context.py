@@ -168,15 +168,15 @@ def _pod_name(execution: str, nodes: tuple[str, ...], attempt: int, index: int |
     if nodes:
         known.append("-".join((execution, *nodes, str(attempt))))
     for name in (_variable("FLYTE_INTERNAL_WORKER_NAME", "_F_WN"), _variable("HOSTNAME")):
-        if len(name) < _CUT_AT and _tells(index, attempt, name):
+        if len(name) < _CUT_AT and _names_attempt(index, attempt, name):
             if any(f"{name}-".startswith(f"{start}-") for start in known):
                 return name
             if not known and re.fullmatch(rf"{re.escape(execution)}-{_OWN_NODES}-{attempt}(-.+)?", name):
                 return name
-    return generated if _tells(index, attempt, generated) else ""
+    return generated if _names_attempt(index, attempt, generated) else ""
 
 
-def _tells(index: int | None, attempt: int, name: str) -> bool:
+def _names_attempt(index: int | None, attempt: int, name: str) -> bool:
     """Whether a name is one element's of a map task, rather than that of all elements."""
     return index is None or bool(_HASHED.fullmatch(name)) or f"-n{index}-{attempt}-" in f"{name}-"
 

@@ -41,7 +41,7 @@ class Origins:
         self.compared = 0
         self._flow = task.flow.name
         self._inputs = list(zip(task.inputs, task.input_keys, strict=True))
-        self._tasks: dict[str, _Told] = {}
+        self._tasks: dict[str, _EarlierTask] = {}
         self._lock = Lock()
 
     def key_of(self, name: str, key: str) -> str:
@@ -73,17 +73,17 @@ class Origins:
             task = found
         return key
 
-    def _task(self, pathspec: str) -> _Told:
+    def _task(self, pathspec: str) -> _EarlierTask:
         if pathspec not in self._tasks:
-            self._tasks[pathspec] = _Told(find_task(pathspec))
+            self._tasks[pathspec] = _EarlierTask(find_task(pathspec))
         return self._tasks[pathspec]
 
-    def _before(self, told: _Told) -> list[_Told]:
-        return [self._tasks.setdefault(each.pathspec, _Told(each)) for each in told.parents]
+    def _before(self, earlier: _EarlierTask) -> list[_EarlierTask]:
+        return [self._tasks.setdefault(each.pathspec, _EarlierTask(each)) for each in earlier.parents]
 
 
-class _Told:
-    """What the tracking of a task told Metaflow."""
+class _EarlierTask:
+    """A task that has ended, and what its tracking registered with Metaflow."""
 
     def __init__(self, task: Any) -> None:
         self.task = task

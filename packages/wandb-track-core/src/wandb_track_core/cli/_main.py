@@ -121,7 +121,7 @@ def _sync(given: argparse.Namespace, paths: list[Path]) -> int:
     url = None if server is None else server.url
     todo = plan(find_fragments(paths), entity=given.entity, project=given.project, url=url)
     for run, lines in todo.incomplete:
-        _say_of(run, "is not whole:", lines)
+        _print_run(run, "is not whole:", lines)
     for place, reason in todo.unreadable:
         notify(f"{place} cannot be synced: {reason}")
     if server is None:
@@ -146,24 +146,24 @@ def _sync(given: argparse.Namespace, paths: list[Path]) -> int:
         sync.run()
     if given.clean or given.clean_killed:
         sync.clean(killed=given.clean_killed)
-    _say_all(sync.report)
+    _print_outcome(sync.report)
     return GOOD if sync.report.is_good else FAILED
 
 
-def _say_all(report: SyncReport) -> None:
+def _print_outcome(report: SyncReport) -> None:
     from wandb_track_core.offline._sync._files import unwritten
 
     for run in report.synced:
         if not run.is_closed:
             notify(f"{run.path} was never closed: its process was killed; or it still runs, and is to be synced again")
         if lost := unwritten(run):
-            _say_of(run, "lost artifacts, because a process was killed before they were in the log:", lost)
+            _print_run(run, "lost artifacts, because a process was killed before they were in the log:", lost)
     for path, lines in report.renamed.items():
         notify("\n    ".join([f"{path} names artifacts of several types alike:", *dict.fromkeys(lines)]))
     for run, names in report.unlinked:
-        _say_of(run, "used what the server does not know, as its task was not tracked, or is not synced yet:", names)
+        _print_run(run, "used what the server does not know, as its task was not tracked, or is not synced yet:", names)
     for run, reasons in report.failed:
-        _say_of(run, "is not on the server as it should be:", reasons)
+        _print_run(run, "is not on the server as it should be:", reasons)
     for run, reason in report.kept:
         notify(f"{run.path} was not deleted: {reason}")
     not_synced = [run.path for run, _ in (*report.failed, *report.incomplete)]
@@ -179,5 +179,5 @@ def _say_all(report: SyncReport) -> None:
     notify(", ".join(f"{len(names)} {outcome}" for outcome, names in outcomes.items()))
 
 
-def _say_of(run: OfflineRun, what: str, lines: list[str]) -> None:
+def _print_run(run: OfflineRun, what: str, lines: list[str]) -> None:
     notify("\n    ".join([f"{run.path} {what}", *lines]))

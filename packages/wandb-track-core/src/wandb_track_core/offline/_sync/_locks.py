@@ -17,7 +17,7 @@ from pathlib import Path
 from wandb_track_core.offline._runs import OfflineRun
 
 _PREFIX = "wandb-track-sync-"
-_SETTLED = 60.0
+_ABANDONED_AFTER = 60.0
 """Seconds after which a working folder that nobody holds was left behind, rather than just made."""
 
 
@@ -49,7 +49,7 @@ def working_folder() -> Iterator[tuple[Path, int]]:
     """A folder to work in and its lock; what syncs that were killed have left behind is deleted."""
     for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with suppress(OSError):
-            if time.time() - left.stat().st_mtime > _SETTLED:
+            if time.time() - left.stat().st_mtime > _ABANDONED_AFTER:
                 with _locked(left / "lock", wait=False):
                     shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=_PREFIX) as name, _locked(Path(name, "lock"), wait=True) as held:

@@ -116,7 +116,7 @@ class Server:
             )
             try:
                 while child.poll() is None:
-                    progress(sum(says_synced(folder) for folder in folders))
+                    progress(sum(has_sync_marker(folder) for folder in folders))
                     time.sleep(_POLL)
             except BaseException:
                 child.terminate()
@@ -197,7 +197,7 @@ class Server:
         return self._versions[reference]
 
 
-def says_synced(folder: Path) -> bool:
+def has_sync_marker(folder: Path) -> bool:
     """Whether the client says that it synced this folder."""
     return any(folder.glob("*.wandb.synced"))
 

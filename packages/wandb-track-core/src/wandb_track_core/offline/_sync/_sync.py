@@ -16,7 +16,7 @@ from wandb_track_core.offline._runs import OfflineRun
 from ._locks import lock, working_folder
 from ._plan import Plan, is_synced, is_uploaded, write_mark
 from ._rewrite import FROM_THE_BEGINNING, Continuation, Remote, continuation, rewrite
-from ._server import Server, says_synced
+from ._server import Server, has_sync_marker
 
 AT_ONCE = 100
 """Runs that one call of the client's sync is given, and so the most that are unpacked at a time."""
@@ -191,7 +191,7 @@ class Sync:
         with ThreadPoolExecutor(_WORKERS) as pool:
             self._upload(uploads, held, pool)
             failed = {id(upload.run): upload.reasons for upload in uploads if upload.reasons}
-            results = pool.map(lambda run: failed.get(id(run)) or _attempt(lambda: self._settle(run)), runs)
+            results = pool.map(lambda run: failed.get(id(run)) or _attempt(lambda: self._link_inputs(run)), runs)
             for run, reasons in zip(runs, results, strict=True):
                 self._progress("checked", 1)
                 if reasons:
@@ -236,7 +236,7 @@ class Sync:
 
     def _check(self, upload: Upload, said: str) -> list[str]:
         run, how = upload.run, upload.how
-        if not says_synced(upload.folder):
+        if not has_sync_marker(upload.folder):
             return [f"the client did not finish its sync: {_words_about(run, said)}", *self._server.check(run, how)]
         if how.after is not None and not how.is_resumed:
             after = self._server.remote(run)
@@ -250,7 +250,7 @@ class Sync:
             write_mark(run, self._server.url, complete=False)
         return lines
 
-    def _settle(self, run: OfflineRun) -> list[str]:
+    def _link_inputs(self, run: OfflineRun) -> list[str]:
         """Add the edges of a run that is on the server."""
         unknown, reasons = self._server.add_inputs(run)
         late = [version for version in unknown if version in self._expected]

@@ -83,17 +83,17 @@ class WandbLogDecorator(StepDecorator):
 
     def task_post_step(self, *_: Any) -> None:
         """Write out what the step set, before Metaflow deletes it from the flow."""
-        self._tell("end")
+        self._call("end")
 
     def task_exception(self, exception: BaseException, *_: Any) -> None:
         """Write out what the failed step had set."""
-        self._tell("end", exception)
+        self._call("end", exception)
 
     def task_finished(self, *_: Any) -> None:
         """Log what the step made, now that the datastore knows its content keys, and close the run."""
-        self._tell("close")
+        self._call("close")
 
-    def _tell(self, hook: str, *given: Any) -> None:
+    def _call(self, hook: str, *given: Any) -> None:
         from wandb_track_core.adapters import fuse
 
         if self._tracker is not None:
