@@ -2,9 +2,9 @@
 
     python packages/wandb-track-metaflow/tests/production.py [--service FOLDER]
 
-It needs `moto[server]` and `boto3`; FOLDER is a checkout of Metaflow's metadata service, whose requirements (aiohttp,
-aiopg, psycopg2) must be installed beside PostgreSQL's own programs. What is missing is skipped, with a line that says
-so. Prints a line for each check, and exits with 1 where one fails.
+It needs `moto[server]` and `boto3`. FOLDER is a checkout of Metaflow's metadata service. `pip install FOLDER` has to have
+been called, and PostgreSQL's own programs have to be on the PATH. What is missing is skipped, with a line that says so.
+Prints a line for each check, and exits with 1 where one fails.
 """
 
 from __future__ import annotations
