@@ -2,8 +2,8 @@
 
     python packages/wandb-track-metaflow/tests/production.py [--service FOLDER]
 
-It needs `moto[server]` and `boto3`. FOLDER is a checkout of Metaflow's metadata service. `pip install FOLDER` has to have
-been called, and PostgreSQL's own programs have to be on the PATH. What is missing is skipped, with a line that says so.
+It needs `moto[server]` and `boto3`. FOLDER is a checkout of Metaflow's metadata service. Install it
+(`pip install FOLDER`), and put PostgreSQL's own programs on the PATH. What is missing is skipped, with a line that says so.
 Prints a line for each check, and exits with 1 where one fails.
 """
 
