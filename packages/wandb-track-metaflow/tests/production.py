@@ -3,7 +3,7 @@
     python packages/wandb-track-metaflow/tests/production.py [--service FOLDER]
 
 It needs `moto[server]` and `boto3`. FOLDER is a checkout of Metaflow's metadata service. Install it
-(`pip install FOLDER`), and put PostgreSQL's own programs on the PATH. What is missing is skipped, with a line that says so.
+(`pip install FOLDER`), and put PostgreSQL's own programs on the PATH. What is missing is skipped, and one line says so.
 Prints a line for each check, and exits with 1 where one fails.
 """
 
