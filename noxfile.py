@@ -158,11 +158,11 @@ FULL = (
 EXAMPLES = sorted(path.parent.name for path in ROOT.glob("examples/*/requirements.txt"))
 
 WHEELS = tempfile.TemporaryDirectory(prefix="wandb-track-wheels-")  # of this call of nox alone
-RUNNERS = ("pytest-xdist", "coverage>=7.10")
-# Most tests wait for processes of their own: more workers than processors.
-WORKERS = (f"-n{(os.cpu_count() or 2) + 2}", "--dist=loadscope")
-SUITES = [
-    *(str(project.folder / "tests") for name, project in PACKAGES.items() if name in PRESENT),
+RUNNERS = ("pytest-xdist>=3.7", "coverage>=7.10")
+# Most tests wait for processes of their own: more workers than processors. Modules run in the order that is given.
+WORKERS = (f"-n{(os.cpu_count() or 2) + 2}", "--dist=loadscope", "--no-loadscope-reorder")
+SUITES = [  # what takes longest begins first, so that at the end no worker waits for another
+    *(str(PACKAGES[name].folder / "tests") for name in reversed(PRESENT)),
     "tests",
     "testing/tests",
     "--ignore=tests/frameworks",  # a session of its own, with what it needs
