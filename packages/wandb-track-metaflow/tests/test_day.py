@@ -102,6 +102,7 @@ def boom(*given, **named): raise ZeroDivisionError("planted")
     [
         ("wandb_track_metaflow._step", "StepTracker", "_prepare", 0),
         ("wandb_track_metaflow._outputs", "Outputs", "take", 3),
+        pytest.param("wandb_track_metaflow", "_notices", "begin_flow", 3, marks=pytest.mark.slow),
     ],
 )
 def test_a_fault_of_ours_is_a_line_and_the_step_goes_on(workplace_of, tmp_path, module, owner, name, runs):

@@ -52,15 +52,19 @@ class WandbLogDecorator(StepDecorator):
 
     def runtime_init(self, *_: Any) -> None:
         """Let the steps of this run print once what concerns all of them."""
+        from wandb_track_core.adapters import fuse
         from wandb_track_metaflow._notices import begin_flow
 
-        begin_flow()
+        with fuse("preparing the flow"):
+            begin_flow()
 
     def add_to_package(self) -> Iterator[tuple[str, str, Any]]:
         """Name the files that a remote task needs beside the user's own code."""
+        from wandb_track_core.adapters import fuse
         from wandb_track_metaflow._metaflow_internals import packed
 
-        yield from packed("wandb_track_core", "wandb_track_serializers", "wandb_track_metaflow")
+        with fuse("packing wandb-track for remote tasks"):
+            yield from packed("wandb_track_core", "wandb_track_serializers", "wandb_track_metaflow")
 
     def task_pre_step(self, *given: Any) -> None:
         """Note which task this is. Nothing is opened yet: other decorators may still set the key."""
