@@ -129,3 +129,30 @@ print(flyte.run(linked, x=1).outputs().o0)
 def test_a_mistake_is_named(tmp_path, written):
     _, done = run(tmp_path, written, check=False)
     assert "ArgumentError: wandb_" in done.stdout  # Flyte prints the end of a traceback there
+
+
+@pytest.mark.parametrize("outcome", ["finished", "failed"])
+def test_a_task_with_a_report_has_a_tab_that_shows_its_run(tmp_path, outcome):
+    """Also where it fails, which Flyte's own reports do not show."""
+    _, done = run(
+        tmp_path,
+        f"""
+@wandb_init(project="p")
+@env.task(report=True)
+async def shown(x: int) -> int:
+    print("outputs are in", flyte.ctx().output_path, flush=True)
+    current_run().log({{"loss": 0.25}})
+    if {outcome == "failed"}:
+        raise ValueError("mine <b>")
+    return x
+
+flyte.run(shown, x=1)
+""",
+        check=outcome == "finished",
+    )
+    (folder,) = (line.split()[-1] for line in done.stdout.splitlines() if line.startswith("outputs are in"))
+    page = Path(folder, "report.html").read_text()
+    assert "W&amp;B" in page
+    assert outcome in page
+    assert "loss" in page
+    assert ("mine &lt;b&gt;" in page) == (outcome == "failed")

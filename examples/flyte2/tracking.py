@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import flyte
+import flyte.report
 from flyte.extend import AsyncFunctionTaskTemplate
 from wandb_track_core import ArgumentError, TaskIdentity, TrackedRun
-from wandb_track_core.adapters import fuse
+from wandb_track_core.adapters import fuse, run_folder
 
 PREFIX = "wandb_"
 INHERITED = ("project", "entity", "mode", "group")
@@ -42,7 +43,7 @@ def wandb_init(
     execute = task.execute
 
     async def tracked(*args: Any, **inputs: Any) -> Any:
-        context = flyte.ctx()
+        context, folder = flyte.ctx(), None
         run = TrackedRun(
             identity_of(task.name, context),
             api_key=lambda: os.environ.get(secret),
@@ -50,10 +51,19 @@ def wandb_init(
             **({} if host == WandbLink.host else {"base_url": host}),
             **{**inherited(context.custom_context), **arguments},
         )
-        async with run as wandb_run:
-            with fuse("keep the inputs of a task"):
-                wandb_run.config.update({name: value for name, value in inputs.items() if isinstance(value, PLAIN)})
-            return await execute(*args, **inputs)
+        try:
+            async with run as wandb_run:
+                with fuse("keeping the inputs of a task"):
+                    folder = None if wandb_run.disabled else run_folder(wandb_run)
+                    wandb_run.config.update({name: value for name, value in inputs.items() if isinstance(value, PLAIN)})
+                return await execute(*args, **inputs)
+        finally:  # Flyte itself shows the report of a task only if that succeeds
+            with fuse("drawing the run into the task's report"):
+                if task.report and folder:
+                    from wandb_track_core.offline import render_run
+
+                    flyte.report.get_tab("W&B").replace(render_run(folder))
+                    await flyte.report.flush.aio()
 
     task.execute = tracked
     task.links = (*task.links, WandbLink(arguments.get("project", ""), arguments.get("entity", ""), host))
