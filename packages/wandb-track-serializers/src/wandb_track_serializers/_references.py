@@ -101,6 +101,38 @@ class Location(NamedTuple):
         """The path, where this is on the machine's own disk."""
         return _local(self.uri)
 
+    def find(self) -> Sequence[RemoteFile]:
+        """The files that are there: the one, or those in the folder. No byte of them is read.
+
+        Raises:
+            SerializerError: There is nothing at this location, or it cannot be reached.
+        """
+        if self.files is not None:
+            return self.files
+        uri = self.uri.rstrip("/")
+        missing = f"{uri} does not exist, or is an empty folder: write it before you refer to it"
+        try:
+            with _opened(uri, self.filesystem) as (filesystem, path):
+                info = filesystem.info(path)
+                if info["type"] != "directory":
+                    return [RemoteFile(path.rpartition("/")[2], uri, info["size"], _digest(info, uri))]
+                root, found = info["name"].rstrip("/"), filesystem.find(path, detail=True)
+        except FileNotFoundError:
+            raise SerializerError(missing) from None
+        except SerializerError:
+            raise
+        except Exception as error:
+            raise SerializerError(f"{uri} cannot be referred to: {error} ({type(error).__name__})") from error
+        files = []
+        for key, info in found.items():
+            inside = key.removeprefix(f"{root}/")
+            target = Path(path, inside).as_uri() if self.local else f"{uri}/{inside}"
+            if not inside.endswith("/"):
+                files.append(RemoteFile(inside, target, info["size"], _digest(info, target)))
+        if not files:
+            raise SerializerError(missing)
+        return files
+
 
 def to_reference(
     name: str, location: Location, *, metadata: Mapping[str, Any] | None = None, description: str | None = None
@@ -123,7 +155,7 @@ def to_reference(
         import wandb
     except ModuleNotFoundError:
         raise SerializerError("to_reference needs the client: pip install 'wandb-track-serializers[wandb]'") from None
-    files = _find(location) if location.files is None else location.files
+    files = location.find()
     is_alone = len(files) == 1
     id, details = location.serializer, dict(location.details)
     if id == _PATHS or not is_alone:
@@ -198,33 +230,6 @@ def read_reference(
     finally:
         if not stays:
             shutil.rmtree(root, ignore_errors=True)
-
-
-def _find(location: Location) -> list[RemoteFile]:
-    """The files at a location: itself, or what is in the folder."""
-    uri = location.uri.rstrip("/")
-    missing = f"{uri} does not exist, or is an empty folder: write it before you refer to it"
-    try:
-        with _opened(uri, location.filesystem) as (filesystem, path):
-            info = filesystem.info(path)
-            if info["type"] != "directory":
-                return [RemoteFile(path.rpartition("/")[2], uri, info["size"], _digest(info, uri))]
-            root, found = info["name"].rstrip("/"), filesystem.find(path, detail=True)
-    except FileNotFoundError:
-        raise SerializerError(missing) from None
-    except SerializerError:
-        raise
-    except Exception as error:
-        raise SerializerError(f"{uri} cannot be referred to: {error} ({type(error).__name__})") from error
-    files = []
-    for key, info in found.items():
-        inside = key.removeprefix(f"{root}/")
-        target = Path(path, inside).as_uri() if location.local else f"{uri}/{inside}"
-        if not inside.endswith("/"):
-            files.append(RemoteFile(inside, target, info["size"], _digest(info, target)))
-    if not files:
-        raise SerializerError(missing)
-    return files
 
 
 def _digest(info: Mapping[str, Any], uri: str) -> str:
