@@ -1,6 +1,7 @@
 """References: artifacts that refer to files elsewhere, made without reading a byte of them, and read back verified."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -149,16 +150,29 @@ def test_what_the_client_itself_made_a_reference_to_is_read_too(wandb_online, s3
 
 
 def test_nothing_is_written_to_wandb_but_the_manifest(wandb_online, s3, bucket):
-    """The bytes that the server gets are the same for 1 MiB and for 16."""
-    sizes = {}
-    for size in (1 << 20, 16 << 20):
-        s3.pipe("large", b"x" * size)
+    """And it is no larger for 64 MiB than for a byte."""
+    sent = []
+    for name, contents in (("a", b"x"), ("b", bytes(64 << 20))):
+        s3.pipe(name, contents)
+        before = len(wandb_online.requests)
         with wandb.init(project="p", entity="acme") as run:
-            log(run, f"large{size:08}", f"{bucket.uri}/large")
-        version = wandb_online.artifact(f"large{size:08}:latest", project="p")
-        assert not version.files
-        sizes[size] = [entry["size"] for entry in version.entries.values()]
-    assert sizes == {size: [size] for size in sizes}
+            log(run, name, f"{bucket.uri}/{name}")
+        uploads = [each for each in wandb_online.requests[before:] if each.path.startswith("/storage/artifact")]
+        assert not uploads
+        manifests = [each for each in wandb_online.requests[before:] if each.path.startswith("/storage/manifest")]
+        sent.append(sum(each.size for each in manifests))
+    assert 0 < sent[0] < 1000
+    assert abs(sent[1] - sent[0]) < 20
+
+
+def test_not_a_byte_of_the_file_is_read(wandb_env, tmp_path):
+    """A TiB, in a file that takes no space: it would take hours."""
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(1 << 40)
+    began = time.monotonic()
+    artifact = to_reference("large", Location.of(tmp_path / "large"))
+    assert time.monotonic() - began < 10
+    assert artifact.size == 1 << 40
 
 
 @pytest.mark.parametrize(

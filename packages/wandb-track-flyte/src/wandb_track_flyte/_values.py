@@ -8,6 +8,7 @@ literals, so only those are noted that are new with each attempt: their URI is b
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, is_dataclass
 from enum import Enum
 from hashlib import sha256
@@ -24,15 +25,15 @@ from wandb_track_core.adapters import fuse, notify, use_artifact
 from ._context import filesystem, is_in_container
 
 if TYPE_CHECKING:
-    from wandb_track_serializers import Capture
+    from wandb_track_serializers import Capture, Location
 
 NOTE = "wandb_track"
 """The key in a literal's metadata that names a version: "entity/project/name:alias"."""
 _FILES = "pathlib.files"
 _FORMATS = {"PythonPickle": "builtins.pickle", "PyTorchModule": "torch.module"}
 """What reads a literal, by the format that flytekit names in it."""
-_versions: dict[tuple[str | int, ...], str] = {}
-"""What this process has logged, by the URI of its literal, with the state of a local file: it may be written again."""
+_versions: dict[str, str] = {}
+"""What this process has logged, by `_key` of the URI of its literal."""
 
 
 class Values:
@@ -71,7 +72,7 @@ class Values:
         with fuse("linking the task's inputs"):
             for name, literal in (getattr(literals, "literals", None) or {}).items():
                 for one in _walk(literal):
-                    reference = (one.metadata or {}).get(NOTE) or _versions.get(_state(_uri(one)))
+                    reference = (one.metadata or {}).get(NOTE) or _versions.get(_key(_uri(one)))
                     if reference and self.capture.shows(name):
                         try:
                             use_artifact(run, *reference.rsplit(":", 1))
@@ -107,30 +108,26 @@ class Values:
             notify(reason)
         if kind is None or (kind == "summary" and not self.parameters):
             return
-        from wandb_track_serializers import Location, SerializerError, log_value
+        from wandb_track_serializers import SerializerError, log_value
 
         literal = next(_walk(literal), None)
         uri = _uri(literal)
         is_new = bool(uri) and _is_new_with_each_attempt(uri)
-        location = Location(
-            uri if "://" in uri else Path(uri).absolute().as_uri(),
-            "dataset" if kind == "summary" else kind,
-            _serializer_of(literal, value),
-            f"{type(value).__module__}.{type(value).__qualname__}",
-            filesystem=filesystem(),
+        location = _location(uri)._replace(
+            kind="dataset" if kind == "summary" else kind,
+            serializer=_serializer_of(literal, value),
+            class_name=f"{type(value).__module__}.{type(value).__qualname__}",
         )
 
-        def alias(artifact: Any) -> list[str]:
-            if not uri:
-                return [f"md5-{artifact.digest}"]
-            return [alias_of(uri, "" if is_new else " ".join(file.digest for file in location.find()))]
+        def alias(artifact: Any) -> str:
+            return alias_of(uri, "" if is_new else _state(location)) if uri else f"md5-{artifact.digest}"
 
         try:
             artifact = log_value(
                 run,
                 name,
                 value,
-                alias,
+                lambda artifact: [alias(artifact)],
                 max_size=self.capture.max_size,
                 storage=location if uri and kind != "summary" and self.capture.storage == "reference" else "copy",
                 in_container=is_in_container(),
@@ -140,12 +137,12 @@ class Values:
             return
         if artifact is None:
             return
-        version = f"{artifact.name.partition(':')[0]}:{alias(artifact)[0]}"
+        version = f"{artifact.name.partition(':')[0]}:{alias(artifact)}"
         reference = "/".join(part for part in (self.entity or run.entity, run.project, version) if part)
         if is_new:
             literal.set_metadata({**(literal.metadata or {}), NOTE: reference})
-        if is_new or len(_state(uri)) > 1:
-            _versions[_state(uri)] = reference
+        if is_new or (uri and location.local):
+            _versions[_key(uri)] = reference
 
 
 def alias_of(uri: str, digest: str = "") -> str:
@@ -183,13 +180,25 @@ def _is_here(value: Any) -> bool:
     return not isinstance(value, Promise) and not (isinstance(value, StructuredDataset) and value.dataframe is None)
 
 
-def _state(uri: str) -> tuple[str | int, ...]:
-    """A URI, with what tells that a local file is still the same."""
-    path = Path(uri.removeprefix("file://"))
-    if not uri or not path.is_file():
-        return (uri,)
-    found = path.stat()
-    return uri, found.st_ino, found.st_size, found.st_mtime_ns
+def _location(uri: str) -> Location:
+    from wandb_track_serializers import Location
+
+    return Location(uri if "://" in uri else Path(uri).absolute().as_uri(), filesystem=filesystem())
+
+
+def _state(location: Location) -> str:
+    """What tells that the files at a location are still the same."""
+    return " ".join(f"{file.digest} {file.size}" for file in location.find())
+
+
+def _key(uri: str) -> str:
+    """What this process knows a URI by: of local files, which may be written again, with their state."""
+    from wandb_track_serializers import SerializerError
+
+    location = _location(uri)
+    with suppress(SerializerError):
+        return alias_of(uri, _state(location) if uri and location.local else "")
+    return ""
 
 
 def _parts(value: Any, literal: Any) -> Iterator[tuple[Any, str, Any]]:
