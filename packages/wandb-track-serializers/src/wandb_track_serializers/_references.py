@@ -168,7 +168,7 @@ def to_reference(
         kind=location.kind,
         name=name,
         class_name=location.class_name,
-        written_by=DISTRIBUTION,
+        written_by=(serializer and serializer.distribution) or DISTRIBUTION,
         details=details,
     )
     artifact = wandb.Artifact(name, type=location.kind, description=description)
@@ -212,7 +212,8 @@ def read_reference(
     manifest = guess(name, listed) if data is None else Manifest.from_json(data)._replace(files=())
     serializer = reader(manifest, trusted, origin)
     if not serializer.reads_files:
-        return read(Path(), manifest, trusted, max_size, origin)[0]
+        with tempfile.TemporaryDirectory(prefix="wandb-track-") as nothing:
+            return read(Path(nothing), manifest, trusted, max_size, origin)[0]
     size = sum(file.size for file in files)
     if max_size is not None and size > max_size:
         raise TooLargeError(name, size, max_size, "raise max_size= if you trust its writer")
