@@ -136,8 +136,11 @@ def test_references_survive_a_sync(executions, workplaces, standin, tmp_path, ho
     else:
         done = run_python(command_line, env, "sync", str(target))
         assert "3 synced, 0 there already, 0 not synced" in done.stderr
-    for name, (one,) in objects(execution).items():
-        version = standin.artifact(f"{name}:v0", entity="acme", project="p")
+    outputs = [edge for run in execution.runs for edge in edges(run, "output")]
+    assert len(outputs) == 7
+    for edge in outputs:
+        (one,) = edge["references"]
+        version = standin.artifact(f"{edge['name']}:{edge['aliases'][-1]}", entity="acme", project="p")
         assert not version.files
         assert not version.missing
         (entry,) = version.entries.values()
@@ -145,7 +148,7 @@ def test_references_survive_a_sync(executions, workplaces, standin, tmp_path, ho
         assert entry["extra"] == {"etag": one["digest"]}
     change = next(run for run in standin.runs.values() if run.config["metaflow"]["task"] == "change")
     # The edges to what a run used are wandb-track's to tell.
-    assert how == "by the client" or {artifact.name.partition(":")[0] for artifact in change.used} >= {"frame", "days"}
+    assert how == "by the client" or {use.artifact.name.partition(":")[0] for use in change.used} >= {"frame", "days"}
     online = {**standin.env(), "WANDB_MODE": "online"}
     said = loaded(workplace, f"References/{execution.run_id}/start/model", "", **online)
     assert "UNTRUSTED" in said
