@@ -75,6 +75,7 @@ class Container:
     node: str = "n0"
     attempt: int = 0
     index: int | None = None
+    raw: str = ""
 
     @property
     def output_prefix(self) -> Path:
@@ -85,6 +86,10 @@ class Container:
     def raw_prefix(self) -> Path:
         element = "" if self.index is None else f"-n{self.index}-0"
         return self.folder / "raw" / "zz" / f"{self.execution}-{self.node}-{self.attempt}{element}"
+
+    @property
+    def raw_uri(self) -> str:
+        return f"{self.raw}/zz/{self.raw_prefix.name}" if self.raw else str(self.raw_prefix)
 
     def arguments(self) -> list[str]:
         task = self.load()
@@ -98,7 +103,7 @@ class Container:
             "pyflyte-map-execute" if mapped else "pyflyte-execute",
             *("--inputs", str(inputs)),
             *("--output-prefix", str(self.output_prefix)),
-            *("--raw-output-data-prefix", str(self.raw_prefix)),
+            *("--raw-output-data-prefix", self.raw_uri),
             *("--resolver", MAP_RESOLVER if mapped else RESOLVER),
             "--",
             *(("vars", "", "resolver", RESOLVER) if mapped else ()),

@@ -16,7 +16,7 @@ def test_every_example_runs(tmp_path):
     for library in ("pandas", "pyarrow", "wandb"):
         pytest.importorskip(library)
     blocks = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 6
+    assert len(blocks) == 7
     env = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
     env |= {"WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false", "HOME": str(tmp_path)}
     env |= {name: str(tmp_path) for name in ("WANDB_DIR", "WANDB_DATA_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR")}

@@ -16,7 +16,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+from uuid import uuid4
 
 import pytest
 
@@ -173,6 +174,40 @@ def standin_session() -> Iterator[StandIn]:
     """A stand-in W&B server that the session's tests share."""
     with _fresh_standin() as server:
         yield server
+
+
+class Bucket(NamedTuple):
+    """A bucket on a server that speaks S3.
+
+    Attributes:
+        uri: Its address, "s3://...".
+        env: Variables that lead boto3, s3fs and the wandb client to the server.
+    """
+
+    uri: str
+    env: dict[str, str]
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """The address of a server that speaks S3, in this process."""
+    moto = pytest.importorskip("moto.server")
+    server = moto.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3_server: str) -> Bucket:
+    """A new, empty bucket."""
+    boto3 = pytest.importorskip("boto3")
+    keys = {"aws_access_key_id": "id", "aws_secret_access_key": "secret"}
+    name = f"bucket-{uuid4().hex}"
+    boto3.client("s3", endpoint_url=s3_server, region_name="us-east-1", **keys).create_bucket(Bucket=name)
+    env = {key.upper(): value for key, value in keys.items()} | {"AWS_DEFAULT_REGION": "us-east-1"}
+    return Bucket(f"s3://{name}", env | {"AWS_ENDPOINT_URL": s3_server, "AWS_S3_ENDPOINT_URL": s3_server})
 
 
 def _end_wandb_session(patience: float = 15) -> None:

@@ -8,6 +8,7 @@
     - `name`, `type`, `aliases`, `digest` of the artifact. An input names by `alias` the version that is meant, and
       its name holds entity and project where they are not the run's own.
     - `folder`, for an output: where its files are, relative to the run's folder.
+    - `references`, for an output that refers to files elsewhere: `path`, `uri`, `size` and `digest` of each.
     - `metadata` and `description`, as logged.
   The first line of a run that went on after its service process died has the edge "continues" and `step`, the first
   step of this part.
@@ -66,7 +67,10 @@ def _checked(edge: Any) -> dict[str, Any]:
         raise ValueError(f"its format is {edge['format']!r}: it was written by another version of wandb-track")
     texts = [edge[key] for key in _NEEDED[edge["edge"]]] + edge.get("aliases", [])
     texts += [edge.get("type", ""), edge.get("folder", "")]
-    if not all(isinstance(text, str) for text in texts) or not isinstance(edge.get("step", 0), int):
+    references = edge.get("references", [])
+    texts += [one[key] for one in references for key in ("path", "uri", "digest")]
+    numbers = [edge.get("step", 0), *(one["size"] for one in references)]
+    if not (all(isinstance(text, str) for text in texts) and all(isinstance(number, int) for number in numbers)):
         raise TypeError(f"a value of an edge {edge['edge']!r} has the wrong type")
     folder = PurePosixPath(edge.get("folder", ""))
     if folder.is_absolute() or ".." in folder.parts:

@@ -72,6 +72,11 @@ def log_artifact(
         metadata=artifact.metadata,
         description=artifact.description,
         folder=None if folder is None else folder.relative_to(home).as_posix(),
+        references=[
+            {"path": path, "uri": entry.ref, "size": entry.size or 0, "digest": entry.digest}
+            for path, entry in artifact.manifest.entries.items()
+            if folder is None and entry.ref is not None
+        ],
     )
 
 

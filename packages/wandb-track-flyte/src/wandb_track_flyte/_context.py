@@ -72,6 +72,12 @@ def raw_output_store() -> Callable[[Path], str]:
     return put
 
 
+def filesystem() -> Callable[[str], Any]:
+    """What gives the file system of a URI, with the credentials that flytekit has."""
+    access = FlyteContextManager.current_context().file_access
+    return lambda uri: access.get_filesystem_for_path(uri)
+
+
 def identity_of(function: Callable[..., Any]) -> TaskIdentity:
     """The identity of the attempt that is running.
 

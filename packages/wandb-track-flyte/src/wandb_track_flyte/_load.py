@@ -30,7 +30,7 @@ def load(
         index: The element of a map task.
         offline: A folder below which offline runs lie, packed or not, such as a task's raw outputs; None: the server.
         trusted: Whether you trust whoever wrote it: pickles run whatever code is in them.
-        **options: `directory`, `max_size` and `api`, as `wandb_track_serializers.load_artifact` takes them.
+        **options: `directory`, `max_size`, `api`, `filesystem`: as in `wandb_track_serializers.load_artifact`.
 
     Returns:
         The value, its contents verified.

@@ -8,6 +8,7 @@ literals, so only those are noted that are new with each attempt: their URI is b
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, is_dataclass
 from enum import Enum
 from hashlib import sha256
@@ -19,16 +20,20 @@ from flytekit.core.promise import Promise
 from flytekit.types.directory import FlyteDirectory
 from flytekit.types.file import FlyteFile
 from flytekit.types.structured import StructuredDataset
-from wandb_track_core.adapters import artifact_folder, fuse, legal_artifact_name, log_artifact, notify, use_artifact
+from wandb_track_core.adapters import fuse, notify, use_artifact
+
+from ._context import filesystem, is_in_container
 
 if TYPE_CHECKING:
-    from wandb_track_serializers import Capture
+    from wandb_track_serializers import Capture, Location
 
 NOTE = "wandb_track"
 """The key in a literal's metadata that names a version: "entity/project/name:alias"."""
-_FLYTES = (FlyteFile, FlyteDirectory, StructuredDataset)
-_versions: dict[str, tuple[str, tuple[int, ...]]] = {}
-"""What this process has logged, by the URI of its literal, with the state of a local file: it may be written again."""
+_FILES = "pathlib.files"
+_FORMATS = {"PythonPickle": "builtins.pickle", "PyTorchModule": "torch.module"}
+"""What reads a literal, by the format that flytekit names in it."""
+_versions: dict[str, str] = {}
+"""What this process has logged, by `_key` of the URI of its literal."""
 
 
 class Values:
@@ -55,19 +60,24 @@ class Values:
             inputs: The function's arguments by name.
             literals: The `LiteralMap` that they came from; None where it is not at hand.
         """
+        from wandb_track_serializers import to_summary
+
         with fuse("noting the task's inputs"):
             for name, value in inputs.items() if self.parameters else ():
-                if self.capture.shows(name) and _is_here(value) and self._is_base(name, value := _plain(value)):
+                if _is_here(value) and self.capture.decide(name, value := _plain(value)).kind == "summary":
                     if name in run.config:
                         notify(f"input {name!r} is not in the config, because config= has something else of this name")
                     else:
-                        run.config.update({name: self._shown(value)})
+                        run.config.update({name: to_summary(value)})
         with fuse("linking the task's inputs"):
             for name, literal in (getattr(literals, "literals", None) or {}).items():
                 for one in _walk(literal):
-                    reference = (one.metadata or {}).get(NOTE) or _version_at(_uri(one))
+                    reference = (one.metadata or {}).get(NOTE) or _versions.get(_key(_uri(one)))
                     if reference and self.capture.shows(name):
-                        self._link(run, reference)
+                        try:
+                            use_artifact(run, *reference.rsplit(":", 1))
+                        except Exception as error:
+                            notify(f"input {reference} could not be linked: {' '.join(str(error).split())}")
 
     def end(self, run: Any, returned: Any, interface: Any, literals: Any) -> None:
         """Log the outputs with a run that is still open, and note their versions in their literals.
@@ -93,64 +103,63 @@ class Values:
         if not _is_here(value):
             return
         value = _plain(value)
-        literal = next(_walk(literal)) if _is_union(literal) else literal
         kind, reason, is_expected = self.capture.decide(name, value)
-        if kind is None:
-            if not is_expected:
-                notify(reason)
+        if kind is None and not is_expected:
+            notify(reason)
+        if kind is None or (kind == "summary" and not self.parameters):
             return
-        if kind == "summary":
-            if self.parameters:
-                run.summary[name] = self._shown(value)
-            return
-        from wandb_track_serializers import SerializerError, to_artifact
+        from wandb_track_serializers import SerializerError, log_value
 
-        legal = legal_artifact_name(name)
-        folder = artifact_folder(run, legal)
+        literal = next(_walk(literal), None)
+        uri = _uri(literal)
+        is_new = bool(uri) and _is_new_with_each_attempt(uri)
+        location = _location(uri)._replace(
+            kind="dataset" if kind == "summary" else kind,
+            serializer=_serializer_of(literal, value),
+            class_name=f"{type(value).__module__}.{type(value).__qualname__}",
+        )
+
+        def alias(artifact: Any) -> str:
+            return alias_of(uri, "" if is_new else _state(location)) if uri else f"md5-{artifact.digest}"
+
         try:
-            artifact = to_artifact(
-                legal,
+            artifact = log_value(
+                run,
+                name,
                 value,
-                datasets=True,
-                models=True,
-                others=True,
-                directory=folder,
+                lambda artifact: [alias(artifact)],
                 max_size=self.capture.max_size,
+                storage=location if uri and kind != "summary" and self.capture.storage == "reference" else "copy",
+                in_container=is_in_container(),
             )
         except SerializerError as error:
             notify(f"not logged: {name}: {error}")
             return
         if artifact is None:
             return
-        uri = _uri(literal)
-        is_new = bool(uri) and _is_new_with_each_attempt(uri)
-        alias = alias_of(uri) if is_new else f"md5-{artifact.digest}"
-        log_artifact(run, artifact, [alias], folder)
-        reference = "/".join(part for part in (self.entity or run.entity, run.project, f"{legal}:{alias}") if part)
+        version = f"{artifact.name.partition(':')[0]}:{alias(artifact)}"
+        reference = "/".join(part for part in (self.entity or run.entity, run.project, version) if part)
         if is_new:
             literal.set_metadata({**(literal.metadata or {}), NOTE: reference})
-        if is_new or _state(uri):
-            _versions[uri] = reference, _state(uri)
-
-    def _link(self, run: Any, reference: str) -> None:
-        path, _, alias = reference.rpartition(":")
-        try:
-            use_artifact(run, path, alias)
-        except Exception as error:
-            notify(f"input {reference} could not be linked: {' '.join(str(error).split())}")
-
-    def _is_base(self, name: str, value: Any) -> bool:
-        return bool(self.capture.decide(name, value).kind == "summary")
-
-    def _shown(self, value: Any) -> Any:
-        from wandb_track_serializers import to_summary
-
-        return to_summary(value)
+        if is_new or (uri and location.local):
+            _versions[_key(uri)] = reference
 
 
-def alias_of(uri: str) -> str:
-    """The alias of the version whose bytes Flyte keeps at a URI."""
-    return f"flyte-{sha256(uri.encode()).hexdigest()[:16]}"
+def alias_of(uri: str, digest: str = "") -> str:
+    """The alias of the version whose bytes Flyte keeps at a URI; with their ETag where they may be written again."""
+    return f"flyte-{sha256(f'{uri} {digest}'.strip().encode()).hexdigest()[:16]}"
+
+
+def _serializer_of(literal: Any, value: Any) -> str:
+    """What reads the files that Flyte has made of a value: frames and pickles as what they are, all else as paths."""
+    scalar = getattr(literal, "scalar", None)
+    if frame := getattr(scalar, "structured_dataset", None):
+        from wandb_track_serializers import serializer_for
+
+        is_parquet = frame.metadata.structured_dataset_type.format in ("", "parquet")
+        return serializer_for(value).id if is_parquet else _FILES
+    blob = getattr(scalar, "blob", None)
+    return _FORMATS.get(blob.metadata.type.format, _FILES) if blob else _FILES
 
 
 def _plain(value: Any) -> Any:
@@ -171,31 +180,33 @@ def _is_here(value: Any) -> bool:
     return not isinstance(value, Promise) and not (isinstance(value, StructuredDataset) and value.dataframe is None)
 
 
-def _version_at(uri: str) -> str:
-    """What this process has logged of a URI, unless somebody has written the file again."""
-    reference, state = _versions.get(uri, ("", ()))
-    return reference if state == _state(uri) else ""
+def _location(uri: str) -> Location:
+    from wandb_track_serializers import Location
+
+    return Location(uri if "://" in uri else Path(uri).absolute().as_uri(), filesystem=filesystem())
 
 
-def _state(uri: str) -> tuple[int, ...]:
-    """What tells that a local file is still the same; empty for anything else."""
-    path = Path(uri.removeprefix("file://"))
-    if not uri or not path.is_file():
-        return ()
-    found = path.stat()
-    return found.st_ino, found.st_size, found.st_mtime_ns
+def _state(location: Location) -> str:
+    """What tells that the files at a location are still the same."""
+    return " ".join(f"{file.digest} {file.size}" for file in location.find())
 
 
-def _is_union(literal: Any) -> bool:
-    return getattr(getattr(literal, "scalar", None), "union", None) is not None
+def _key(uri: str) -> str:
+    """What this process knows a URI by: of local files, which may be written again, with their state."""
+    from wandb_track_serializers import SerializerError
+
+    location = _location(uri)
+    with suppress(SerializerError):
+        return alias_of(uri, _state(location) if uri and location.local else "")
+    return ""
 
 
 def _parts(value: Any, literal: Any) -> Iterator[tuple[Any, str, Any]]:
     """A value, or what is in a list or dictionary of values with literals of their own; what is added to its name."""
-    if isinstance(value, list) and getattr(literal, "collection", None) is not None and _has_uri(literal):
+    if isinstance(value, list) and getattr(literal, "collection", None) is not None and any(map(_uri, _walk(literal))):
         for number, (part, one) in enumerate(zip(value, literal.collection.literals, strict=True)):
             yield part, f"_{number}", one
-    elif isinstance(value, dict) and getattr(literal, "map", None) is not None and _has_uri(literal):
+    elif isinstance(value, dict) and getattr(literal, "map", None) is not None and any(map(_uri, _walk(literal))):
         for key, part in value.items():
             yield part, f"_{key}", literal.map.literals[key]
     else:
@@ -209,28 +220,17 @@ def _walk(literal: Any) -> Iterator[Any]:
     elif getattr(literal, "map", None) is not None:
         for one in literal.map.literals.values():
             yield from _walk(one)
-    elif _is_union(literal):
+    elif getattr(getattr(literal, "scalar", None), "union", None) is not None:
         yield from _walk(literal.scalar.union.value)
-    else:
+    elif literal is not None:
         yield literal
-
-
-def _has_uri(literal: Any) -> bool:
-    return any(map(_uri, _walk(literal)))
 
 
 def _uri(literal: Any) -> str:
     """Where Flyte keeps the bytes of a literal; empty for one that holds its value itself."""
     scalar = getattr(literal, "scalar", None)
-    kept = next(
-        (
-            getattr(scalar, name, None)
-            for name in ("blob", "structured_dataset", "schema")
-            if getattr(scalar, name, None) is not None
-        ),
-        None,
-    )
-    return str(getattr(kept, "uri", "") or "")
+    kept = (getattr(scalar, name, None) for name in ("blob", "structured_dataset", "schema"))
+    return next((str(one.uri or "") for one in kept if one is not None), "")
 
 
 def _is_new_with_each_attempt(uri: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from types import CodeType
-from typing import Any
+from typing import Any, Literal
 
 from flytekit import Secret
 from flytekit.core.base_task import Task
@@ -18,8 +18,9 @@ from . import _binding, _context, _inputs, _secret
 from ._dispatch import dispatch_of, ending_early, run, run_async
 from ._values import Values
 
-FLAGS = ("parameters", "datasets", "models", "others")
-FILTERS = ("include", "exclude", "max_size")
+FLAGS = {"parameters": False, "datasets": False, "models": False, "others": False}
+CAPTURE = {**FLAGS, "include": None, "exclude": None, "max_size": None, "storage": "copy"}
+"""What of the task's inputs and outputs is on its run, each with its default."""
 DEFAULT_API_HOST = "https://api.wandb.ai"
 EXECUTION_LINK = "wandb-execution-id"
 CUSTOM_LINK = "wandb-custom-id"
@@ -59,7 +60,9 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
         others: Whether all other outputs that pickle do.
         include: Patterns of names; only inputs and outputs that match are shown. None for all.
         exclude: Patterns of names that are left out.
-        max_size: The most bytes of one artifact; None for no limit.
+        max_size: The most bytes of one artifact that is a copy; None for no limit.
+        storage: "copy" for artifacts with files of their own; "reference" for artifacts that refer to where Flyte has
+            put the outputs' bytes, which are neither read nor written again.
         **init_kwargs: Everything else that `wandb.init` takes, such as `config`, `tags`, `notes`, `mode`, `resume` or
             `settings`. `dir` can also be a `FlyteDirectory`, or the name of an input of the task.
 
@@ -105,28 +108,12 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
         include: Sequence[str] | None = None,
         exclude: Sequence[str] | None = None,
         max_size: int | None = None,
+        storage: Literal["copy", "reference"] = "copy",
         **init_kwargs: Any,
     ) -> None:
-        arguments = {
-            "project": project,
-            "entity": entity,
-            "secret": secret,
-            "id": id,
-            "host": host,
-            "api_host": api_host,
-            "on_error": on_error,
-            "init_timeout": init_timeout,
-            "finish_timeout": finish_timeout,
-            "ranks": ranks,
-            "parameters": parameters,
-            "datasets": datasets,
-            "models": models,
-            "others": others,
-            "include": include,
-            "exclude": exclude,
-            "max_size": max_size,
-            **init_kwargs,
-        }
+        arguments = {**locals(), **init_kwargs}
+        for name in ("self", "__class__", "task_function", "init_kwargs"):
+            del arguments[name]
         if isinstance(task_function, str):
             raise ArgumentError(
                 "wandb_init()", "takes no positional arguments", remedy="Use project=..., entity=... and secret=...."
@@ -152,10 +139,10 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
         """Decorate a function or a task; once that is done, run the function, tracked."""
         if self.task_function is not None:
             return self.execute(*args, **kwargs)
-        for flag in FLAGS if not isinstance(args[0], Task) else ():
-            if self.decorator_kwargs[flag]:
+        for name, default in CAPTURE.items() if not isinstance(args[0], Task) else ():
+            if self.decorator_kwargs[name] != default:
                 problem = "needs the task's inputs and outputs, which only a decorator above @task sees"
-                raise ArgumentError(flag, problem, remedy="Put @wandb_init above @task.")
+                raise ArgumentError(name, problem, remedy="Put @wandb_init above @task.")
         return _binding.bind(args[0], lambda function: type(self)(function, **self.decorator_kwargs))
 
     def execute(self, *args: Any, **kwargs: Any) -> Any:
@@ -199,7 +186,7 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
         return _binding.with_inner_links(config, type(self), self.task_function)
 
     def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> TrackedRun:
-        given = {name: value for name, value in self.decorator_kwargs.items() if name not in (*FLAGS, *FILTERS)}
+        given = {name: value for name, value in self.decorator_kwargs.items() if name not in CAPTURE}
         function = self.task_function
         secret, api_host, _ = given.pop("secret"), given.pop("api_host"), given.pop("host")
         _context.check_running(function)
@@ -224,4 +211,4 @@ def _capture(given: Mapping[str, Any]) -> Any:
 
     if not isinstance(given["parameters"], bool):
         raise ArgumentError("parameters", "must be True or False", given["parameters"])
-    return Capture(given["datasets"], given["models"], given["others"], *(given[name] for name in FILTERS))
+    return Capture(**{name: given[name] for name in CAPTURE if name != "parameters"})

@@ -46,6 +46,7 @@ class Arguments(NamedTuple):
     ranks: Ranks | None = None
     keep_local: bool | None = None
     card: bool | None = None
+    storage: str = "copy"
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Arguments:
@@ -69,7 +70,8 @@ class Arguments(NamedTuple):
         """What of the step's variables is kept, and as what."""
         from wandb_track_serializers import Capture
 
-        return Capture(self.datasets, self.models, self.others, self.include, self.exclude, self.max_size)
+        flags = self.datasets, self.models, self.others
+        return Capture(*flags, self.include, self.exclude, self.max_size, self.storage)
 
     def key(self) -> str | None:
         """The API key, read where and when the task runs; None leaves it to the user's own login.
@@ -139,6 +141,7 @@ _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "api_key": (callable, "must be a function that returns the key where the task runs"),
     "max_size": (_is_number_of_bytes, "must be a number of bytes above 0, or None for no limit"),
+    "storage": (lambda value: value in ("copy", "reference"), "must be 'copy' or 'reference'"),
     "ranks": (lambda value: value in ("all", "first"), 'must be "all" or "first"'),
 }
 _REMEDIES = {

@@ -23,21 +23,26 @@ def load(
         project: The W&B project of the runs.
         entity: Its user or team; the user's own by default.
         offline: A folder below which offline runs lie, packed or not, such as the datastore; None: the server.
-        trusted: Whether you trust whoever wrote it: pickles run whatever code is in them.
-        **options: `directory`, `max_size` and `api`, as `wandb_track_serializers.load_artifact` takes them.
+        trusted: Whether you trust whoever wrote it: pickles run whatever code is in them. What Metaflow has stored,
+            to which `storage="reference"` refers, are pickles.
+        **options: `directory`, `max_size`, `api`, `filesystem`: as in `wandb_track_serializers.load_artifact`.
 
     Returns:
         The value, its contents verified.
 
     Raises:
         ArgumentError: `pathspec` is none.
+        IntegrityError: What it refers to was deleted from Metaflow's datastore, or changed there.
         LoadError: There is no such artifact, or several tasks have made it; or it cannot be read.
         UntrustedError: Reading would run code, and `trusted` is not set.
     """
     from wandb_track_core import ArgumentError
     from wandb_track_core.adapters import legal_artifact_name
-    from wandb_track_serializers import MadeBy, load_artifact
+    from wandb_track_serializers import MadeBy, load_artifact, register
 
+    from ._stored import StoredVariable
+
+    register(StoredVariable)
     parts = pathspec.split("/") if isinstance(pathspec, str) else []
     if len(parts) not in (4, 5) or not all(parts):
         raise ArgumentError("pathspec", "must be 'flow/run/step/name' or 'flow/run/step/task/name'", pathspec)

@@ -39,6 +39,12 @@ NAMES = (
     Name(_TASK_STORE, "items", "content keys of a task's variables", "artifacts have no content key, so no lineage"),
     Name(_TASK_STORE, "load_artifacts", "to see what a step reads", "inputs are not linked"),
     Name(_TASK_STORE, "parent_datastore", "where cards and the datastore's root are", "cards; ids by deployment"),
+    Name(
+        "metaflow.datastore.flow_datastore:FlowDataStore",
+        "load_data",
+        "reading variables by content key",
+        "reading references",
+    ),
     Name(_TASK_STORE, "_storage_impl", "whether data outlive the machine; to store files", _STORED),
     Name(_TASK_STORE, "_save_file", "to store an offline run beside the task's logs", _STORED),
     Name(_TASK_STORE, "_path", "the address of what was stored", _STORED),
@@ -178,6 +184,47 @@ def save_file(datastore: Any, path: Path) -> str:
     if stored != size:
         raise OSError(f"{stored} of {size} bytes of {path.name} were stored")
     return str(storage.full_uri(inside))
+
+
+def is_on_own_disk(datastore: Any) -> bool:
+    """Whether what a task stores is on a disk of the machine that it runs on."""
+    return str(datastore.parent_datastore._storage_impl.TYPE) in ("local", "spin")
+
+
+def stored_at(datastore: Any, key: str) -> tuple[str, int, dict[str, str]]:
+    """Where Metaflow stores what has a content key: the object's address and size, and the datastore."""
+    parent = datastore.parent_datastore
+    storage = parent._storage_impl
+    path = storage.path_join(parent.flow_name, "data", key[:2], key)
+    details = {"datastore": storage.TYPE, "root": str(parent.datastore_root), "flow": parent.flow_name}
+    return str(storage.full_uri(path)), int(storage.size_file(path)), details
+
+
+def read_stored(details: Mapping[str, Any]) -> tuple[bytes, Callable[[], Any]]:
+    """The bytes of a stored variable, and what makes the value of them.
+
+    Args:
+        details: "datastore" (its kind), "root", "flow", "run", "step", "task", "attempt", "variable" and "key".
+
+    Raises:
+        Exception: What Metaflow raises where it cannot be read.
+    """
+    from metaflow.datastore.flow_datastore import FlowDataStore
+    from metaflow.plugins import DATASTORES
+
+    class Blobs(dict[str, bytes]):
+        """What was read, so that it is read once."""
+
+        load_key, store_key = dict.get, dict.__setitem__
+
+    kind = next(each for each in DATASTORES if details["datastore"] == each.TYPE)
+    store = cast("Any", FlowDataStore)(details["flow"], storage_impl=kind, ds_root=details["root"])
+    store.ca_store.set_blob_cache(blobs := Blobs())
+    key = details["key"]
+    contents = next(blob for _, blob in store.load_data([key]))
+    blobs[key] = contents
+    names = (str(details[name]) for name in ("run", "step", "task"))
+    return contents, lambda: store.get_task_datastore(*names, attempt=details["attempt"])[details["variable"]]
 
 
 def find_task(pathspec: str) -> Any:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wandb_track_serializers import Location
+
 from ._contents import digest_of, write
-from ._metaflow_internals import content_keys
+from ._metaflow_internals import content_keys, is_on_own_disk, is_remote
 
 if TYPE_CHECKING:
     import wandb
@@ -52,15 +54,19 @@ class Outputs:
         self._before = dict(vars(task.flow))
         self._earlier: dict[str, Any] = {}
         self._logged_by_user: set[str] = set()
-        self._drafts: dict[str, tuple[wandb.Artifact, Path]] = {}
+        self._drafts: dict[str, tuple[wandb.Artifact, Path] | Location] = {}
+        self._refers = self._capture.storage == "reference"
         self._summary: dict[str, Any] = {}
         self._left = MAX_SUMMARY_SIZE
         self._reads: dict[str, Read] = {}
 
     def begin(self, run: wandb.Run) -> None:
-        """Take note of what an earlier attempt has left in a run that is continued."""
+        """Take note of what an earlier attempt has left in a run that is continued, and of where Metaflow stores."""
         if run.resumed:
             self._earlier = dict(run.summary)
+        if self._refers and is_remote() and is_on_own_disk(self._task.datastore):
+            self._refers = False
+            self._notices.add("copied, not referred to: Metaflow's datastore is on this machine, which is temporary")
 
     def take(self, run: wandb.Run, read_as: Callable[[str, Any], Read | None]) -> None:
         """Write out what the flow object holds and the step set.
@@ -101,14 +107,26 @@ class Outputs:
                     self._compare(run, read)
         run.summary.update(self._summary)
         logged = []
-        for name, (artifact, folder) in self._drafts.items():
+        for name, draft in self._drafts.items():
             if name in keys and self._is_known(name, keys[name]):
-                shutil.rmtree(folder)
+                _discard(draft)
                 continue
             alias = key_alias(keys[name]) if name in keys else "latest"
-            log_artifact(run, artifact, [alias] if name in keys else [], folder)
-            logged.append({"variable": name, "name": artifact.name, "type": artifact.type, "alias": alias})
+            with self._each(name):
+                artifact, folder = self._reference(name, keys, draft) if isinstance(draft, Location) else draft
+                log_artifact(run, artifact, [alias] if name in keys else [], folder)
+                logged.append({"variable": name, "name": artifact.name, "type": artifact.type, "alias": alias})
         return logged
+
+    def _reference(self, name: str, keys: Mapping[str, str], draft: Location) -> tuple[wandb.Artifact, None]:
+        from wandb_track_core.adapters import legal_artifact_name
+        from wandb_track_serializers import to_reference
+
+        from ._stored import location_of
+
+        if name not in keys:
+            raise ValueError("Metaflow has not stored it, so there is nothing to refer to")
+        return to_reference(legal_artifact_name(name), location_of(self._task, name, keys[name], draft)), None
 
     def _note_summary(self, run: wandb.Run) -> None:
         there = dict(run.summary)
@@ -136,7 +154,7 @@ class Outputs:
         if kind == "summary":
             self._show(name, value)
         elif read is None:
-            self._write(run, name, value)
+            self._write(run, name, value, kind)
         if read is not None and (read.is_own or kind != "summary"):
             self._reads[name] = read
 
@@ -150,12 +168,15 @@ class Outputs:
             self._summary[name] = shown(value, self._capture.max_size)
             self._left -= len(json.dumps(self._summary[name]))
 
-    def _write(self, run: wandb.Run, name: str, value: Any) -> None:
+    def _write(self, run: wandb.Run, name: str, value: Any, kind: Any) -> None:
         if len(self._drafts) >= MAX_ARTIFACTS:
             raise ValueError(
                 f"at most {MAX_ARTIFACTS:,} artifacts of a step are logged: put values into a list or a dictionary"
             )
-        self._drafts[name] = write(run, name, value, self._capture.max_size)
+        if self._refers:
+            self._drafts[name] = Location("", kind, class_name=f"{type(value).__module__}.{type(value).__qualname__}")
+        else:
+            self._drafts[name] = write(run, name, value, self._capture.max_size)
 
     def _compare(self, run: wandb.Run, read: Read) -> None:
         """Tell whether a variable that was read, and has another key now, was changed: one value at a time."""
@@ -166,10 +187,18 @@ class Outputs:
             if name in self._summary and shown(origin[name], self._capture.max_size) == self._summary[name]:
                 del self._summary[name]
         else:
-            self._write(run, name, self._task.datastore[name])
-            if self._drafts[name][0].digest == digest_of(name, origin[name]):
-                shutil.rmtree(self._drafts.pop(name)[1])
+            value = self._task.datastore[name]
+            self._write(run, name, value, read.kind)
+            draft = self._drafts[name]
+            mine = digest_of(name, value) if isinstance(draft, Location) else draft[0].digest
+            if mine is not None and mine == digest_of(name, origin[name]):
+                _discard(self._drafts.pop(name))
                 self.stored_again[name] = read.key
+
+
+def _discard(draft: tuple[wandb.Artifact, Path] | Location) -> None:
+    if not isinstance(draft, Location):
+        shutil.rmtree(draft[1])
 
 
 def shown(value: Any, max_size: int | None) -> Any:

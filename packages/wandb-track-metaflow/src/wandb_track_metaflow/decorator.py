@@ -35,6 +35,7 @@ def wandb_log(
     ranks: Literal["all", "first"] | None = None,
     keep_local: bool | None = None,
     card: bool | None = None,
+    storage: Literal["copy", "reference"] = "copy",
     **unknown: Any,
 ) -> Any:
     """Track each task of a step, or of all steps of a flow, as a W&B run.
@@ -59,7 +60,7 @@ def wandb_log(
         secret: The name of the environment variable in which the task finds the key.
         include: Names or patterns ("raw_*") of variables and parameters: only these are shown to W&B.
         exclude: Names or patterns of variables and parameters that are not.
-        max_size: The most bytes of a single artifact; larger ones are left out, and one line names them.
+        max_size: The most bytes of a single artifact that is a copy; larger ones are left out, and one line names them.
         on_error: What to do where the tracker fails: "offline" (the default: keep the run on disk), "warn" (go on
             untracked) or "raise".
         init_timeout: Seconds that opening a run may wait for the server.
@@ -69,6 +70,8 @@ def wandb_log(
         keep_local: Whether the folder of a run stays that was stored in the datastore. None, the default, keeps it,
             except in a remote task.
         card: Whether the task gets a Metaflow card that shows its run. None: where the step has no @card.
+        storage: "copy" for artifacts with files of their own; "reference" for artifacts that refer to what Metaflow
+            has stored, which is neither read nor written again. `load` reads it back, with `trusted=True` alone.
         **unknown: Nothing else: a misspelt name raises.
 
     Returns:

@@ -3,34 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import wandb
 
 
 def wandb_track(
-    name: str, value: Any, *, aliases: Sequence[str] = (), format: str | None = None
+    name: str,
+    value: Any,
+    *,
+    aliases: Sequence[str] = (),
+    format: str | None = None,
+    storage: Literal["copy", "reference"] = "copy",
 ) -> wandb.Artifact | None:
     """Log a value now, under a name of its own, whatever the flags of the step's `wandb_log` say.
 
     Args:
         name: Of the artifact, or of the key in the run's summary.
-        value: A base type goes to the summary; anything else becomes an artifact.
+        value: A base type goes to the summary; anything else becomes an artifact. With `storage="reference"`: a URI
+            or a Path.
         aliases: Of the artifact's version, beside "latest".
         format: A format other than the usual one, such as "safetensors" for a torch module.
+        storage: "copy" for the value's files, or "reference" for an artifact that refers to the file or folder at a
+            URI (s3, gs, abfs, file) or path. In a remote task, what is on the machine's own disk is copied.
 
     Returns:
         The artifact; None where there is none: for a base type, and where the step is not tracked.
 
     Raises:
         NoCurrentRunError: No tracked step is running.
-        SerializerError: The value cannot be stored.
+        ArgumentError: `storage` is neither, or the value of a reference is neither URI nor path.
+        SerializerError: The value cannot be stored, or there is nothing at the URI.
     """
     from wandb_track_core import current_run
     from wandb_track_serializers import log_value
 
-    return log_value(current_run(), name, value, aliases, format=format)
+    from ._metaflow_internals import is_remote
+
+    options: dict[str, Any] = {"format": format, "storage": storage, "in_container": is_remote()}
+    return log_value(current_run(), name, value, aliases, **options)
 
 
 def wandb_use(name: str, alias: str | None = None, *, load: bool = False, trusted: bool = False) -> Any:
@@ -64,6 +76,9 @@ def wandb_use(name: str, alias: str | None = None, *, load: bool = False, truste
         from ._inputs import use_input
 
         return use_input(run, name, load)
-    from wandb_track_serializers import use_value
+    from wandb_track_serializers import register, use_value
 
+    from ._stored import StoredVariable
+
+    register(StoredVariable)  # a remote task has our code, but no distribution that Python could ask for it
     return use_value(run, name, alias, load=load, trusted=trusted)

@@ -8,8 +8,9 @@ from .__about__ import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ._artifacts import METADATA_KEY, from_artifact, to_artifact
-    from ._manifest import FileEntry, Manifest
+    from ._artifacts import from_artifact, to_artifact
+    from ._manifest import METADATA_KEY, FileEntry, Manifest
+    from ._references import Location, RemoteFile, to_reference
     from ._registry import kind_of, register, serializer_for
     from ._runs import MadeBy, load_artifact, log_value, use_value
     from ._serializer import Serializer, Source, Target
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
-    "_artifacts": "METADATA_KEY from_artifact to_artifact",
-    "_manifest": "FileEntry Manifest",
+    "_artifacts": "from_artifact to_artifact",
+    "_manifest": "METADATA_KEY FileEntry Manifest",
+    "_references": "Location RemoteFile to_reference",
     "_registry": "kind_of register serializer_for",
     "_runs": "MadeBy load_artifact log_value use_value",
     "_serializer": "Serializer Source Target",
@@ -47,10 +49,12 @@ __all__ = [
     "FileEntry",
     "IntegrityError",
     "LoadError",
+    "Location",
     "MadeBy",
     "Manifest",
     "NotRepresentableError",
     "RegistrationError",
+    "RemoteFile",
     "Serializer",
     "SerializerError",
     "Source",
@@ -68,6 +72,7 @@ __all__ = [
     "register",
     "serializer_for",
     "to_artifact",
+    "to_reference",
     "to_summary",
     "use_value",
 ]

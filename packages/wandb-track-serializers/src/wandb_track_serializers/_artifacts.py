@@ -5,23 +5,21 @@ from __future__ import annotations
 import base64
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import _files
 from ._kinds import class_name
-from ._manifest import LISTED, FileEntry, Manifest, check_path
+from ._manifest import LISTED, METADATA_KEY, FileEntry, Manifest, check_path
+from ._references import OpenFilesystem, RemoteFile, read_reference
 from ._registry import kind_of
 from ._values import guess, read, reader, written
 from .errors import IntegrityError, LoadError, SerializerError, UntrustedError
 
 if TYPE_CHECKING:
     import wandb
-
-METADATA_KEY = "wandb_track"
-"""The key of an artifact's metadata that holds the manifest."""
 
 
 def to_artifact(
@@ -106,6 +104,7 @@ def from_artifact(
     *,
     directory: str | os.PathLike[str] | None = None,
     max_size: int | None = None,
+    filesystem: OpenFilesystem | None = None,
 ) -> Any:
     """Download an artifact and read the value in it.
 
@@ -114,8 +113,10 @@ def from_artifact(
             manifest, from another program, is read by the name of its file, or is a path.
         trusted: As in `load`.
         directory: Where to download to: a new or empty folder. None for a temporary one; for a path, which needs its
-            files, the client's own place for the artifact.
+            files, the client's own place for the artifact, or, for a reference, a new folder that stays.
         max_size: As in `load`.
+        filesystem: For an artifact that refers to files elsewhere: gives the fsspec file system of a URI. None for
+            what fsspec finds by itself.
 
     Returns:
         The value.
@@ -123,7 +124,8 @@ def from_artifact(
     Raises:
         UntrustedError: Reading would run code, and `trusted` is not set; nothing was downloaded if that was known
             beforehand.
-        IntegrityError: The files are not those of the manifest, or the manifest not that of the artifact.
+        IntegrityError: The files are not those of the manifest, or the manifest not that of the artifact; or a file
+            that it refers to is missing or was changed.
         TooLargeError: The value takes more than `max_size`.
         LoadError: It cannot be read, or is not logged yet.
         TypeError: `artifact` is no artifact.
@@ -138,12 +140,22 @@ def from_artifact(
     origin = f"artifact {artifact.qualified_name}"
     entries = _entries(artifact)
     data = artifact.metadata.get(METADATA_KEY)
-    if data is None and len(entries) < len(artifact.manifest.entries):
-        raise LoadError(f"{origin} holds references to files elsewhere, which are not read: download() it yourself")
+    if len(entries) < len(artifact.manifest.entries):
+        with _named_author(artifact):
+            return read_reference(
+                artifact.name.partition(":")[0],
+                data,
+                _references(artifact, origin),
+                origin,
+                trusted=trusted,
+                directory=directory,
+                max_size=max_size,
+                filesystem=filesystem,
+            )
     manifest = guess(artifact.name.partition(":")[0], entries) if data is None else Manifest.from_json(data, entries)
     if data is not None:
         _agree(manifest, entries, origin)
-    try:
+    with _named_author(artifact):
         serializer = reader(manifest, trusted, origin)
         if directory is None and not serializer.in_place:
             home: Any = tempfile.TemporaryDirectory(prefix="wandb-track-")
@@ -151,8 +163,6 @@ def from_artifact(
             home = nullcontext(None if directory is None else os.fspath(directory))
         with home as root:
             return _download(artifact, manifest, data is None, root, trusted, max_size, origin)
-    except UntrustedError as error:
-        raise UntrustedError(f"{error}{_author(artifact)}", error.serializer, error.class_name) from None
 
 
 def _download(
@@ -185,6 +195,18 @@ def _entries(artifact: wandb.Artifact) -> list[FileEntry]:
     ]
 
 
+def _references(artifact: wandb.Artifact, origin: str) -> list[RemoteFile]:
+    files = []
+    for path, entry in artifact.manifest.entries.items():
+        if entry.ref is None:
+            raise LoadError(f"{origin} holds both files and references to files elsewhere: download() it yourself")
+        if not entry.size and entry.digest == entry.ref:
+            reason = f"nothing tells whether {entry.ref} is what it refers to"
+            raise LoadError(f"{origin} was logged with checksum=False, so {reason}: download() it yourself")
+        files.append(RemoteFile(str(path), str(entry.ref), entry.size or 0, str(entry.digest)))
+    return files
+
+
 def _agree(manifest: Manifest, entries: Sequence[FileEntry], origin: str) -> None:
     """The manifest is only metadata, which can be edited: the artifact itself has the last word."""
     listed = {entry.path: entry for entry in entries}
@@ -204,8 +226,14 @@ def _md5(entry: Any) -> str:
     return ""
 
 
-def _author(artifact: wandb.Artifact) -> str:
-    with suppress(Exception):  # for a better message only
-        run: Any = artifact.logged_by()
-        return f". It was logged by {run.user.username} in the run {'/'.join(run.path)}"
-    return ""
+@contextmanager
+def _named_author(artifact: wandb.Artifact) -> Iterator[None]:
+    """Have an error about missing trust tell who logged the artifact."""
+    try:
+        yield
+    except UntrustedError as error:
+        author = ""
+        with suppress(Exception):  # for a better message only
+            run: Any = artifact.logged_by()
+            author = f". It was logged by {run.user.username} in the run {'/'.join(run.path)}"
+        raise UntrustedError(f"{error}{author}", error.serializer, error.class_name) from None

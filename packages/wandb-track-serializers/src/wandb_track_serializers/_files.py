@@ -7,10 +7,13 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from ._manifest import FileEntry
 from .errors import IntegrityError
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 _BLOCK = 1 << 20
 _WORKERS = 8  # as many as the client itself uses for a folder
@@ -68,14 +71,14 @@ def hashed(directory: Path, paths: Sequence[str]) -> list[FileEntry]:
     return parallel(entry, paths)
 
 
-def parallel(function: Callable[[str], FileEntry], paths: Sequence[str]) -> list[FileEntry]:
-    """Call a function for each path, several at a time: hashing lets other threads run."""
-    if len(paths) < 2:
-        return [function(path) for path in paths]
+def parallel(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """Call a function for each item, several at a time: hashing and reading let other threads run."""
+    if len(items) < 2:
+        return [function(item) for item in items]
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(_WORKERS) as pool:
-        return list(pool.map(function, paths))
+        return list(pool.map(function, items))
 
 
 def md5(file: BinaryIO) -> str:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 LAYOUT = 1
 FILE_NAME = "wandb_track.json"
+METADATA_KEY = "wandb_track"
+"""The key of an artifact's metadata that holds the manifest."""
 LISTED = 1_000
 """The most files that an artifact's metadata lists."""
 

@@ -7,15 +7,17 @@ import re
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._artifacts import from_artifact, to_artifact
-from ._manifest import check_path
+from ._manifest import METADATA_KEY, check_path
+from ._references import Location, OpenFilesystem, RemoteFile, read_reference, to_reference
 from ._registry import kind_of
 from ._summary import to_summary
 from ._values import load
+from .capture import check_storage
 from .errors import IntegrityError, LoadError, TooLargeError
 
 if TYPE_CHECKING:
@@ -107,6 +109,7 @@ def load_artifact(
     directory: str | os.PathLike[str] | None = None,
     max_size: int | None = None,
     api: wandb.Api | None = None,
+    filesystem: OpenFilesystem | None = None,
 ) -> Any:
     """Load a value that was logged as an artifact.
 
@@ -120,6 +123,7 @@ def load_artifact(
         directory: Where to put the files; as in `from_artifact`.
         max_size: As in `load`.
         api: The client's API to ask, where it is not the user's own login.
+        filesystem: As in `from_artifact`.
 
     Returns:
         The value, its contents verified.
@@ -130,9 +134,9 @@ def load_artifact(
     """
     wanted = Reference.parse(reference)
     if offline is not None:
-        return _load_offline(wanted, run, Path(offline), trusted, directory, max_size)
+        return _load_offline(wanted, run, Path(offline), trusted, directory, max_size, filesystem)
     artifact = _find_online(wanted, run, api)
-    return from_artifact(artifact, trusted, directory=directory, max_size=max_size)
+    return from_artifact(artifact, trusted, directory=directory, max_size=max_size, filesystem=filesystem)
 
 
 def _find_online(wanted: Reference, run: str | MadeBy | None, api: wandb.Api | None) -> wandb.Artifact:
@@ -172,6 +176,7 @@ def _load_offline(
     trusted: bool,
     directory: str | os.PathLike[str] | None,
     max_size: int | None,
+    filesystem: OpenFilesystem | None,
 ) -> Any:
     from wandb_track_core.offline import find_fragments
 
@@ -194,6 +199,17 @@ def _load_offline(
         and (edge["digest"] == meant if version else wanted.alias in ("", *edge.get("aliases", ())))
     ]
     source, edge = _only([(one.config, (one, edge)) for one, edge in found], wanted, run)
+    if edge.get("references"):
+        return read_reference(
+            wanted.name,
+            edge.get("metadata", {}).get(METADATA_KEY),
+            [RemoteFile(*map(each.get, RemoteFile._fields)) for each in edge["references"]],
+            f"artifact {wanted} of {source.place}",
+            trusted=trusted,
+            directory=directory,
+            max_size=max_size,
+            filesystem=filesystem,
+        )
     if not edge.get("folder"):
         raise LoadError(f"{wanted} of {source.place} was not written by these packages: read its files yourself")
     inside = check_path(edge["folder"])
@@ -262,46 +278,76 @@ def log_value(
     run: wandb.Run,
     name: str,
     value: Any,
-    aliases: Sequence[str] = (),
+    aliases: Sequence[str] | Callable[[wandb.Artifact], Sequence[str]] = (),
     *,
     format: str | None = None,
     max_size: int | None = None,
+    storage: str | Location = "copy",
+    in_container: bool = False,
+    filesystem: OpenFilesystem | None = None,
 ) -> wandb.Artifact | None:
     """Log a value with a run; its files are written straight into the run's folder.
 
     Args:
         run: An open run.
         name: Of the artifact, or of the key in the run's summary.
-        value: A base type goes to the summary; anything else becomes an artifact.
-        aliases: Of the artifact's version, beside "latest".
+        value: A base type goes to the summary; anything else becomes an artifact. With `storage="reference"`: a URI,
+            or a path.
+        aliases: Of the artifact's version, beside "latest"; or what makes them of the artifact.
         format: A format other than the usual one, as in `dump`.
-        max_size: As in `dump`.
+        max_size: As in `dump`; a reference has no limit.
+        storage: "copy" to write the value's files; "reference" for an artifact that refers to the files at a URI. For
+            integrations: where the orchestrator keeps the value's bytes.
+        in_container: Whether the machine's disk ends with the task. What is on it is then copied.
+        filesystem: Gives the fsspec file system of a URI; None for what fsspec finds by itself.
 
     Returns:
         The artifact; None where there is none: for a base type, and where the task is not tracked.
 
     Raises:
-        SerializerError: The value cannot be stored.
+        ArgumentError: `storage` is none of these, or the value is neither URI nor path.
+        SerializerError: The value cannot be stored, or there is nothing at the URI.
         ValueError: `format` is not possible.
     """
+    location = storage if isinstance(storage, Location) else None
+    if location is None and check_storage(storage) == "reference":
+        location = Location.of(value, filesystem)
+        value = location.local or value
     if run.disabled:
         return None
-    if kind_of(value) == "summary":
+    if location is None and kind_of(value) == "summary":
         run.summary[name] = to_summary(value)
         return None
-    from wandb_track_core.adapters import artifact_folder, legal_artifact_name, log_artifact
+    from wandb_track_core.adapters import artifact_folder, legal_artifact_name, log_artifact, notify
 
     legal = legal_artifact_name(name)
-    folder = artifact_folder(run, legal)
-    artifact = to_artifact(
-        legal, value, datasets=True, models=True, others=True, format=format, directory=folder, max_size=max_size
+    if location is not None and in_container and location.local:
+        notify(
+            f"{name} is copied, not referred to: {location.uri} is on the disk of this container, which is temporary"
+        )
+        location = None
+    folder = None if location else artifact_folder(run, legal)
+    artifact = (
+        to_reference(legal, location)
+        if location
+        else to_artifact(
+            legal, value, datasets=True, models=True, others=True, format=format, directory=folder, max_size=max_size
+        )
     )
     if artifact is not None:
-        log_artifact(run, artifact, aliases, folder)
+        log_artifact(run, artifact, aliases(artifact) if callable(aliases) else aliases, folder)
     return artifact
 
 
-def use_value(run: wandb.Run, name: str, alias: str, *, load: bool = False, trusted: bool = False) -> Any:
+def use_value(
+    run: wandb.Run,
+    name: str,
+    alias: str,
+    *,
+    load: bool = False,
+    trusted: bool = False,
+    filesystem: OpenFilesystem | None = None,
+) -> Any:
     """Link a version of an artifact as an input of a run, and load its value if you want.
 
     Args:
@@ -310,6 +356,7 @@ def use_value(run: wandb.Run, name: str, alias: str, *, load: bool = False, trus
         alias: The version, or an alias of exactly the version that is meant.
         load: Whether to return the value. Where the run is offline, it is looked for in the runs beside it.
         trusted: Whether you trust whoever wrote it: a pickle runs whatever code is in it.
+        filesystem: As in `from_artifact`.
 
     Returns:
         The value with `load`. Otherwise the artifact; None where the run is offline (the link is then kept beside it)
@@ -333,5 +380,6 @@ def use_value(run: wandb.Run, name: str, alias: str, *, load: bool = False, trus
     if not load:
         return artifact
     if artifact is None:
-        return load_artifact(f"{name}:{alias}", offline=run_folder(run).parent, trusted=trusted)
-    return from_artifact(artifact, trusted=trusted)
+        folder = run_folder(run).parent
+        return load_artifact(f"{name}:{alias}", offline=folder, trusted=trusted, filesystem=filesystem)
+    return from_artifact(artifact, trusted=trusted, filesystem=filesystem)

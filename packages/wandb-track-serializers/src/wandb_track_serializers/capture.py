@@ -64,11 +64,9 @@ class Capture:
         self.include = _patterns("include", include)
         self.exclude = _patterns("exclude", exclude)
         self.max_size = max_size
-        self.storage = storage
+        self.storage = check_storage(storage)
         if max_size is not None and (type(max_size) is not int or max_size < 1):
             raise ArgumentError("max_size", "must be a number of bytes above 0, or None for no limit", max_size)
-        if storage not in ("copy", "reference"):
-            raise ArgumentError("storage", "must be 'copy' or 'reference'", storage)
 
     def shows(self, name: str) -> bool:
         """Whether a value of this name may be shown to W&B at all, as its patterns say."""
@@ -98,6 +96,17 @@ class Capture:
         what = "holds frames, arrays or models" if is_container else f"is of kind {kind}"
         reason = f"{name!r} is not logged: it {what}, and {flag} is False; set {flag}=True to keep it as an artifact"
         return Decision(None, reason, is_expected=not is_container)
+
+
+def check_storage(storage: Any) -> str:
+    """Return an argument `storage` that can be used.
+
+    Raises:
+        ArgumentError: It is neither "copy" nor "reference".
+    """
+    if storage not in ("copy", "reference"):
+        raise ArgumentError("storage", "must be 'copy' or 'reference'", storage)
+    return str(storage)
 
 
 def _flag(name: str, value: Any) -> bool:

@@ -43,6 +43,7 @@ class Request:
         status: What was answered; None where nothing was (or not yet).
         time: When it came in, on the clock of `time.monotonic`.
         seconds: How long the answer took.
+        size: Bytes of its body, as it came over the wire.
     """
 
     method: str
@@ -54,6 +55,7 @@ class Request:
     time: float
     status: int | None = None
     seconds: float = 0.0
+    size: int = 0
 
 
 def phase_of(method: str, path: str, operation: str, message: Mapping[str, Any]) -> Phase:

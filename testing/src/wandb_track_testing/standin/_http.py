@@ -111,6 +111,7 @@ class Handler(BaseHTTPRequestHandler):
             self._key(),
             standin.phase(self.command, path, operation, message),
             time.monotonic(),
+            size=int(self.headers.get("Content-Length") or 0),
         )
         standin.requests.append(request)
         try:

@@ -26,6 +26,7 @@ class WandbLogDecorator(StepDecorator):
         **dict.fromkeys(("settings", "project", "entity", "mode", "tags", "resume", "api_key", "secret")),
         **dict.fromkeys(("include", "exclude", "max_size", "on_error", "init_timeout", "finish_timeout")),
         **dict.fromkeys(("ranks", "keep_local", "card")),
+        "storage": "copy",
     }
 
     _arguments: Arguments
