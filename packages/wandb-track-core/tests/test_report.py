@@ -79,9 +79,7 @@ def test_a_run_is_drawn_from_its_folder_and_from_its_tar_and_while_it_is_open(tm
     folder = write(
         tmp_path, 1, rows, config={"lr": 0.1}, summary=summary, code=1, made=[("m", "v3")], used=[("d", "v1")]
     )
-    drawn = render_run(
-        folder, links={"in the flow": "https://ui/1", "bad": "javascript:alert(1)"}, outputs={"x": "int"}
-    )
+    drawn = render_run(folder, links={"in the flow": "https://ui/1", "bad": "javascript:alert(1)"}, is_closed=True)
     for text in (
         "train-1",
         "failed (1)",
@@ -91,7 +89,6 @@ def test_a_run_is_drawn_from_its_folder_and_from_its_tar_and_while_it_is_open(tm
         "m:v3",
         "d:v1",
         "wandb-track sync",
-        "int",
     ):
         assert text in drawn
     assert "href='https://ui/1'" in drawn
@@ -100,6 +97,8 @@ def test_a_run_is_drawn_from_its_folder_and_from_its_tar_and_while_it_is_open(tm
     assert "<script" not in drawn
     assert not re.search(r"(src|href)=.(?!https://ui/1|data:)", drawn)
     assert "failed (1)" in render_run(pack(folder, tmp_path / "offline-run-1-r1.tar"))
+    assert "wandb-track sync /shared/r1.tar<" in render_run(folder, stored=["/shared/r1.tar"])
+    assert "Download <code>s3://b/r1.tar</code>, and sync" in render_run(folder, stored=["s3://b/r1.tar"])
     open_run = write(tmp_path, 2, rows, code=None)
     assert "still open, or killed" in render_run(open_run)
 
