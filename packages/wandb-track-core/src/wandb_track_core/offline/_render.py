@@ -78,7 +78,7 @@ def draw_run(
         links: As for `render_run`.
         stored: As for `render_run`.
     """
-    charts = [drawn for key, curve in curves.items() if len(curve.xs) > 1 and (drawn := chart(key, [(key, 0, curve)]))]
+    charts = [drawn for key, curve in curves.items() if len(curve) > 1 and (drawn := chart(key, [(key, 0, curve)]))]
     left_out += max(0, len(charts) - MOST_CHARTS)
     note = f"{left_out} more metrics are not drawn (limits: {MOST_KEYS} read, {MOST_CHARTS} drawn)" if left_out else ""
     summary = {key: value for key, value in run.summary.items() if key != "exception" and not is_media(value)}

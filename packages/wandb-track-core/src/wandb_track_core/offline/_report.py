@@ -164,7 +164,7 @@ def _cell(value: Any, best: float | None = None) -> str:
 def _siblings(runs: dict[int, OfflineRun], numbers: list[int], task: int, read: _Read) -> str:
     """Runs of one task, a chart for each metric."""
     shown = numbers[:_MOST_CURVES]
-    keys = Counter(key for number in shown for key, curve in read[number][0].items() if len(curve.xs) > 1)
+    keys = Counter(key for number in shown for key, curve in read[number][0].items() if len(curve) > 1)
     charts = [
         chart(
             key,
