@@ -211,7 +211,7 @@ def _ticks(bottom: float, top: float, is_log: bool) -> list[float]:
     if not math.isfinite(rough) or rough < 1e-300:
         return [bottom, top]
     unit = 10.0 ** math.floor(math.log10(rough))
-    step = next(unit * factor for factor in (1, 2, 5, 10) if unit * factor >= rough * 0.999)
+    step = next(unit * factor for factor in (1, 2, 2.5, 5, 10) if unit * factor >= rough * 0.999)
     first, last = math.ceil(bottom / step), math.floor(top / step)
     return [number * step for number in range(first, last + 1)] if last - first < 10 else [bottom, top]
 

@@ -81,12 +81,17 @@ def draw_run(
     charts = [drawn for key, curve in curves.items() if len(curve) > 1 and (drawn := chart(key, [(key, 0, curve)]))]
     left_out += max(0, len(charts) - MOST_CHARTS)
     note = f"{left_out} more metrics are not drawn (limits: {MOST_KEYS} read, {MOST_CHARTS} drawn)" if left_out else ""
-    summary = {key: value for key, value in run.summary.items() if key != "exception" and not is_media(value)}
-    made = {
-        f"{one.name}:{one.aliases[-1] if one.aliases else one.digest[:8]}": f"{one.type}, {bytes_of(one.size)}"
+    summary = [(key, value) for key, value in run.summary.items() if key != "exception" and not is_media(value)]
+    made = [
+        (one.name, f"{one.aliases[-1] if one.aliases else one.digest} · {one.type}, {bytes_of(one.size)}")
         for one in run.artifacts
-    }
-    used = {f"{one.name}:{one.alias}": one.type for one in run.inputs}
+    ]
+    used = [(one.name, f"{one.alias} · {one.type}".rstrip(" ·")) for one in run.inputs]
+    nested = {key: value for key, value in run.config.items() if isinstance(value, dict)}
+    config = [(key, value) for key, value in run.config.items() if key not in nested]
+    config += [(f"{key}.{name}", inner) for key, value in nested.items() for name, inner in value.items()]
+    # The orchestrator's own page, as its package notes it beside the attempt.
+    links = {f"Open in {key.title()}": str(each["url"]) for key, each in nested.items() if each.get("url")} | {**links}
     parts = [
         f"<h3>{escape(run.name)} {badge(run)}</h3>",
         f"<p class='dim'>{' · '.join(map(escape, _facts(run)))}</p>",
@@ -98,7 +103,7 @@ def draw_run(
         media(run),
         "<div class='columns'>",
         _table("Summary", summary),
-        _table("Config", run.config),
+        _table("Config", config),
         _table("Inputs", used),
         _table("Outputs", made),
         "</div>",
@@ -159,12 +164,16 @@ def _exception(run: OfflineRun) -> str:
     return f"<pre class='fault'>{escape(str(error.get('type', '')))}: {escape(str(error.get('message', '')))}</pre>"
 
 
-def _table(title: str, values: Mapping[str, Any]) -> str:
+def label_of(run: OfflineRun) -> str:
+    """What tells a run from others of its execution, whose name its own begins with."""
+    return run.name.removeprefix(f"{run.group.replace('/', '-')}-") or run.name
+
+
+def _table(title: str, values: list[tuple[str, Any]]) -> str:
     if not values:
         return ""
     rows = "".join(
-        f"<tr><th>{escape(key)}</th><td>{escape(text_of(value))}</td></tr>"
-        for key, value in list(values.items())[:_MOST_ROWS]
+        f"<tr><th>{escape(str(key))}</th><td>{escape(text_of(value))}</td></tr>" for key, value in values[:_MOST_ROWS]
     )
     more = f"<p class='dim'>and {len(values) - _MOST_ROWS} more</p>" if len(values) > _MOST_ROWS else ""
     return f"<section><h4>{title}</h4><table class='facts'>{rows}</table>{more}</section>"
