@@ -61,6 +61,7 @@ VERSIONS = [
 IDS = ["-".join([*" ".join(filter(None, each[:3])).split(), each[3]]) for each in VERSIONS]
 
 LEARN = ["scikit-learn>=1.3", "pandas>=2.0", "pyarrow>=14"]
+BROWSER = ["playwright>=1.45"]  # it drives Debian's Chromium, or its own
 TRACKED = [name for name in ("flyte", "metaflow") if name in PRESENT]
 OF_METAFLOW = "packages/wandb-track-metaflow/tests"
 # Programs that are sessions of their own: what each shows, the packages and libraries that it needs, its command line.
@@ -74,7 +75,7 @@ PROGRAMS = {
     "picture": (
         "The picture of the demo's report that README and documentation show: needs Chromium.",
         TRACKED,
-        [*LEARN, "playwright>=1.45"],
+        [*LEARN, *BROWSER],
         "tests/picture.py docs/images/report.png",
     ),
     "future": (
@@ -137,6 +138,12 @@ PROGRAMS = {
         [],
         "benchmarks/faults.py --write docs/faults.md",
     ),
+    "look": (
+        "What it costs to draw a card or Deck of one run, and the report of a thousand.",
+        ["core"],
+        [],
+        "benchmarks/look.py",
+    ),
     "soak": (
         "A thousand tasks in a process and a thousand processes, one in ten of them hurt: nothing is left over.",
         ["core"],
@@ -145,6 +152,7 @@ PROGRAMS = {
     ),
 }
 FULL = (
+    "browser",
     "frameworks",
     "examples",
     "exchange",
@@ -488,6 +496,19 @@ def frameworks(session: nox.Session) -> None:
         more += ["lightning>=2.2", "transformers>=4.40", "accelerate>=0.30"]
     install(session, *PRESENT, more=more)
     session.run("pytest", *WORKERS, "tests/frameworks", *session.posargs)
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """Report and card in a real browser; pictures of them are kept in build/screenshots."""
+    kept = ROOT / "build" / "screenshots"
+    shutil.rmtree(kept, ignore_errors=True)
+    kept.mkdir(parents=True)
+    install(session, "core", more=BROWSER)
+    tests = str(PACKAGES["core"].folder / "tests" / "test_report.py")
+    session.run("pytest", "-rs", tests, *session.posargs, env={"WANDB_TRACK_SCREENSHOTS": str(kept)})
+    if not any(kept.iterdir()):
+        session.skip("there is no browser: the lines above say why")
 
 
 @nox.session

@@ -1,6 +1,5 @@
 """Runs drawn as HTML: what is in it, that all of it is text, and what a browser makes of it."""
 
-import importlib.util
 import json
 import math
 import os
@@ -79,19 +78,16 @@ def test_a_run_is_drawn_from_its_folder_and_from_its_tar_and_while_it_is_open(tm
     folder = write(
         tmp_path, 1, rows, config={"lr": 0.1}, summary=summary, code=1, made=[("m", "v3")], used=[("d", "v1")]
     )
-    drawn = render_run(
-        folder, links={"in the flow": "https://ui/1", "bad": "javascript:alert(1)"}, outputs={"x": "int"}
-    )
+    drawn = render_run(folder, links={"in the flow": "https://ui/1", "bad": "javascript:alert(1)"}, is_closed=True)
     for text in (
         "train-1",
         "failed (1)",
         "ValueError: no luck",
         "0.25",
         "lr",
-        "m:v3",
-        "d:v1",
+        "<th>m</th><td>v3 · model, 0 B</td>",
+        "<th>d</th><td>v1</td>",
         "wandb-track sync",
-        "int",
     ):
         assert text in drawn
     assert "href='https://ui/1'" in drawn
@@ -100,6 +96,8 @@ def test_a_run_is_drawn_from_its_folder_and_from_its_tar_and_while_it_is_open(tm
     assert "<script" not in drawn
     assert not re.search(r"(src|href)=.(?!https://ui/1|data:)", drawn)
     assert "failed (1)" in render_run(pack(folder, tmp_path / "offline-run-1-r1.tar"))
+    assert "wandb-track sync /shared/r1.tar<" in render_run(folder, stored=["/shared/r1.tar"])
+    assert "Download <code>s3://b/r1.tar</code>, and sync" in render_run(folder, stored=["s3://b/r1.tar"])
     open_run = write(tmp_path, 2, rows, code=None)
     assert "still open, or killed" in render_run(open_run)
 
@@ -154,10 +152,10 @@ def test_rows_are_read_as_the_history_has_them(tmp_path):
     write(tmp_path, 1, rows)
     (run,) = find_runs(tmp_path)
     found = _curves.read_rows(run)
-    curves = found.curves()
+    curves = {key: [*curve.drawn()] for key, curve in found.curves().items()}
     assert found.left_out == 0
-    assert {key: curve.xs for key, curve in curves.items()} == {"a": [0, 1, 2], "n.m": [0]}
-    assert str(curves["a"].ys) == str([row["a"] for row in run.history(["a"])])
+    assert {key: [x for x, _ in points] for key, points in curves.items()} == {"a": [0, 1, 2], "n.m": [0]}
+    assert str([y for _, y in curves["a"]]) == str([row["a"] for row in run.history(["a"])])
 
 
 def test_media_is_embedded_in_bounds(tmp_path):
@@ -196,7 +194,7 @@ def test_a_report_is_one_page_of_all_runs(siblings, capsys, tmp_path):
         "tune compared",
         "no luck &amp; &lt;b&gt;",
         "its log is damaged at byte",
-        "data:v1",
+        "<title>data: model v1</title>",
     ):
         assert text in page
     head = re.search(r"<thead>.*?</thead>", page)[0]
@@ -225,14 +223,14 @@ def test_a_folder_without_runs_has_no_report(tmp_path, capsys):
 
 @pytest.fixture(scope="module")
 def browser():
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium here: install Debian's package, or set it on the PATH")
-    if importlib.util.find_spec("playwright") is None:
-        pytest.skip("the package playwright, which drives the browser, is not installed")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright, which drives the browser, is missing")
+    with playwright.sync_playwright() as driver:
+        try:
+            browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        except playwright.Error as error:
+            pytest.skip(
+                f"no Chromium: install Debian's package, or run `playwright install chromium` ({error.message})"
+            )
         yield browser
         browser.close()
 
@@ -279,9 +277,44 @@ def test_a_browser_shows_it(browser, siblings, tmp_path, width, scheme):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert [url for url in requests if not url.startswith(("file:", "data:"))] == []
     assert console == []
-    kept = os.environ.get("WANDB_TRACK_SCREENSHOTS")
-    if kept:
-        Path(kept).mkdir(parents=True, exist_ok=True)
-        page.evaluate("document.querySelectorAll('details').forEach((part, number) => part.open = number == 5)")
-        page.screenshot(path=Path(kept, f"report-{width}-{scheme}.png"), full_page=True)
+    page.evaluate("document.querySelectorAll('details').forEach((part, number) => part.open = number == 5)")
+    keep(page, f"report-{width}-{scheme}.png")
+    page.close()
+
+
+def keep(page, name):
+    """Keep a picture of a whole page, where the session `browser` says."""
+    if kept := os.environ.get("WANDB_TRACK_SCREENSHOTS"):
+        page.screenshot(path=Path(kept, name), full_page=True)
+
+
+def test_a_printed_page_is_light_whole_and_no_wider_than_its_paper(browser, siblings, tmp_path):
+    target = tmp_path / "report.html"
+    target.write_text(report(find_runs(siblings)), encoding="utf-8")
+    page = browser.new_page(viewport={"width": 760, "height": 1080}, color_scheme="dark")
+    page.goto(target.as_uri())
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.locator("details:not([open])").count() == 0
+    assert page.evaluate("getComputedStyle(document.querySelector('.wt')).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.evaluate("document.documentElement.scrollWidth") <= 760
+    assert not page.locator(".runs input").first.is_visible()
+    assert page.locator(".legend").first.is_visible()  # it tells whose curve is whose
+    keep(page, "report-print.png")
+    page.close()
+
+
+@pytest.mark.parametrize("width", [400, 1400])
+def test_a_card_fits_into_its_frame(browser, tmp_path, width):
+    """As a card is, and as a Deck's tab is: within a page of somebody else's."""
+    rows = [{"loss": 1 / (step + 1), "accuracy": step / 40} for step in range(40)]
+    config = {"lr": 0.1, "flyte": {"task": "train", "attempt": 0, "url": "https://flyte.test/1"}}
+    drawn = render_run(write(tmp_path, 1, rows, config=config, made=[("model", "v1")]))
+    target = tmp_path / "card.html"
+    target.write_text(f"<!doctype html><meta charset='utf-8'>{drawn}", encoding="utf-8")
+    page = browser.new_page(viewport={"width": width, "height": 700})
+    page.goto(target.as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.get_by_role("link", name="Open in Flyte").get_attribute("href") == "https://flyte.test/1"
+    keep(page, f"card-{width}.png")
     page.close()

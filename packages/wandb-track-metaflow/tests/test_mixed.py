@@ -66,29 +66,6 @@ def test_after_resume_a_step_is_linked_to_what_the_run_before_it_made(failed, re
     assert resumed.only("last").exit_code == 0
 
 
-def test_each_tracked_task_has_a_card_where_the_step_has_none_of_its_own(failed, workplace):
-    """Also the one that failed; Metaflow's client finds it."""
-    cards = workplace.client(
-        f"""
-from metaflow.cards import get_cards
-run = Run("Mixed/{failed.run_id}")
-cards = {{step.id: [*get_cards(step.task)] for step in run}}
-found = {{step: [card.type for card in of_step] for step, of_step in cards.items()}}
-print(json.dumps(found | {{"html": cards["last"][0].get()}}))
-"""
-    )
-    drawn = cards.pop("html")
-    assert "RuntimeError: for now" in drawn
-    assert "<th>total</th>" in drawn
-    assert {step: cards[step] for step in ("start", "wrapped", "last", "untracked", "off")} == {
-        "start": ["wandb_track"],
-        "wrapped": ["default"],
-        "last": ["wandb_track"],
-        "untracked": [],
-        "off": [],
-    }
-
-
 def test_the_elements_of_an_excluded_variable_are_shown_nowhere(failed):
     """Neither in names nor in config; the index tells the siblings."""
     runs = failed.of("fan")

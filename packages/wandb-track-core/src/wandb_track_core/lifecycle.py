@@ -73,6 +73,7 @@ class TrackedRun:
         identity: As given.
         run: The open run, for the orchestrator's package: it stays open when the task's code calls `finish()`. None
             before `open` and after `close`.
+        stored: Once it is closed, where an offline run was brought that would be lost with this machine.
 
     Raises:
         ArgumentError: An argument of ours cannot be used.
@@ -95,6 +96,7 @@ class TrackedRun:
     ) -> None:
         self.identity = check_identity(identity)
         self.run: wandb.Run | None = None
+        self.stored: list[str] = []
         self._policy = check_policy(on_error, init_timeout, finish_timeout, ranks)
         self._opening = Opening(identity, arguments, settings, self._policy, api_key, base_url, in_container)
         self._store = store
@@ -264,7 +266,7 @@ class TrackedRun:
         """Bring an offline run to where it outlives this machine, and tell in one line what became of it."""
         fault = self._fault
         folders = [*self._guard.folders, _wandb.folder_of(run)] if self._guard else []
-        addresses = self._store_away(run, folders)
+        addresses = self.stored = self._store_away(run, folders)
         if fault is not None:
             return self._account(run, fault, folders, addresses)
         return f"the run was kept offline. {_how_to_sync(addresses)}" if addresses else ""

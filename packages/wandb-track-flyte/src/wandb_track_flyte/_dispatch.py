@@ -18,6 +18,7 @@ from flytekit.core.base_task import IgnoreOutputs
 from wandb_track_core import TrackedRun
 from wandb_track_core.adapters import fuse
 
+from ._deck import Tab
 from ._values import Values
 
 
@@ -33,6 +34,7 @@ class Dispatch:
         tracked: The run, once the function has begun.
         values: What puts inputs and outputs on the run.
         returned: What the function returned.
+        tab: Shows the run in the task's Deck.
     """
 
     def __init__(self, function: Any, literals: Any, interface: Any) -> None:
@@ -43,6 +45,7 @@ class Dispatch:
         self.values: Values | None = None
         self.inputs: dict[str, Any] = {}
         self.tracked: TrackedRun | None = None
+        self.tab: Tab | None = None
         self.error: BaseException | None = None
         self._process = os.getpid()
 
@@ -57,8 +60,12 @@ class Dispatch:
         if error is None and self.values is not None and run is not None and not run.disabled:
             with fuse("logging the task's outputs"):
                 self.values.end(run, self.returned, self.interface, outputs)
-        if self.tracked is not None:
-            self.tracked.close(None if isinstance(error, IgnoreOutputs) else self.error or error)
+        try:
+            if self.tracked is not None:
+                self.tracked.close(None if isinstance(error, IgnoreOutputs) else self.error or error)
+        finally:
+            if self.tab is not None:
+                self.tab.draw()
 
 
 _current: ContextVar[Dispatch | None] = ContextVar("wandb_track_flyte_dispatch", default=None)
@@ -80,6 +87,8 @@ def follow(task: Any, function: Any) -> None:
         function: Its tracked function.
     """
     task.dispatch_execute = partial(_dispatch_execute, task.dispatch_execute, function, task.python_interface)
+    if hasattr(task, "_write_decks"):
+        task._write_decks = partial(_write_decks, task._write_decks, task.name)
 
 
 def _dispatch_execute(inner: Callable[..., Any], function: Any, interface: Any, *args: Any, **kwargs: Any) -> Any:
@@ -99,10 +108,18 @@ def _dispatch_execute(inner: Callable[..., Any], function: Any, interface: Any, 
     return outputs
 
 
+def _write_decks(inner: Callable[..., None], name: str, *given: Any) -> None:
+    dispatch = _current.get()
+    if dispatch is None or dispatch.tab is None:
+        inner(*given)
+    else:
+        dispatch.tab.write_decks(inner, name, *given)
+
+
 def run(tracked: TrackedRun, call: Callable[[], Any], dispatch: Dispatch | None) -> Any:
     """Call a function inside a run, which its dispatch closes, if there is one."""
     if dispatch is None:
-        with tracked:
+        with opened_alone(tracked):
             return call()
     tracked.open()
     with _of_dispatch(tracked, dispatch):
@@ -113,8 +130,14 @@ def run(tracked: TrackedRun, call: Callable[[], Any], dispatch: Dispatch | None)
 async def run_async(tracked: TrackedRun, call: Callable[[], Any], dispatch: Dispatch | None) -> Any:
     """Await a coroutine function inside a run, which its dispatch closes, if there is one."""
     if dispatch is None:
-        async with tracked:
-            return await call()
+        tab = None
+        try:
+            async with tracked:
+                tab = Tab(tracked)
+                return await call()
+        finally:
+            if tab is not None:
+                tab.draw()
     await tracked.__aenter__()
     with _of_dispatch(tracked, dispatch):
         dispatch.returned = await call()
@@ -122,24 +145,26 @@ async def run_async(tracked: TrackedRun, call: Callable[[], Any], dispatch: Disp
 
 
 @contextmanager
-def ending_early(tracked: TrackedRun) -> Iterator[None]:
-    """A run around a generator: one that nobody reads to its end has not failed."""
+def opened_alone(tracked: TrackedRun) -> Iterator[None]:
+    """A run around a function, or a generator: one that nobody reads to its end has not failed."""
     tracked.open()
+    tab = Tab(tracked)
     try:
         yield
-    except GeneratorExit:
-        tracked.close()
-        raise
     except BaseException as error:
-        tracked.close(error)
+        tracked.close(None if isinstance(error, GeneratorExit) else error)
         raise
-    tracked.close()
+    else:
+        tracked.close()
+    finally:
+        tab.draw()
 
 
 @contextmanager
 def _of_dispatch(tracked: TrackedRun, dispatch: Dispatch) -> Iterator[None]:
     dispatch.tracked = tracked
     try:
+        dispatch.tab = Tab(tracked)
         if dispatch.values is not None and tracked.run is not None and not tracked.run.disabled:
             dispatch.values.begin(tracked.run, dispatch.inputs, dispatch.literals)
         yield
@@ -151,10 +176,13 @@ def _of_dispatch(tracked: TrackedRun, dispatch: Dispatch) -> Iterator[None]:
 
 
 async def _end_later(dispatch: Dispatch, outputs: Any) -> Any:
+    token = _current.set(dispatch)
     try:
         outputs = await outputs
     except BaseException as error:
         dispatch.end(error)
         raise
+    finally:
+        _current.reset(token)
     dispatch.end(outputs=outputs)
     return outputs

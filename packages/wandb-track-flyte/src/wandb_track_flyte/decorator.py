@@ -14,13 +14,15 @@ from flytekit.core.utils import ClassDecorator
 from wandb_track_core import ArgumentError, TrackedRun
 from wandb_track_core.adapters import OnError, Ranks
 
-from . import _binding, _context, _inputs, _secret
-from ._dispatch import dispatch_of, ending_early, run, run_async
+from . import _binding, _context, _deck, _inputs, _secret
+from ._dispatch import dispatch_of, opened_alone, run, run_async
 from ._values import Values
 
 FLAGS = {"parameters": False, "datasets": False, "models": False, "others": False}
 CAPTURE = {**FLAGS, "include": None, "exclude": None, "max_size": None, "storage": "copy"}
 """What of the task's inputs and outputs is on its run, each with its default."""
+ABOVE_TASK = {**CAPTURE, "deck": False}
+"""What works above `@task` only, each with its default."""
 DEFAULT_API_HOST = "https://api.wandb.ai"
 EXECUTION_LINK = "wandb-execution-id"
 CUSTOM_LINK = "wandb-custom-id"
@@ -63,6 +65,8 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
         max_size: The most bytes of one artifact that is a copy; None for no limit.
         storage: "copy" for artifacts with files of their own; "reference" for artifacts that refer to where Flyte has
             put the outputs' bytes, which are neither read nor written again.
+        deck: Whether to enable the task's Deck, as `@task(enable_deck=True)` does. Every Deck of a tracked task has a
+            tab "W&B" that shows the run. This works above `@task` only.
         **init_kwargs: Everything else that `wandb.init` takes, such as `config`, `tags`, `notes`, `mode`, `resume` or
             `settings`. `dir` can also be a `FlyteDirectory`, or the name of an input of the task.
 
@@ -109,6 +113,7 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
         exclude: Sequence[str] | None = None,
         max_size: int | None = None,
         storage: Literal["copy", "reference"] = "copy",
+        deck: bool = False,
         **init_kwargs: Any,
     ) -> None:
         arguments = {**locals(), **init_kwargs}
@@ -139,11 +144,14 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
         """Decorate a function or a task; once that is done, run the function, tracked."""
         if self.task_function is not None:
             return self.execute(*args, **kwargs)
-        for name, default in CAPTURE.items() if not isinstance(args[0], Task) else ():
+        for name, default in ABOVE_TASK.items() if not isinstance(args[0], Task) else ():
             if self.decorator_kwargs[name] != default:
-                problem = "needs the task's inputs and outputs, which only a decorator above @task sees"
+                problem = "needs the task itself, with its inputs and outputs, which only a decorator above @task sees"
                 raise ArgumentError(name, problem, remedy="Put @wandb_init above @task.")
-        return _binding.bind(args[0], lambda function: type(self)(function, **self.decorator_kwargs))
+        bound = _binding.bind(args[0], lambda function: type(self)(function, **self.decorator_kwargs))
+        if self.decorator_kwargs["deck"]:
+            _deck.enable(bound)
+        return bound
 
     def execute(self, *args: Any, **kwargs: Any) -> Any:
         """Run the task's function inside a run."""
@@ -164,11 +172,11 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
         return run(tracked, call, dispatch)
 
     def _generate(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[Any]:
-        with ending_early(self._run(args, kwargs)):
+        with opened_alone(self._run(args, kwargs)):
             yield from self.task_function(*args, **kwargs)
 
     async def _generate_async(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> AsyncIterator[Any]:
-        with ending_early(self._run(args, kwargs)):
+        with opened_alone(self._run(args, kwargs)):
             async for item in self.task_function(*args, **kwargs):
                 yield item
 
@@ -186,7 +194,7 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
         return _binding.with_inner_links(config, type(self), self.task_function)
 
     def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> TrackedRun:
-        given = {name: value for name, value in self.decorator_kwargs.items() if name not in CAPTURE}
+        given = {name: value for name, value in self.decorator_kwargs.items() if name not in ABOVE_TASK}
         function = self.task_function
         secret, api_host, _ = given.pop("secret"), given.pop("api_host"), given.pop("host")
         _context.check_running(function)
@@ -209,6 +217,7 @@ def _capture(given: Mapping[str, Any]) -> Any:
     """What of the task's values becomes an artifact, checked."""
     from wandb_track_serializers import Capture
 
-    if not isinstance(given["parameters"], bool):
-        raise ArgumentError("parameters", "must be True or False", given["parameters"])
+    for flag in ("parameters", "deck"):
+        if not isinstance(given[flag], bool):
+            raise ArgumentError(flag, "must be True or False", given[flag])
     return Capture(**{name: given[name] for name in CAPTURE if name != "parameters"})

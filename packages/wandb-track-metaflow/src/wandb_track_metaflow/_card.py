@@ -1,30 +1,68 @@
-"""A Metaflow card that shows a task's run, also where the step failed."""
+"""A Metaflow card that shows a task's run, also where the step failed. In long steps it is refreshed."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import time
+from collections.abc import Iterable
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
+
+from wandb_track_core.adapters import fuse, run_folder
 
 from ._metaflow_internals import save_card
 
 if TYPE_CHECKING:
+    import wandb
+
     from ._identity import Task
 
+EVERY = 30.0
+"""Seconds between two drawings, at least."""
+_SHARE = 50
+"""A card that takes long to draw is drawn so rarely that it takes one part in so many of the step's time."""
 
-def draw(task: Task, folder: Path, card: bool | None) -> None:
-    """Draw a closed run as the task's card, of type `wandb_track`.
+
+class Card:
+    """The card of one attempt, of type `wandb_track`.
 
     Args:
         task: The attempt.
-        folder: The run's folder.
-        card: Whether it gets one; None: where the step has no card of the user's.
+        run: Its open run.
+        wanted: Whether it gets a card; None: where the step has none of the user's.
     """
-    step: Any = getattr(task.flow, task.step)
-    if all(each.name != "card" for each in step.decorators) if card is None else card:
-        save_card(task, "wandb_track", _render(folder))
 
+    def __init__(self, task: Task, run: wandb.Run, wanted: bool | None) -> None:
+        step: Any = getattr(task.flow, task.step)
+        self._is_wanted = all(each.name != "card" for each in step.decorators) if wanted is None else wanted
+        self._task, self._run = task, run
+        self._is_closed = Event()
+        self._refreshing = Thread(target=self._refresh, name="wandb-track-card", daemon=True)
+        if self._is_wanted:
+            self._refreshing.start()
 
-def _render(folder: Path) -> str:
-    from wandb_track_core.offline import render_run
+    def finish(self, stored: Iterable[str]) -> None:
+        """Draw the run once it is closed.
 
-    return f"<!doctype html><meta charset='utf-8'><title>W&amp;B run</title>{render_run(folder)}"
+        Args:
+            stored: Where an offline run was brought.
+        """
+        if self._is_wanted:
+            self._is_closed.set()
+            self._refreshing.join(EVERY)  # what it draws now would be older
+            self._draw(is_closed=True, stored=stored)
+
+    def _refresh(self) -> None:
+        pause = EVERY
+        while not self._is_closed.wait(pause):
+            begun = time.monotonic()
+            self._draw()
+            pause = max(EVERY, _SHARE * (time.monotonic() - begun))
+
+    def _draw(self, **options: Any) -> None:
+        with fuse("drawing the card"):
+            from wandb_track_core.offline import render_run
+
+            links = {} if self._run.offline else {"Open in W&B": self._run.url or ""}
+            drawn = render_run(run_folder(self._run), links=links, **options)
+            head = "<meta charset='utf-8'><meta name='viewport' content='width=device-width,initial-scale=1'>"
+            save_card(self._task, "wandb_track", f"<!doctype html>{head}<title>W&amp;B run</title>{drawn}")

@@ -324,16 +324,17 @@ def packed(*packages: str) -> Sequence[tuple[str, str, Any]]:
 
 @optional("save_card", None)
 def save_card(task: Any, kind: str, text: str) -> None:
-    """Save a card where Metaflow looks for those of a task."""
+    """Save a card where Metaflow looks for those of a task. It replaces an earlier one, also of another attempt."""
+    from hashlib import sha1
     from types import SimpleNamespace
-    from uuid import uuid4
 
     from metaflow.plugins.cards.card_datastore import CardDatastore
 
     parent, store = task.datastore.parent_datastore, cast("Any", CardDatastore)
     storage = type(parent._storage_impl)
     home = SimpleNamespace(_storage_impl=storage(store.get_storage_root(storage.TYPE)), flow_name=parent.flow_name)
-    store(home, task.pathspec).save_card(uuid4().hex, kind, text)
+    name = sha1(task.pathspec.encode(), usedforsecurity=False).hexdigest()
+    store(home, task.pathspec).save_card(name, kind, text)
 
 
 def is_remote() -> bool:

@@ -15,7 +15,7 @@ from wandb_track_core import TaskIdentity, TrackedRun, TrackerFaultError, TrackE
 from wandb_track_core.adapters import fuse, notify, report_bug, run_folder
 
 from . import _inputs
-from ._card import draw
+from ._card import Card
 from ._clock import alarm_stopped
 from ._identity import Task, earlier_id_of, identity_of
 from ._inputs import Inputs
@@ -56,7 +56,7 @@ class StepTracker:
         self._has_ended = False
         self._error: BaseException | None = None
         self._exit_code: int | None = None
-        self._folder: Path | None = None
+        self._card: Card | None = None
         self._stored: list[Path] = []
 
     def open(self) -> None:
@@ -76,9 +76,11 @@ class StepTracker:
                 with self._faults_apart("opening the run"):
                     atexit.register(self._close_at_exit)
                     self._outputs.begin(run)
-                    self._folder = run_folder(run)
-                    where = {"wandb-run-url": run.url} if run.url else {"wandb-run-folder": str(self._folder)}
+                    # An offline run's `url` prints a warning.
+                    url = None if run.offline else run.url
+                    where = {"wandb-run-url": url} if url else {"wandb-run-folder": str(run_folder(run))}
                     register(self.task, {"wandb-run-id": run.id, **where})
+                    self._card = Card(self.task, run, self._arguments.card)
                     # From here on, rather than around the step's code: user step decorators read before and after it.
                     self._reads.start()
 
@@ -99,17 +101,18 @@ class StepTracker:
         if tracked is None:
             return
         atexit.unregister(self._close_at_exit)
+        run = tracked.run
         with alarm_stopped():
             try:
-                if (run := tracked.run) is not None and not run.disabled:
+                if run is not None and not run.disabled:
                     with self._faults_apart("logging what the step set"):
                         self._log(run)
             finally:
                 tracked.close(self._error, self._exit_code)
-                if self._folder is not None and self._folder.exists():
-                    with fuse("drawing the card"):
-                        draw(self.task, self._folder, self._arguments.card)
-                    self._let_go(self._folder)
+                if self._card is not None:
+                    self._card.finish(tracked.stored)
+                if run is not None and not run.disabled:
+                    self._let_go(run_folder(run))
                 for line in self._notices.lines():
                     notify(line)
 

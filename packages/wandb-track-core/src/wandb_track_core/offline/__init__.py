@@ -3,13 +3,17 @@
 It needs protobuf, which comes with wandb, and `sync` needs wandb itself: `pip install 'wandb-track-core[cli]'`.
 """
 
-from ._artifacts import Artifact, Input
-from ._fragments import Fragment, find_fragments
-from ._pack import pack
-from ._render import render_run
-from ._report import report
-from ._runs import OfflineRun, find_runs
-from ._sync import SyncReport, sync
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._artifacts import Artifact, Input
+    from ._fragments import Fragment, find_fragments
+    from ._pack import pack
+    from ._render import render_run
+    from ._report import report
+    from ._runs import OfflineRun, find_runs
+    from ._sync import SyncReport, sync
 
 __all__ = [
     "Artifact",
@@ -24,3 +28,13 @@ __all__ = [
     "report",
     "sync",
 ]
+_MODULES = ("_render", "_pack", "_runs", "_fragments", "_artifacts", "_report", "_sync")
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for, and no more: a task that closes a run waits for it."""
+    for module in _MODULES if name in __all__ else ():
+        found = import_module(f"{__name__}.{module}")
+        if hasattr(found, name):
+            return getattr(found, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

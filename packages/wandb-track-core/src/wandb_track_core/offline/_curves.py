@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from html import escape
 
 from . import _log, _schema
@@ -11,6 +11,8 @@ from ._runs import OfflineRun
 
 _KEPT = 4096
 """Points of a curve in memory."""
+_TOGETHER = 512
+"""Rows that are read at once."""
 _DRAWN = 256
 """Points of a curve in a chart, at most."""
 MOST_KEYS = 200
@@ -19,47 +21,62 @@ _DECADES = 1000
 """The ratio of largest to smallest value from which an axis is logarithmic."""
 _SIZE = 1000
 _COLOURS = 10
-_NUMBER = b"-0123456789NI"
+_Adders = tuple[Callable[[float], object], Callable[["float | bytes"], object]]
+_STEP, _OLD_STEP = b"\x12\x05_step", b"\n\x05_step"
+"""The key of the step, as clients write it and as old ones did."""
 
 
 class Curve:
-    """One metric over the steps.
-
-    Attributes:
-        xs: Steps.
-        ys: Values; NaN is a gap.
-    """
+    """One metric over the steps."""
 
     def __init__(self) -> None:
-        self.xs: list[float] = []
-        self.ys: list[float] = []
+        self._xs: list[float] = []
+        self._ys: list[float | bytes] = []
+        self._thinned: tuple[list[float], list[float]] = [], []
+        self._bin = 32
+        self.adders = self._xs.append, self._ys.append
+        """What adds a step, and a value as a number or as JSON has it. NaN is a gap."""
 
     def add(self, x: float, y: float) -> None:
-        """Add a point, and thin the curve when it becomes long."""
-        self.xs.append(x)
-        self.ys.append(y)
-        if len(self.xs) > _KEPT:
-            self._thin()
+        """Add a point."""
+        self._xs.append(x)
+        self._ys.append(y)
+        self.thin()
+
+    def thin(self) -> None:
+        """Thin what has come since the last time as much as all before it, if it has become long."""
+        if len(self._xs) >= _KEPT:
+            for kept, new in zip(self._thinned, _extremes(self._xs, [*map(float, self._ys)], self._bin), strict=True):
+                kept += new
+            # The same lists, as the adders are theirs.
+            self._xs.clear()
+            self._ys.clear()
+            if len(self._thinned[0]) > _KEPT:
+                self._thinned = _extremes(*self._thinned, 4)
+                self._bin *= 2
+
+    def __len__(self) -> int:
+        return len(self._thinned[0]) + len(self._xs)
 
     def drawn(self) -> Iterator[tuple[float, float]]:
         """The points that a chart shows."""
-        while len(self.xs) > _DRAWN:
-            self._thin()
-        return zip(self.xs, self.ys, strict=True)
+        xs, ys = self._thinned[0] + self._xs, [*self._thinned[1], *map(float, self._ys)]
+        while len(xs) > _DRAWN:
+            xs, ys = _extremes(xs, ys, -(-2 * len(xs) // _DRAWN))
+        return zip(xs, ys, strict=True)
 
-    def _thin(self) -> None:
-        """Keep the lowest and the highest of each four points, and a gap among them."""
-        xs, ys = self.xs, self.ys
-        self.xs, self.ys = [], []
-        for at in range(0, len(xs), 4):
-            four = ys[at : at + 4]
-            finite = four if math.isfinite(sum(four)) else [y for y in four if math.isfinite(y)]
-            kept = {four.index(min(finite)), four.index(max(finite))} if finite else set()
-            if len(finite) < len(four):
-                kept.add(next(number for number, y in enumerate(four) if not math.isfinite(y)))
-            for number in sorted(kept):
-                self.xs.append(xs[at + number])
-                self.ys.append(four[number])
+
+def _extremes(xs: list[float], ys: list[float], size: int) -> tuple[list[float], list[float]]:
+    """Of each so many points the lowest and the highest, and a gap among them."""
+    kept: list[int] = []
+    for at in range(0, len(xs), size):
+        part = ys[at : at + size]
+        finite = part if math.isfinite(sum(part)) else [y for y in part if math.isfinite(y)]
+        found = {part.index(min(finite)), part.index(max(finite))} if finite else set()
+        if len(finite) < len(part):
+            found.add(next(number for number, y in enumerate(part) if not math.isfinite(y)))
+        kept += sorted(at + number for number in found)
+    return [xs[at] for at in kept], [ys[at] for at in kept]
 
 
 class Rows:
@@ -73,50 +90,51 @@ class Rows:
 
     def __init__(self) -> None:
         self.left_out = 0
-        self._curves: dict[bytes, Curve | None] = {}
-        self._names: dict[bytes, str] = {}
-        self._step_key = b""
+        self._pending: list[bytes] = []
+        self._curves: dict[str, Curve] = {}
+        self._adders: dict[bytes, _Adders] = {}
         self._offset = self._next_step = 0.0
 
     def begin(self, first_step: int) -> None:
         """Go on with a fragment, whose steps may count from 0 again."""
+        self._take()
         self._offset = max(0.0, self._next_step - first_step)
 
     def add(self, contents: bytes) -> None:
         """Add a row as the log has it."""
-        at, size = 0, len(contents)
-        numbers = {}
-        while at < size:
-            tag, length, at = contents[at], contents[at + 1], at + 2
-            if length > 0x7F:
-                length, at = _log.varint(contents, at - 1)
-            if tag == _log.UPDATE:
-                key, _, value = contents[at : at + length].partition(_log.VALUE)
-                # After its length, which is one byte for every number.
-                if value[1:2] in _NUMBER:
-                    numbers[key] = value[1:]
-            at += length
-        for key in numbers.keys() - self._curves.keys():
-            self._see(key)
-        step = float(numbers.get(self._step_key, self._next_step - self._offset)) + self._offset
-        for key, value in numbers.items():
-            curve = self._curves[key]
-            if curve is not None:
-                curve.add(step, float(value))
-        self._next_step = step + 1
-
-    def _see(self, key: bytes) -> None:
-        name = self._names[key] = ".".join(_log.keys_of(_schema.Item.FromString(key)))
-        if name == "_step":
-            self._step_key = key
-        is_full = len(self._names) > MOST_KEYS
-        self._curves[key] = None if name.startswith("_") or is_full else Curve()
-        self.left_out += is_full
+        self._pending.append(contents)
+        if len(self._pending) == _TOGETHER:
+            self._take()
 
     def curves(self) -> dict[str, Curve]:
         """The curves so far, by key."""
-        found = {self._names[key]: curve for key, curve in self._curves.items() if curve is not None}
-        return dict(sorted(found.items()))
+        self._take()
+        return dict(sorted(self._curves.items()))
+
+    def _take(self) -> None:
+        """Read the rows that have come. This is all the time that a card takes, so that nothing is called for each."""
+        adders, step, offset = self._adders, self._next_step, self._offset
+        for contents in self._pending:
+            row = dict(_log.METRICS(contents))
+            known = row.pop(_STEP, None) or row.pop(_OLD_STEP, None)
+            if known is not None:
+                step = float(known) + offset
+            for key, value in row.items():
+                add_x, add_y = adders[key] if key in adders else self._see(key)
+                add_x(step)
+                add_y(value)
+            step += 1
+        self._next_step = step
+        self._pending.clear()
+        for curve in self._curves.values():
+            curve.thin()
+
+    def _see(self, key: bytes) -> _Adders:
+        name = ".".join(_log.keys_of(_schema.Item.FromString(key)))
+        is_full = name not in self._curves and len(self._curves) == MOST_KEYS
+        self.left_out += is_full
+        self._adders[key] = found = (bool, bool) if is_full else self._curves.setdefault(name, Curve()).adders
+        return found
 
 
 def read_rows(run: OfflineRun) -> Rows:
@@ -193,7 +211,7 @@ def _ticks(bottom: float, top: float, is_log: bool) -> list[float]:
     if not math.isfinite(rough) or rough < 1e-300:
         return [bottom, top]
     unit = 10.0 ** math.floor(math.log10(rough))
-    step = next(unit * factor for factor in (1, 2, 5, 10) if unit * factor >= rough * 0.999)
+    step = next(unit * factor for factor in (1, 2, 2.5, 5, 10) if unit * factor >= rough * 0.999)
     first, last = math.ceil(bottom / step), math.floor(top / step)
     return [number * step for number in range(first, last + 1)] if last - first < 10 else [bottom, top]
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from html import escape
+from itertools import pairwise
 
 from ._graph import Graph
-from ._render import STATES
+from ._render import STATES, label_of, seconds_of
 from ._runs import OfflineRun
 
 FOLDED_FROM = 11
 """So many runs of one task are one box with their count."""
 _MOST = 120
-_WIDTH, _HEIGHT, _GAP, _ACROSS = 180, 38, 14, 56
-_LETTERS = 24
+_WIDTH, _HEIGHT, _GAP, _ACROSS = 184, 40, 12, 52
+_LETTERS = 21
 
 
 def picture(runs: dict[int, OfflineRun], linked: set[int]) -> str:
@@ -42,7 +43,7 @@ def picture(runs: dict[int, OfflineRun], linked: set[int]) -> str:
             note = f"{tasks[run.job_type]} runs" + (f", {bad} failed or damaged" if bad else "")
             boxes[name] = _box(run.job_type or "runs", note, "bad" if bad else "good")
         else:
-            drawn = _box(run.name, run.state, STATES.get(run.state, ""))
+            drawn = _box(label_of(run), f"{run.state} {seconds_of(run)}".strip(), STATES.get(run.state, ""))
             boxes[name] = f"<a href='#run{numbers[at]}'>{drawn}</a>" if numbers[at] in linked else drawn
     homes: dict[str, str] = {}
     counts: Counter[str] = Counter()
@@ -58,44 +59,53 @@ def picture(runs: dict[int, OfflineRun], linked: set[int]) -> str:
         home = homes.setdefault(label, f"artifact {label}")
         edges |= {(home, box_of(at)): None for at in users}
     for label, home in homes.items():
-        kind = graph.types.get(label, "")
-        name = label if counts[home] < 2 else f"{label.rpartition(':')[0]} ({counts[home]} versions)"
-        boxes[home] = _box(name, kind, "artifact")
+        name, _, version = label.rpartition(":")
+        version = version if counts[home] < 2 else f"{counts[home]} versions"
+        boxes[home] = _box(name, f"{graph.types.get(label, '')} {version}".strip(), "artifact")
     return _draw(boxes, list(edges))
 
 
 def _draw(boxes: dict[str, str], edges: list[tuple[str, str]]) -> str:
-    columns = _columns(boxes, edges)
+    depth = _depths(boxes, edges)
+    columns: list[dict[str, list[str]]] = [{} for _ in range(max(depth.values()) + 1)]
+    for name, column in depth.items():
+        columns[column][name] = []
+    # An edge takes a row of its own in each column that it passes: none goes behind a box.
+    chains = [[one, *(f"{one} in {at}" for at in range(depth[one] + 1, depth[other])), other] for one, other in edges]
+    for chain in chains:
+        for column, (one, other) in enumerate(pairwise(chain), depth[chain[0]] + 1):
+            columns[min(column, depth.get(other, column))].setdefault(other, []).append(one)
     places: dict[str, tuple[int, int]] = {}
-    before: dict[str, list[str]] = defaultdict(list)
-    for one, other in edges:
-        before[other].append(one)
-    for column, names in enumerate(columns):
+    for column, found in enumerate(columns):
         # Near those that lead to it, so that fewer lines cross.
-        heights = {name: [places[one][1] for one in before[name] if one in places] for name in names}
-        names.sort(key=lambda name: sum(heights[name]) / len(heights[name]) if heights[name] else 0)
+        heights = {name: [places[one][1] for one in before if one in places] for name, before in found.items()}
+        names = sorted(found, key=lambda name: sum(heights[name]) / len(heights[name]) if heights[name] else 0)
         for row, name in enumerate(names[: _MOST - len(places)]):
             places[name] = (column * (_WIDTH + _ACROSS) + 1, row * (_HEIGHT + _GAP) + 1)
-    lines = []
-    for one, other in edges:
-        if one in places and other in places:
-            (x, y), (to_x, to_y) = places[one], places[other]
-            x, y, to_y = x + _WIDTH, y + _HEIGHT // 2, to_y + _HEIGHT // 2
-            lines.append(f"<path d='M{x} {y}C{x + _ACROSS / 2} {y} {to_x - _ACROSS / 2} {to_y} {to_x} {to_y}'/>")
-    drawn = "".join(f"<g transform='translate({x} {y})'>{boxes[name]}</g>" for name, (x, y) in places.items())
+    lines = {}
+    for chain in chains:
+        for one, other in pairwise(chain):
+            if one in places and other in places:
+                (x, y), (to_x, to_y) = places[one], places[other]
+                x, y, to_y = x + _WIDTH, y + _HEIGHT // 2, to_y + _HEIGHT // 2
+                through = "" if other in boxes else f"h{_WIDTH}"
+                curve = f"M{x} {y}C{x + _ACROSS // 2} {y} {to_x - _ACROSS // 2} {to_y} {to_x} {to_y}"
+                lines[one, other] = f"<path d='{curve}{through}'/>"
+    shown = {name: place for name, place in places.items() if name in boxes}
+    drawn = [f"<g transform='translate({x} {y})'>{boxes[name]}</g>" for name, (x, y) in shown.items()]
     width = max(x for x, _ in places.values()) + _WIDTH + 1
     height = max(y for _, y in places.values()) + _HEIGHT + 1
-    left_out = len(boxes) - len(places)
+    left_out = len(boxes) - len(drawn)
     note = f"<p class='dim'>{left_out} more runs and artifacts are not drawn: see wandb-track lineage</p>"
     return (
         f"<div class='wide lineage'><svg viewBox='0 0 {width} {height}' style='min-width:{width * 2 // 3}px;"
         f"max-width:{width}px' role='img' aria-label='lineage'>"
-        f"{''.join(lines)}{drawn}</svg></div>{note if left_out else ''}"
+        f"{''.join(lines.values())}{''.join(drawn)}</svg></div>{note if left_out else ''}"
     )
 
 
-def _columns(boxes: dict[str, str], edges: list[tuple[str, str]]) -> list[list[str]]:
-    """Each box in the column after those that lead to it."""
+def _depths(boxes: dict[str, str], edges: list[tuple[str, str]]) -> dict[str, int]:
+    """The column of each box: after those that lead to it."""
     depth = dict.fromkeys(boxes, 0)
     # A circle, as clocks or folded tasks can make it, ends with the number of rounds.
     for _ in range(min(len(boxes), 40)):
@@ -105,16 +115,19 @@ def _columns(boxes: dict[str, str], edges: list[tuple[str, str]]) -> list[list[s
                 depth[other], is_settled = depth[one] + 1, False
         if is_settled:
             break
-    found: dict[int, list[str]] = defaultdict(list)
-    for name, column in depth.items():
-        found[column].append(name)
-    return [found[column] for column in sorted(found)]
+    columns = sorted(set(depth.values()))
+    return {name: columns.index(column) for name, column in depth.items()}
 
 
 def _box(name: str, note: str, kind: str) -> str:
-    shown = name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…"
+    shown, below = _cut(name, _LETTERS), _cut(note, _LETTERS)
     radius = _HEIGHT // 2 if kind == "artifact" else 6
+    title = f"{name}: {note}"
     return (
-        f"<g class='{kind}'><title>{escape(name)}</title><rect width='{_WIDTH}' height='{_HEIGHT}' rx='{radius}'/>"
-        f"<text x='14' y='16'>{escape(shown)}</text><text class='sub' x='14' y='30'>{escape(note)}</text></g>"
+        f"<g class='{kind}'><title>{escape(title)}</title><rect width='{_WIDTH}' height='{_HEIGHT}' rx='{radius}'/>"
+        f"<text x='14' y='17'>{escape(shown)}</text><text class='sub' x='14' y='32'>{escape(below)}</text></g>"
     )
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import mmap
 import os
+import re
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
@@ -32,6 +33,15 @@ UPDATE = 1 << 3 | 2
 """The first byte of each item of a history or summary record, of a dictionary's change that sets something."""
 VALUE = b"\x82\x01"
 """What begins the value of an item, its field 16."""
+_VARINT = rb"[\x80-\xff]*[\x00-\x7f]"
+METRICS = re.compile(
+    rb"\n%b([\n\x12]%b(?!_(?!step\x82))[^\x82]*(?:\x82(?!\x01)[^\x82]*)*)\x82\x01%b"
+    rb"(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|NaN|-?Infinity)(?![^\n\x12])" % (_VARINT, _VARINT, _VARINT)
+).findall
+"""Key and value of each number in a row, but for those that the client adds beside the step.
+
+JSON escapes control characters, so that a value ends where a field begins.
+"""
 
 
 class DamagedError(ValueError):
@@ -73,28 +83,29 @@ def entries(data: bytes | memoryview, tail: int | None = None) -> Iterator[bytes
     parts: list[bytes] = []
     is_whole = False
     # Spelled out, as `kind_of` is: this reads each record of each run that is listed.
-    head, unpack, crc32, end = _CHUNK.size, _CHUNK.unpack_from, zlib.crc32, len(data) - _CHUNK.size
-    while at <= end:
-        rest = _BLOCK - at % _BLOCK
-        if rest < head:
-            at += rest
-            continue
-        checksum, length, kind = unpack(data, at)
-        begun, at = at, at + head + length
-        chunk = bytes(data[begun + head : at])
-        if crc32(chunk, _CHECKSUMS[kind]) != checksum or len(chunk) < length:
-            if _goes_on(data, begun + 1):
-                raise DamagedError(f"its log is damaged at byte {begun} of {len(data)}")
-            return
-        if kind == _WHOLE:
-            yield chunk
-        elif kind == _FIRST:
-            parts, is_whole = [chunk], True
-        elif is_whole:
-            parts.append(chunk)
-            if kind == _LAST:
-                yield b"".join(parts)
-                is_whole = False
+    head, unpack, crc32 = _CHUNK.size, _CHUNK.unpack_from, zlib.crc32
+    while at < len(data):
+        start = at - at % _BLOCK
+        block = bytes(data[start : start + _BLOCK])
+        here, end = at - start, len(block) - head
+        while here <= end:
+            checksum, length, kind = unpack(block, here)
+            begun, here = here, here + head + length
+            chunk = block[begun + head : here]
+            if crc32(chunk, _CHECKSUMS[kind]) != checksum or len(chunk) < length:
+                if _goes_on(data, start + begun + 1):
+                    raise DamagedError(f"its log is damaged at byte {start + begun} of {len(data)}")
+                return
+            if kind == _WHOLE:
+                yield chunk
+            elif kind == _FIRST:
+                parts, is_whole = [chunk], True
+            elif is_whole:
+                parts.append(chunk)
+                if kind == _LAST:
+                    yield b"".join(parts)
+                    is_whole = False
+        at = start + _BLOCK
 
 
 def _goes_on(data: bytes | memoryview, at: int) -> bool:
@@ -138,14 +149,14 @@ def kind_of(message: bytes) -> tuple[int, bytes]:
     """
     at = 0
     # The record's own number comes first, then one of the kinds below 16.
-    if message[:1] == b"\x08":
-        at = 1
-        while message[at] > 0x7F:
+    if message and message[0] == 0x08:
+        at = 2
+        while message[at - 1] > 0x7F:
             at += 1
-        at += 1
     tag = message[at] if at < len(message) else 0
     if tag in _TAGS:
-        size, at = varint(message, at + 1)
+        size = message[at + 1]
+        size, at = (size, at + 2) if size < 0x80 else varint(message, at + 1)
         return tag >> 3, message[at : at + size]
     if tag > 0x7F:
         for field, contents in _schema.Record.FromString(message).ListFields():
@@ -155,11 +166,11 @@ def kind_of(message: bytes) -> tuple[int, bytes]:
 
 def varint(data: bytes, at: int) -> tuple[int, int]:
     """A number in the form in which messages hold lengths, and where it ends."""
-    value = data[at]
-    if value < 0x80:
-        return value, at + 1
-    value &= 0x7F
-    shift = 7
+    value, byte = data[at], data[at + 1] if data[at] > 0x7F else 0
+    if byte < 0x80:
+        return (value, at + 1) if value < 0x80 else (value & 0x7F | byte << 7, at + 2)
+    value, shift = value & 0x7F | (byte & 0x7F) << 7, 14
+    at += 1
     while True:
         at += 1
         byte = data[at]

@@ -63,20 +63,20 @@ def store(folder: str | Path, put: Callable[[Path], str], *, is_closed: bool = T
         The address.
     """
     if is_closed:
-        _await_end(Path(folder))
+        await_end(Path(folder), END_SECONDS)
     with tempfile.TemporaryDirectory(prefix="wandb-track-") as scratch:
         return put(pack(folder, Path(scratch, f"{Path(folder).name}.tar")))
 
 
-def _await_end(folder: Path) -> None:
+def await_end(folder: Path, seconds: float) -> None:
     """Wait for the run's last record: the service writes it a moment after the client says that the run is closed."""
-    deadline = time.monotonic() + END_SECONDS
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         for log in folder.glob("run-*.wandb"):
             with _log.opened(log) as data, suppress(_log.DamagedError):
                 if any(_log.kind_of(message)[0] == _log.EXIT for message in _log.entries(data, tail=_END)):
                     return
-        time.sleep(0.01)
+        time.sleep(0.002)
 
 
 def keep_saved(folder: str | Path) -> None:

@@ -7,13 +7,14 @@ STYLE = """\
 --0:#2f6fde;--1:#e0662b;--2:#1f9d6b;--3:#b1429d;--4:#c79a10;--5:#1597b5;--6:#d6426b;--7:#6d5bd0;--8:#7a8b25;--9:#8a6552;
 color-scheme:light;background:var(--bg);color:var(--fg);font:14px/1.45 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;
 padding:16px;overflow-wrap:anywhere}
-@media(prefers-color-scheme:dark){.wt{--bg:#11151c;--card:#191f29;--fg:#e3e8f0;--dim:#93a0b4;--line:#2b3442;--good:#4fc48a;
+@media screen and (prefers-color-scheme:dark){.wt{--bg:#11151c;--card:#191f29;--fg:#e3e8f0;--dim:#93a0b4;--line:#2b3442;--good:#4fc48a;
 --bad:#ff7d92;--open:#f0b258;--0:#6ea4ff;--1:#ff9a63;--2:#55cf9e;--3:#e389d3;--4:#e9c454;--5:#57c8e2;--6:#ff86a6;
 --7:#a99bff;--8:#b4c65c;--9:#c9a28e;color-scheme:dark}}
 .wt *{box-sizing:border-box}
-.wt h1{font-size:22px;margin:0 0 4px;letter-spacing:-.01em}
-.wt h2{font-size:18px;margin:0 0 4px}
-.wt h3{font-size:16px;margin:0 0 4px}
+.wt h1{font-size:24px;margin:0 0 2px;letter-spacing:-.02em}
+.wt h2{font-size:18px;margin:0 0 2px;letter-spacing:-.01em}
+.wt h3{font-size:15px;margin:22px 0 4px}
+.wt>h3{font-size:18px;margin-top:0}
 .wt h4{font-size:12px;margin:0 0 6px;color:var(--dim);font-weight:600}
 .wt p{margin:4px 0 8px}
 .wt .dim,.wt small{color:var(--dim)}
@@ -24,8 +25,9 @@ vertical-align:1px}
 .wt .good{color:var(--good)}.wt .bad{color:var(--bad)}.wt .open{color:var(--open)}
 .wt .fault{color:var(--bad);border-left:3px solid;background:var(--card);padding:8px 12px;margin:8px 0;white-space:pre-wrap;
 border-radius:0 6px 6px 0;font-size:13px}
-.wt div.grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,320px),1fr));gap:12px;margin:12px 0}
-.wt .columns{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,300px),1fr));gap:16px 28px;margin:14px 0}
+.wt div.grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,360px),1fr));gap:14px;margin:12px 0}
+.wt .columns{columns:300px;column-gap:28px;margin:14px 0}
+.wt .columns section{break-inside:avoid;padding-bottom:14px}
 .wt figure{margin:0;background:var(--card);border:1px solid var(--line);border-radius:8px;padding:10px 12px;min-width:0;
 break-inside:avoid}
 .wt figcaption{display:flex;gap:6px;align-items:baseline;font-weight:600;font-size:13px;margin-bottom:8px}
@@ -46,7 +48,7 @@ white-space:nowrap}
 .wt .c5{stroke:var(--5)}.wt .c6{stroke:var(--6)}.wt .c7{stroke:var(--7)}.wt .c8{stroke:var(--8)}.wt .c9{stroke:var(--9)}
 .wt table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:13px}
 .wt .facts{width:100%}
-.wt .facts th{width:40%}
+.wt .facts th{width:36%}
 .wt th,.wt td{text-align:left;vertical-align:top;padding:4px 10px 4px 0;border-bottom:1px solid var(--line);font-weight:400}
 .wt th{color:var(--dim)}
 .wt .wide{overflow-x:auto;margin:8px 0}
@@ -69,24 +71,29 @@ padding:2px 9px;cursor:pointer}
 .wt .legend path{stroke-width:3;fill:none}
 .wt .media{font-size:13px}
 .wt .media img{max-width:100%;min-width:64px;margin:0 6px 6px 0;image-rendering:auto;background:#fff;border-radius:4px}
-.wt .execution{border-top:1px solid var(--line);padding-top:18px;margin-top:22px}
-.wt details{border:1px solid var(--line);border-radius:8px;margin:8px 0;padding:0 14px}
+.wt .execution{border:1px solid var(--line);border-radius:12px;padding:20px 22px 14px;margin-top:20px}
+.wt details{border-top:1px solid var(--line)}
+.wt .wide+details{border-top:0}
+.wt details h3{display:none}
 .wt summary{cursor:pointer;padding:9px 0;font-weight:600}
 .wt summary .badge{margin-left:6px}
-.wt details[open]>summary{border-bottom:1px solid var(--line);margin-bottom:12px}
-.wt .lineage svg{display:block;width:100%;font:12px system-ui,sans-serif}
+.wt .lineage{margin:16px 0 18px}
+.wt .lineage svg{display:block;width:100%;font:600 12px system-ui,sans-serif}
 .wt .lineage text{fill:var(--fg)}
-.wt .lineage .sub{fill:var(--dim);font-size:11px}
+.wt .lineage .sub{fill:var(--dim);font-size:11px;font-weight:400}
 .wt .lineage rect{fill:var(--card);stroke:var(--line);stroke-width:1.2}
 .wt .lineage .good rect{stroke:var(--good)}.wt .lineage .bad rect{stroke:var(--bad)}.wt .lineage .open rect{stroke:var(--open)}
-.wt .lineage .artifact rect{fill:var(--bg);stroke-dasharray:4 3}
-.wt .lineage path{fill:none;stroke:var(--dim);stroke-width:1.2;opacity:.7}
+.wt .lineage .artifact rect{fill:var(--bg);stroke:color-mix(in srgb,var(--0) 45%,var(--line))}
+.wt .lineage path{fill:none;stroke:var(--dim);stroke-width:1.2;opacity:.6}
 body:has(>.wt){margin:0}
 body>.wt.page{max-width:1320px;margin:0 auto;padding:28px 24px 60px;min-height:100vh}
 html:has(>body>.wt.page){background:#fff}
-@media(prefers-color-scheme:dark){html:has(>body>.wt.page){background:#11151c}}
-@media(max-width:600px){body>.wt.page{padding:16px 12px 40px}}
-@media print{.wt .legend,.wt thead button::after{display:none}.wt{padding:0}.wt .wide{overflow:visible}}
+@media screen and (prefers-color-scheme:dark){html:has(>body>.wt.page){background:#11151c}}
+@media(max-width:600px){body>.wt.page{padding:16px 10px 40px}.wt .execution{padding:14px 12px 8px}}
+@media print{body>.wt.page,.wt{padding:0;font-size:11px}.wt .execution{border:0;padding:0}.wt .wide{overflow:visible}
+.wt .lineage svg{min-width:0!important}.wt .runs td,.wt .runs th{white-space:normal;padding-right:8px;font-size:10px}
+.wt td:has(>input),.wt th:empty,.wt output{display:none}.wt summary,.wt h2,.wt h3,.wt h4{break-after:avoid}
+.wt tr{break-inside:avoid}}
 """
 SCRIPT = r"""
 "use strict";

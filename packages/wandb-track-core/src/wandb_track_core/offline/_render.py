@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -15,30 +15,36 @@ from typing import Any
 from ._curves import MOST_KEYS, Curve, Rows, chart, read_rows, short
 from ._fragments import find_fragments, read_folder, read_tar
 from ._media import is_media, media
+from ._pack import await_end
 from ._page import STYLE
 from ._runs import OfflineRun, group
 
 MOST_CHARTS = 24
 """Charts of one run."""
+END_SECONDS = 0.05
+"""How long a card or Deck may wait for the end of a run that was closed just now."""
 _MOST_ROWS = 100
 _MOST_TEXT = 300
 STATES = {"finished": "good", "failed": "bad", "damaged": "bad", "not closed": "open", "preempted": "open"}
 
 
 def render_run(
-    folder: str | Path, *, links: Mapping[str, str] | None = None, outputs: Mapping[str, str] | None = None
+    folder: str | Path, *, links: Mapping[str, str] = {}, is_closed: bool = False, stored: Iterable[str] = ()
 ) -> str:
     """Draw a run, which may still be open, as a fragment of HTML with its style.
 
     Args:
         folder: The run's own folder, or its tar.
         links: Addresses of pages about it, by what they are called.
-        outputs: What the task gives back, by name: shown as text, for where the run does not hold it as artifacts yet.
+        is_closed: Whether the run was closed just now: the client writes its end a few milliseconds later.
+        stored: Where the packed run was brought, if its folder is on a temporary machine: what is to be synced.
 
     Returns:
         The fragment. It says so where there is no run.
     """
     folder, rows = Path(folder), Rows()
+    if is_closed:
+        await_end(folder, END_SECONDS)
     log = next((path.name for path in folder.glob("run-*.wandb")), None)
     if log is not None:
         # In one pass: a card is drawn while the task waits.
@@ -52,8 +58,7 @@ def render_run(
     runs = group(parts)
     if not runs:
         return f"<style>{STYLE}</style><div class='wt'><p class='dim'>No run found in {escape(str(folder))}</p></div>"
-    run = runs[-1]
-    drawn = draw_run(run, rows.curves(), rows.left_out, links or {}, outputs or {})
+    drawn = draw_run(runs[-1], rows.curves(), rows.left_out, links, stored)
     return f"<style>{STYLE}</style><div class='wt'>{drawn}</div>"
 
 
@@ -62,7 +67,7 @@ def draw_run(
     curves: dict[str, Curve],
     left_out: int = 0,
     links: Mapping[str, str] = {},
-    outputs: Mapping[str, str] = {},
+    stored: Iterable[str] = (),
 ) -> str:
     """The run's own part, without the style.
 
@@ -71,17 +76,22 @@ def draw_run(
         curves: Its curves.
         left_out: How many curves were not read.
         links: As for `render_run`.
-        outputs: As for `render_run`.
+        stored: As for `render_run`.
     """
-    charts = [drawn for key, curve in curves.items() if len(curve.xs) > 1 and (drawn := chart(key, [(key, 0, curve)]))]
+    charts = [drawn for key, curve in curves.items() if len(curve) > 1 and (drawn := chart(key, [(key, 0, curve)]))]
     left_out += max(0, len(charts) - MOST_CHARTS)
     note = f"{left_out} more metrics are not drawn (limits: {MOST_KEYS} read, {MOST_CHARTS} drawn)" if left_out else ""
-    summary = {key: value for key, value in run.summary.items() if key != "exception" and not is_media(value)}
-    made = {
-        f"{one.name}:{one.aliases[-1] if one.aliases else one.digest[:8]}": f"{one.type}, {bytes_of(one.size)}"
+    summary = [(key, value) for key, value in run.summary.items() if key != "exception" and not is_media(value)]
+    made = [
+        (one.name, f"{one.aliases[-1] if one.aliases else one.digest} · {one.type}, {bytes_of(one.size)}")
         for one in run.artifacts
-    }
-    used = {f"{one.name}:{one.alias}": one.type for one in run.inputs}
+    ]
+    used = [(one.name, f"{one.alias} · {one.type}".rstrip(" ·")) for one in run.inputs]
+    nested = {key: value for key, value in run.config.items() if isinstance(value, dict)}
+    config = [(key, value) for key, value in run.config.items() if key not in nested]
+    config += [(f"{key}.{name}", inner) for key, value in nested.items() for name, inner in value.items()]
+    # The orchestrator's own page, as its package notes it beside the attempt.
+    links = {f"Open in {key.title()}": str(each["url"]) for key, each in nested.items() if each.get("url")} | {**links}
     parts = [
         f"<h3>{escape(run.name)} {badge(run)}</h3>",
         f"<p class='dim'>{' · '.join(map(escape, _facts(run)))}</p>",
@@ -93,15 +103,16 @@ def draw_run(
         media(run),
         "<div class='columns'>",
         _table("Summary", summary),
-        _table("Config", run.config),
+        _table("Config", config),
         _table("Inputs", used),
-        _table("Outputs", {**outputs, **made}),
+        _table("Outputs", made),
         "</div>",
     ]
     if not run.fragments[-1].is_online:
-        parts.append(
-            f"<p class='dim'>Sync it: <code>wandb-track sync {escape(shlex.quote(str(run.folder)))}</code></p>"
-        )
+        places = escape(" ".join(map(shlex.quote, stored or [str(run.folder)])))
+        is_remote = "://" in places
+        hint = f"Download <code>{places}</code>, and sync the copy with" if is_remote else "Sync it:"
+        parts.append(f"<p class='dim'>{hint} <code>wandb-track sync{'' if is_remote else f' {places}'}</code></p>")
     return "".join(parts)
 
 
@@ -119,7 +130,9 @@ def seconds_of(run: OfflineRun) -> str:
     hours, minutes = divmod(int(minutes), 60)
     if hours:
         return f"{hours} h {minutes} min"
-    return f"{minutes} min {seconds:.0f} s" if minutes else f"{seconds:.2g} s"
+    if minutes:
+        return f"{minutes} min {seconds:.0f} s"
+    return f"{seconds:.0f} s" if seconds >= 1 else "under 1 s"
 
 
 def bytes_of(size: float) -> str:
@@ -151,12 +164,16 @@ def _exception(run: OfflineRun) -> str:
     return f"<pre class='fault'>{escape(str(error.get('type', '')))}: {escape(str(error.get('message', '')))}</pre>"
 
 
-def _table(title: str, values: Mapping[str, Any]) -> str:
+def label_of(run: OfflineRun) -> str:
+    """What tells a run from others of its execution, whose name its own begins with."""
+    return run.name.removeprefix(f"{run.group.replace('/', '-')}-") or run.name
+
+
+def _table(title: str, values: list[tuple[str, Any]]) -> str:
     if not values:
         return ""
     rows = "".join(
-        f"<tr><th>{escape(key)}</th><td>{escape(text_of(value))}</td></tr>"
-        for key, value in list(values.items())[:_MOST_ROWS]
+        f"<tr><th>{escape(str(key))}</th><td>{escape(text_of(value))}</td></tr>" for key, value in values[:_MOST_ROWS]
     )
     more = f"<p class='dim'>and {len(values) - _MOST_ROWS} more</p>" if len(values) > _MOST_ROWS else ""
     return f"<section><h4>{title}</h4><table class='facts'>{rows}</table>{more}</section>"

@@ -14,7 +14,7 @@ from ._curves import Curve, chart, read_rows
 from ._lineage_picture import picture
 from ._media import is_media
 from ._page import SCRIPT, STYLE
-from ._render import badge, draw_run, seconds_of, text_of
+from ._render import badge, draw_run, label_of, seconds_of, text_of
 from ._runs import OfflineRun
 
 MOST_RUNS = 2000
@@ -80,7 +80,7 @@ def _execution(runs: list[OfflineRun], numbers: list[int], key: tuple[str, str, 
     place = "/".join(filter(None, key[:2]))
     parts = [
         f"<details id='run{number}'{' open' if len(runs) <= 2 else ''}>"
-        f"<summary>{escape(run.name)}{badge(run)}</summary>{draw_run(run, *read[number])}</details>"
+        f"<summary>{escape(label_of(run))}{badge(run)}</summary>{draw_run(run, *read[number])}</details>"
         for number, run in mine.items()
         if number in detailed
     ]
@@ -112,11 +112,11 @@ def _table(runs: dict[int, OfflineRun], order: dict[int, tuple[int, int]], detai
     heads = ["run", "state", "duration", *shown, *columns]
     rows = []
     for number, run in runs.items():
-        name = escape(run.name)
+        name = escape(label_of(run))
         task, sibling = order[number]
         cells = [
             f"<td><input type='checkbox' aria-label='pick {name}' data-t='{task}' data-s='{sibling}'></td>",
-            f"<td title='{name}'>{f'<a href=#run{number}>{name}</a>' if number in detailed else name}</td>",
+            f"<td title='{escape(run.name)}'>{f'<a href=#run{number}>{name}</a>' if number in detailed else name}</td>",
             f"<td>{badge(run)}</td><td data-v='{'' if run.duration is None else run.duration}'>{seconds_of(run)}</td>",
             *(_cell(run.config.get(key)) for key in shown),
             *(_cell(run.summary.get(key), best[task, key]) for key in columns),
@@ -164,12 +164,12 @@ def _cell(value: Any, best: float | None = None) -> str:
 def _siblings(runs: dict[int, OfflineRun], numbers: list[int], task: int, read: _Read) -> str:
     """Runs of one task, a chart for each metric."""
     shown = numbers[:_MOST_CURVES]
-    keys = Counter(key for number in shown for key, curve in read[number][0].items() if len(curve.xs) > 1)
+    keys = Counter(key for number in shown for key, curve in read[number][0].items() if len(curve) > 1)
     charts = [
         chart(
             key,
             [
-                (runs[number].name, at, read[number][0][key])
+                (label_of(runs[number]), at, read[number][0][key])
                 for at, number in enumerate(shown)
                 if key in read[number][0]
             ],
@@ -180,7 +180,7 @@ def _siblings(runs: dict[int, OfflineRun], numbers: list[int], task: int, read: 
         return ""
     legend = "".join(
         f"<button aria-pressed='true' data-s='{at}'><svg viewBox='0 0 14 8' aria-hidden='true'>"
-        f"<path class='c{at % 10}' d='M0 4h14'/></svg>{escape(runs[number].name)}</button>"
+        f"<path class='c{at % 10}' d='M0 4h14'/></svg>{escape(label_of(runs[number]))}</button>"
         for at, number in enumerate(shown)
     )
     notes = [f"{len(numbers) - len(shown)} more runs"] if len(numbers) > len(shown) else []

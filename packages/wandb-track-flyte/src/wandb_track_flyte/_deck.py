@@ -1,0 +1,71 @@
+"""The tab of a task's Deck that shows its run. It is drawn once the run is closed, before flytekit writes the Deck."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from flytekit import Deck
+from flytekit.core.context_manager import ExecutionState, FlyteContextManager
+from wandb_track_core import TrackedRun
+from wandb_track_core.adapters import fuse, notify, run_folder
+
+TAB = "W&B"
+
+
+class Tab:
+    """The tab of one attempt, where its task has a Deck.
+
+    Args:
+        tracked: The attempt's run, which is open.
+    """
+
+    def __init__(self, tracked: TrackedRun) -> None:
+        parameters = FlyteContextManager.current_context().user_space_params
+        self._is_wanted = tracked.is_tracked and getattr(parameters, "enable_deck", False)
+        self._tracked, self._run = tracked, tracked.run
+        # A task that is called in the body of this one gives the parameters another list.
+        self._decks: list[Deck] = parameters.decks if parameters is not None else []
+        self._write: Callable[[], None] | None = None
+
+    def draw(self) -> None:
+        """Add the tab to the Deck, once the run is closed. A second call does nothing."""
+        if self._is_wanted and self._run is not None:
+            self._is_wanted = False
+            with fuse("drawing the Deck"):
+                from wandb_track_core.offline import render_run
+
+                links = {} if self._run.offline else {"Open in W&B": self._run.url or ""}
+                folder, stored = run_folder(self._run), self._tracked.stored
+                drawn = render_run(folder, links=links, is_closed=True, stored=stored)
+                self._decks.append(Deck(TAB, drawn, auto_add_to_deck=False))
+            if self._write is not None:
+                self._write()
+
+    def write_decks(self, inner: Callable[..., None], name: str, *given: Any) -> None:
+        """Let flytekit make its own tabs. Locally it would write the Deck now, while the run is open: it waits.
+
+        Args:
+            inner: flytekit's own way, which renders and, locally, writes.
+            name: The task's name.
+            given: Inputs, outputs, the context and its `ExecutionParameters`.
+        """
+        *values, context, parameters = given
+        state = context.execution_state
+        if self._is_wanted and state is not None and state.is_local_execution():
+            with fuse("drawing the Deck"):
+                from flytekit.deck.deck import _output_deck
+
+                elsewhere = state.with_params(mode=ExecutionState.Mode.TASK_EXECUTION)
+                context = context.with_execution_state(elsewhere).build()
+                self._decks = parameters.decks
+                self._write = partial(_output_deck, name.rpartition(".")[2], parameters)
+        inner(*values, context, parameters)
+
+
+def enable(task: Any) -> None:
+    """Enable a task's Deck, with no other tab than ours."""
+    task._disable_deck = False
+    if not task.enable_deck:
+        notify("deck=True has no effect with this version of flytekit: use @task(enable_deck=True)")

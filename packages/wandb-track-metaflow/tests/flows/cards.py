@@ -1,0 +1,78 @@
+"""Steps with cards: of a second attempt, of a long step, beside the user's own, switched off, of a failed step."""
+
+import os
+import time
+from contextlib import suppress
+
+import wandb
+from metaflow import FlowSpec, Task, card, current, namespace, retry, step
+from metaflow.cards import Markdown, get_cards
+from metaflow.plugins.cards.exception import CardNotPresentException
+from wandb_track_metaflow import _card, wandb_log
+
+_card.EVERY = 0.3
+
+
+def card_while_running():
+    """This task's card, once it shows the curve."""
+    namespace(None)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with suppress(CardNotPresentException):  # as long as there is none
+            for found in get_cards(Task(current.pathspec)):
+                if "loss over steps" in (html := found.get()):
+                    return html
+        time.sleep(0.1)
+    return ""
+
+
+class Cards(FlowSpec):
+    @retry(times=1, minutes_between_retries=0)
+    @wandb_log
+    @step
+    def start(self):
+        if not current.retry_count:
+            raise RuntimeError("the first time")
+        self.next(self.long)
+
+    @wandb_log
+    @step
+    def long(self):
+        for number in range(5):
+            wandb.log({"loss": 1 / (number + 1)})
+        html = card_while_running()
+        self.seen = ["loss over steps" in html, "still open" in html]
+        wandb.log({"late": 1.0})
+        self.next(self.both)
+
+    @wandb_log(card=True)
+    @card
+    @step
+    def both(self):
+        current.card.append(Markdown("# mine"))
+        self.next(self.off)
+
+    @wandb_log(card=False)
+    @step
+    def off(self):
+        self.next(self.untracked)
+
+    @step
+    def untracked(self):
+        self.next(self.user)
+
+    @wandb_log
+    @card
+    @step
+    def user(self):
+        self.next(self.end)
+
+    @wandb_log
+    @step
+    def end(self):
+        if "FAIL" in os.environ:
+            raise RuntimeError("for now")
+
+
+if __name__ == "__main__":
+    Cards()
