@@ -5,7 +5,7 @@ from wandb_track_core import ArgumentError, MissingKeyError, current_run
 from .__about__ import __version__
 from ._load import load
 from .decorator import wandb_init
-from .track import wandb_track, wandb_use
+from .in_task import wandb_track, wandb_use
 
 __all__ = [
     "ArgumentError",

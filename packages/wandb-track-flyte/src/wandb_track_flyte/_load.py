@@ -39,7 +39,7 @@ def load(
         LoadError: There is no such artifact, or several tasks have made it; or it cannot be read.
         UntrustedError: Reading would run code, and `trusted` is not set.
     """
-    from wandb_track_serializers import MadeBy, load_artifact
+    from wandb_track_serializers import Producer, load_artifact
 
     is_latest = execution == "latest"
     facts: dict[str, Any] = {"task": task} if is_latest else {"execution": execution, "task": task}
@@ -47,7 +47,7 @@ def load(
         facts["indices"] = [index]
     of_execution = {"group": {"$regex": f"(^|/){re.escape(execution)}$"}}
     filters = {"jobType": task.rpartition(".")[2]} if is_latest else of_execution
-    made_by = MadeBy("flyte", facts, filters, is_latest)
+    producer = Producer("flyte", facts, filters, is_latest)
     place = "/".join(part for part in (entity, project) if part)
     reference = f"{place}/{name}" if place else name
-    return load_artifact(reference, run=made_by, offline=offline, trusted=trusted, **options)
+    return load_artifact(reference, run=producer, offline=offline, trusted=trusted, **options)

@@ -14,7 +14,7 @@ from flytekit.core.utils import ClassDecorator
 from wandb_track_core import ArgumentError, TrackedRun
 from wandb_track_core.adapters import OnError, Ranks
 
-from . import _binding, _context, _deck, _inputs, _secret
+from . import _arguments, _binding, _context, _deck, _secret
 from ._dispatch import dispatch_of, opened_alone, run, run_async
 from ._values import Values
 
@@ -123,7 +123,7 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
             raise ArgumentError(
                 "wandb_init()", "takes no positional arguments", remedy="Use project=..., entity=... and secret=...."
             )
-        _inputs.check(arguments)
+        _arguments.check(arguments)
         _capture(arguments)
         super().__init__(task_function, **arguments)
         if task_function is not None:
@@ -165,7 +165,7 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
         if dispatch is not None and any(self.decorator_kwargs[flag] for flag in FLAGS):
             given, name = self.decorator_kwargs, getattr(function, "__name__", "output")
             dispatch.values = Values(_capture(given), given["parameters"], given["entity"], name)
-            dispatch.inputs = _inputs.named(function, args, kwargs)
+            dispatch.inputs = _arguments.named(function, args, kwargs)
         tracked = self._run(args, kwargs)
         if iscoroutinefunction(function):
             return run_async(tracked, call, dispatch)
@@ -202,7 +202,7 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
         in_container = _context.is_in_container()
         if "dir" in given:
             place = given["dir"]
-            given["dir"] = lambda: _inputs.folder(place, _inputs.named(function, args, kwargs))
+            given["dir"] = lambda: _arguments.folder(place, _arguments.named(function, args, kwargs))
         return TrackedRun(
             identity,
             api_key=lambda: _secret.key_of(secret, in_container),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ._load import load
     from .decorator import wandb_log
-    from .track import wandb_track, wandb_use
+    from .in_task import wandb_track, wandb_use
 
 __all__ = ["__version__", "current_run", "load", "wandb_log", "wandb_track", "wandb_use"]
 
@@ -24,8 +24,8 @@ _HOMES = {
     "current_run": "wandb_track_core",
     "load": f"{__name__}._load",
     "wandb_log": f"{__name__}.decorator",
-    "wandb_track": f"{__name__}.track",
-    "wandb_use": f"{__name__}.track",
+    "wandb_track": f"{__name__}.in_task",
+    "wandb_use": f"{__name__}.in_task",
 }
 
 

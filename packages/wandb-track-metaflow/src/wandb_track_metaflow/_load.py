@@ -38,7 +38,7 @@ def load(
     """
     from wandb_track_core import ArgumentError
     from wandb_track_core.adapters import legal_artifact_name
-    from wandb_track_serializers import MadeBy, load_artifact, register
+    from wandb_track_serializers import Producer, load_artifact, register
 
     from ._stored import StoredVariable
 
@@ -54,6 +54,6 @@ def load(
     if task:
         facts["task_id"] = task[0]
     group = {"$regex": f"^{flow}/"} if is_latest else f"{flow}/{run}"
-    made_by = MadeBy("metaflow", facts, {"group": group}, is_latest)
+    producer = Producer("metaflow", facts, {"group": group}, is_latest)
     reference = "/".join(part for part in (entity, project, legal_artifact_name(name)) if part)
-    return load_artifact(reference, run=made_by, offline=offline, trusted=trusted, **options)
+    return load_artifact(reference, run=producer, offline=offline, trusted=trusted, **options)

@@ -444,11 +444,11 @@ class Base(FlowSpec):
 
     @step
     def start(self):
-        self.made_by = type(self).__name__
+        self.producer = type(self).__name__
         self.next(self.end)
 
     def helper(self):
-        return self.made_by
+        return self.producer
 
 
 class Inherited(Base):
@@ -456,7 +456,7 @@ class Inherited(Base):
 
     @property
     def twice(self):
-        return self.made_by * 2
+        return self.producer * 2
 
     @step
     def end(self):

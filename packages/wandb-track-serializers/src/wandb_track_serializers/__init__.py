@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ._manifest import METADATA_KEY, FileEntry, Manifest
     from ._references import Location, RemoteFile, to_reference
     from ._registry import kind_of, register, serializer_for
-    from ._runs import MadeBy, load_artifact, log_value, use_value
+    from ._runs import Producer, load_artifact, log_value, use_value
     from ._serializer import Serializer, Source, Target
     from ._summary import to_summary
     from ._values import dump, load
@@ -33,7 +33,7 @@ _HOMES = {
     "_manifest": "METADATA_KEY FileEntry Manifest",
     "_references": "Location RemoteFile to_reference",
     "_registry": "kind_of register serializer_for",
-    "_runs": "MadeBy load_artifact log_value use_value",
+    "_runs": "Producer load_artifact log_value use_value",
     "_serializer": "Serializer Source Target",
     "_summary": "to_summary",
     "_values": "dump load",
@@ -50,9 +50,9 @@ __all__ = [
     "IntegrityError",
     "LoadError",
     "Location",
-    "MadeBy",
     "Manifest",
     "NotRepresentableError",
+    "Producer",
     "RegistrationError",
     "RemoteFile",
     "Serializer",

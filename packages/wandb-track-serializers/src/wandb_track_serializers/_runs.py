@@ -56,8 +56,8 @@ class Reference(NamedTuple):
         return f"{path}:{self.alias}" if self.alias else path
 
 
-class MadeBy(NamedTuple):
-    """The task of an orchestrator that made what is to be loaded, as the config of its runs names it.
+class Producer(NamedTuple):
+    """The task of an orchestrator that produced what is to be loaded, as the config of its runs names it.
 
     Attributes:
         orchestrator: The key of the config below which the facts stand.
@@ -103,7 +103,7 @@ class MadeBy(NamedTuple):
 def load_artifact(
     reference: str,
     *,
-    run: str | MadeBy | None = None,
+    run: str | Producer | None = None,
     offline: str | os.PathLike[str] | None = None,
     trusted: bool = False,
     directory: str | os.PathLike[str] | None = None,
@@ -139,7 +139,7 @@ def load_artifact(
     return from_artifact(artifact, trusted, directory=directory, max_size=max_size, filesystem=filesystem)
 
 
-def _find_online(wanted: Reference, run: str | MadeBy | None, api: wandb.Api | None) -> wandb.Artifact:
+def _find_online(wanted: Reference, run: str | Producer | None, api: wandb.Api | None) -> wandb.Artifact:
     import wandb
     from wandb.errors import CommError
 
@@ -156,7 +156,7 @@ def _find_online(wanted: Reference, run: str | MadeBy | None, api: wandb.Api | N
     return only
 
 
-def _runs_of(api: wandb.Api, wanted: Reference, run: str | MadeBy) -> Iterable[Any]:
+def _runs_of(api: wandb.Api, wanted: Reference, run: str | Producer) -> Iterable[Any]:
     place = "/".join(part for part in wanted[:2] if part)
     if isinstance(run, str):
         return [api.run(run if "/" in run or not place else f"{place}/{run}")]
@@ -171,7 +171,7 @@ def _is_meant(wanted: Reference, artifact: Any) -> bool:
 
 def _load_offline(
     wanted: Reference,
-    run: str | MadeBy | None,
+    run: str | Producer | None,
     root: Path,
     trusted: bool,
     directory: str | os.PathLike[str] | None,
@@ -195,7 +195,7 @@ def _load_offline(
     found = [
         (one, edge)
         for one, edge in made
-        if (run is None or (run.fits(one.config) if isinstance(run, MadeBy) else one.id == run.rpartition("/")[2]))
+        if (run is None or (run.fits(one.config) if isinstance(run, Producer) else one.id == run.rpartition("/")[2]))
         and (edge["digest"] == meant if version else wanted.alias in ("", *edge.get("aliases", ())))
     ]
     source, edge = _only([(one.config, (one, edge)) for one, edge in found], wanted, run)
@@ -232,12 +232,12 @@ def _load_offline(
             shutil.rmtree(target, ignore_errors=True)
 
 
-def _only(found: list[tuple[Mapping[str, Any], Any]], wanted: Reference, run: str | MadeBy | None) -> Any:
+def _only(found: list[tuple[Mapping[str, Any], Any]], wanted: Reference, run: str | Producer | None) -> Any:
     """The last of what was found, if one task alone made it."""
     if not found:
         by = "" if run is None else f" that {run} made"
         raise LoadError(f"there is no artifact {wanted}{by}: `wandb-track runs` or the server shows what there is")
-    return (run.choose(found) if isinstance(run, MadeBy) else found)[-1][1]
+    return (run.choose(found) if isinstance(run, Producer) else found)[-1][1]
 
 
 def _no_links(home: Path, inside: str) -> None:
