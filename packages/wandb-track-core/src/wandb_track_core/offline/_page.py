@@ -25,10 +25,10 @@ vertical-align:1px}
 .wt .good{color:var(--good)}.wt .bad{color:var(--bad)}.wt .open{color:var(--open)}
 .wt .fault{color:var(--bad);border-left:3px solid;background:var(--card);padding:8px 12px;margin:8px 0;white-space:pre-wrap;
 border-radius:0 6px 6px 0;font-size:13px}
-.wt div.grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,360px),1fr));gap:14px;margin:12px 0}
+.wt div.grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,360px),1fr));gap:14px;margin:12px 0}
 .wt .columns{columns:300px;column-gap:28px;margin:14px 0}
 .wt .columns section{break-inside:avoid;padding-bottom:14px}
-.wt figure{margin:0;background:var(--card);border:1px solid var(--line);border-radius:8px;padding:10px 12px;min-width:0;
+.wt figure{margin:0;max-width:640px;background:var(--card);border:1px solid var(--line);border-radius:8px;padding:10px 12px;min-width:0;
 break-inside:avoid}
 .wt figcaption{display:flex;gap:6px;align-items:baseline;font-weight:600;font-size:13px;margin-bottom:8px}
 .wt figcaption small{font-weight:400}
