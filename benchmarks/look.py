@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib import import_module
 from pathlib import Path
 
 RUNS = 1000
@@ -42,8 +43,8 @@ def make(folder: Path, rows: int, copies: int) -> None:
 
 def card(folder: Path) -> None:
     """Draw the run as a card is drawn: the client is loaded already, as in a task."""
-    import wandb_track_core.adapters  # noqa: F401 # a task has it loaded
-
+    for name in ("wandb.proto.wandb_internal_pb2", "wandb_track_core.adapters"):
+        import_module(name)
     (run,) = folder.glob("wandb/offline-run-*")
     began, began_cpu = time.perf_counter(), time.process_time()
     from wandb_track_core.offline import render_run

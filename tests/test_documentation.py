@@ -208,6 +208,15 @@ def test_relative_links_lead_somewhere(path):
         assert not anchor or anchor in known, link[0]
 
 
+def test_the_picture_of_the_demos_report_is_there_and_small():
+    """`nox -s picture` makes it."""
+    for page, target in (("README.md", "docs/images/report.png"), ("docs/index.md", "images/report.png")):
+        assert f"]({target})" in (ROOT / page).read_text()
+    picture = (ROOT / "docs" / "images" / "report.png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
+    assert len(picture) < 300_000
+
+
 def test_messages_that_troubleshooting_explains_are_those_of_the_packages():
     trees = [ast.parse(path.read_text()) for path in ROOT.glob("packages/*/src/**/*.py")]
     nodes = [node for tree in trees for node in ast.walk(tree)]

@@ -100,6 +100,8 @@ def test_the_code_package_carries_all_that_a_remote_task_needs(workplace, tmp_pa
     folder = unpack(workplace, tmp_path, *options)
     packed = {path.name for path in (folder / ".mf_code").iterdir()}
     assert {"wandb_track_core", "wandb_track_serializers", "wandb_track_metaflow", "metaflow_extensions"} <= packed
+    (page,) = folder.rglob("_page.css")
+    assert page.with_suffix(".js").exists()
     done = run_remotely(workplace, folder, "--max-workers", "1", *options)
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(list(folder.glob("wandb/offline-run-*"))) == 2

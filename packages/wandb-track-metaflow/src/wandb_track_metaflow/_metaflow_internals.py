@@ -66,6 +66,7 @@ NAMES = (
 """What this package uses, for what, and what is lost without it."""
 
 
+_PACKED = (".py", ".css", ".js")
 _MOVED = (AttributeError, ImportError, TypeError, ValueError, LookupError, NotImplementedError)
 """What a name raises that is missing, or is something else than it was. All else is a fault of its own."""
 
@@ -318,8 +319,8 @@ def packed(*packages: str) -> Sequence[tuple[str, str, Any]]:
         if (spec := find_spec(name))
         for folder in spec.submodule_search_locations or ()
     ]
-    files = [(path, path.relative_to(root.parent)) for root in roots for path in sorted(root.rglob("*.py"))]
-    return [(str(path), name.as_posix(), ContentType.CODE_CONTENT) for path, name in files]
+    files = [(path, root.parent) for root in roots for path in sorted(root.rglob("*")) if path.suffix in _PACKED]
+    return [(str(path), path.relative_to(home).as_posix(), ContentType.CODE_CONTENT) for path, home in files]
 
 
 @optional("save_card", None)

@@ -12,7 +12,6 @@ from typing import Any
 
 from ._curves import Curve, chart, read_rows
 from ._lineage_picture import picture
-from ._media import is_media
 from ._page import SCRIPT, STYLE
 from ._render import badge, draw_run, label_of, seconds_of, text_of
 from ._runs import OfflineRun
@@ -101,7 +100,7 @@ def _table(runs: dict[int, OfflineRun], order: dict[int, tuple[int, int]], detai
         and not any(_is_identity(run.config.get(key)) for run in runs.values())
     ]
     metrics = Counter(
-        key for run in runs.values() for key, value in run.summary.items() if key != "exception" and not is_media(value)
+        key for run in runs.values() for key, value in run.summary.items() if not isinstance(value, dict | list)
     )
     shown, columns = differing[:_MOST_COLUMNS], [key for key, _ in metrics.most_common(_MOST_COLUMNS)]
     best = {
