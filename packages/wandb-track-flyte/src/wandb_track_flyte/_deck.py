@@ -51,17 +51,29 @@ class Tab:
             name: The task's name.
             given: Inputs, outputs, the context and its `ExecutionParameters`.
         """
+        with fuse("drawing the Deck"):
+            given = self._written_later(name, *given)
+        inner(*given)
+
+    def _written_later(self, name: str, *given: Any) -> tuple[Any, ...]:
         *values, context, parameters = given
         state = context.execution_state
-        if self._is_wanted and state is not None and state.is_local_execution():
-            with fuse("drawing the Deck"):
-                from flytekit.deck.deck import _output_deck
+        if not self._is_wanted or state is None or not state.is_local_execution():
+            return given
+        from flytekit.deck.deck import _output_deck
 
-                elsewhere = state.with_params(mode=ExecutionState.Mode.TASK_EXECUTION)
-                context = context.with_execution_state(elsewhere).build()
-                self._decks = parameters.decks
-                self._write = partial(_output_deck, name.rpartition(".")[2], parameters)
-        inner(*values, context, parameters)
+        elsewhere = state.with_params(mode=ExecutionState.Mode.TASK_EXECUTION)
+        self._decks = parameters.decks
+        self._write = partial(_output_deck, name.rpartition(".")[2], parameters)
+        return *values, context.with_execution_state(elsewhere).build(), parameters
+
+
+def tab_of(tracked: TrackedRun) -> Tab | None:
+    """The tab of an attempt whose run is open; None where this version of flytekit has no Decks as they are known."""
+    tab = None
+    with fuse("preparing the Deck"):
+        tab = Tab(tracked)
+    return tab
 
 
 def enable(task: Any) -> None:

@@ -18,7 +18,7 @@ from flytekit.core.base_task import IgnoreOutputs
 from wandb_track_core import TrackedRun
 from wandb_track_core.adapters import fuse
 
-from ._deck import Tab
+from ._deck import Tab, tab_of
 from ._values import Values
 
 
@@ -133,7 +133,7 @@ async def run_async(tracked: TrackedRun, call: Callable[[], Any], dispatch: Disp
         tab = None
         try:
             async with tracked:
-                tab = Tab(tracked)
+                tab = tab_of(tracked)
                 return await call()
         finally:
             if tab is not None:
@@ -148,7 +148,7 @@ async def run_async(tracked: TrackedRun, call: Callable[[], Any], dispatch: Disp
 def opened_alone(tracked: TrackedRun) -> Iterator[None]:
     """A run around a function, or a generator: one that nobody reads to its end has not failed."""
     tracked.open()
-    tab = Tab(tracked)
+    tab = tab_of(tracked)
     try:
         yield
     except BaseException as error:
@@ -157,14 +157,15 @@ def opened_alone(tracked: TrackedRun) -> Iterator[None]:
     else:
         tracked.close()
     finally:
-        tab.draw()
+        if tab is not None:
+            tab.draw()
 
 
 @contextmanager
 def _of_dispatch(tracked: TrackedRun, dispatch: Dispatch) -> Iterator[None]:
     dispatch.tracked = tracked
     try:
-        dispatch.tab = Tab(tracked)
+        dispatch.tab = tab_of(tracked)
         if dispatch.values is not None and tracked.run is not None and not tracked.run.disabled:
             dispatch.values.begin(tracked.run, dispatch.inputs, dispatch.literals)
         yield
