@@ -118,43 +118,57 @@ def test_what_a_run_holds_is_text(tmp_path):
     assert "' onload='" not in page
 
 
-def test_a_spike_survives_the_thinning():
+def curve_of(values):
+    """A curve of values at the steps 0, 1, 2, ..."""
     curve = _curves.Curve()
-    for step in range(50_000):
-        curve.add(step, 1e6 if step == 31_234 else -1e6 if step == 40_001 else math.sin(step))
+    for step, value in enumerate(values):
+        for add, what in zip(curve.adders, (step, value), strict=True):
+            add(what)
+        curve.thin()
+    return curve
+
+
+def test_a_spike_survives_the_thinning():
+    """And the whole is drawn, as densely in its beginning as in its end."""
+    curve = curve_of({31_234: 1e6, 40_001: -1e6}.get(step, math.sin(step)) for step in range(50_000))
     points = [*curve.drawn()]
+    halves = [sum(x < 25_000 for x, _ in points), sum(x >= 25_000 for x, _ in points)]
+    assert min(halves) > 40
+    assert max(halves) < 2 * min(halves)
     assert len(points) < 300
     assert (31_234, 1e6) in points
     assert (40_001, -1e6) in points
 
 
 def test_nan_is_a_gap_and_a_wide_range_gets_a_logarithmic_axis():
-    curve = _curves.Curve()
-    for step, value in enumerate((1.0, 0.1, math.nan, math.inf, 0.01, 0.0001)):
-        curve.add(step, value)
+    curve = curve_of((1.0, 0.1, math.nan, math.inf, 0.01, 0.0001))
     drawn = _curves.chart("loss", [("a", 0, curve)])
     (path,) = re.findall("<path class='c0'[^>]* d='([^']*)'", drawn)
     assert path.count("M") == 2
     assert "<small>log</small>" in drawn
     assert "nan" not in drawn.lower()
     for values in ((0.0, 0.0), (1e308, -1e308), (5e-324, 1e308), (math.nan,), (-1.0, 1e-300), (3.0,)):
-        curve = _curves.Curve()
-        for step, value in enumerate(values):
-            curve.add(step, value)
-        drawn = _curves.chart("x", [("a", 0, curve)])
+        drawn = _curves.chart("x", [("a", 0, curve_of(values))])
         assert "nan" not in drawn.lower()
         assert "inf" not in drawn
 
 
 def test_rows_are_read_as_the_history_has_them(tmp_path):
     """By bytes, as by the parser: keys within dictionaries, texts, booleans; attempts go on where the last ended."""
-    rows = [{"a": 1.5, "t": "x" * 300, "b": True, "n.m": 2}, {"a": math.nan}, {"a": -3e-7}]
+    odd = {"\u00c2\n\x12": 7, "k" * 200: 10**30, "_own": 1, "s": "12"}  # the first holds bytes that begin a field
+    rows = [{"a": 1.5, "t": "x" * 300, "b": True, "n.m": 2, **odd}, {"a": math.nan}, {"a": -3e-7}]
     write(tmp_path, 1, rows)
     (run,) = find_runs(tmp_path)
     found = _curves.read_rows(run)
     curves = {key: [*curve.drawn()] for key, curve in found.curves().items()}
     assert found.left_out == 0
-    assert {key: [x for x, _ in points] for key, points in curves.items()} == {"a": [0, 1, 2], "n.m": [0]}
+    assert {key: [x for x, _ in points] for key, points in curves.items()} == {
+        "a": [0, 1, 2],
+        "n.m": [0],
+        "\u00c2\n\x12": [0],
+        "k" * 200: [0],
+    }
+    assert curves["k" * 200] == [(0, 1e30)]
     assert str([y for _, y in curves["a"]]) == str([row["a"] for row in run.history(["a"])])
 
 

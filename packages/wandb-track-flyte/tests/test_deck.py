@@ -48,6 +48,19 @@ def test_a_deck_in_a_container_shows_the_closed_run(bench, name, fails):
     assert shows(deck, f">flows.training_workflow-f6af03c1-{name}-n0 <")
 
 
+def test_an_online_runs_deck_links_to_it_and_to_the_execution(bench, standin):
+    """And says nothing of a sync."""
+    container = bench.container("decks", "asked", {"fails": False})
+    outcome = bench.execute_in_process_of_its_own(container, WANDB_MODE="online", WANDB_BASE_URL=standin.url)
+    assert outcome.outputs == {"o0": 42}, outcome.said
+    deck = (container.output_prefix / "deck.html").read_text()
+    assert re.findall(r"href='([^']*)'>Open in (?:W&amp;B|Flyte)<", deck) == [
+        "https://flyte.test/console/projects/flytesnacks/domains/development/executions/f6af03c1/nodeId/n0/nodes",
+        f"{standin.url}/e/p/runs/{standin.run.id}",
+    ]
+    assert shows(deck, ">finished<", "loss over steps", "wandb-track sync") == [">finished<", "loss over steps"]
+
+
 def test_there_is_no_deck_where_nobody_asked_for_one(bench):
     container = bench.container("decks", "without", {"fails": False})
     assert bench.execute_in_process_of_its_own(container).outputs == {"o0": 42}

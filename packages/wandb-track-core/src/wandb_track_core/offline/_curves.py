@@ -37,12 +37,6 @@ class Curve:
         self.adders = self._xs.append, self._ys.append
         """What adds a step, and a value as a number or as JSON has it. NaN is a gap."""
 
-    def add(self, x: float, y: float) -> None:
-        """Add a point."""
-        self._xs.append(x)
-        self._ys.append(y)
-        self.thin()
-
     def thin(self) -> None:
         """Thin what has come since the last time as much as all before it, if it has become long."""
         if len(self._xs) >= _KEPT:
