@@ -81,13 +81,32 @@ def test_a_link_that_cannot_be_made_and_a_fault_of_ours_cost_the_task_nothing(be
     assert bench.run().exit_code == 0
 
 
-@pytest.mark.parametrize("flag", ["parameters", "datasets", "models", "others"])
-def test_below_task_a_flag_is_an_error_that_says_where_it_belongs(load, flag):
+@pytest.mark.parametrize("env", [{"UNTRACKED": "1"}, {}, {"STORAGE": "reference"}])
+def test_hits_of_the_cache_are_the_same_with_and_without_us(bench, tmp_path, env):
+    """With a hash that is declared, and with a fixed place: by what `pyflyte run` prints, twice."""
+    ran = []
+    for _ in range(2):
+        said = bench.pyflyte_run("values", "twice", "--place", str(tmp_path / "x"), HOME=str(tmp_path), **env)
+        ran.append([each.split()[0] for each in said.split("RAN ")[1:]])
+    assert ran == [["cached_frame", "cached_file"], []]
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [
+        *((flag, True) for flag in ("parameters", "datasets", "models", "others")),
+        ("include", ["a"]),
+        ("exclude", ["a"]),
+        ("max_size", 1),
+        ("storage", "reference"),
+    ],
+)
+def test_below_task_a_flag_is_an_error_that_says_where_it_belongs(load, flag, value):
     from wandb_track_flyte import wandb_init
 
     with pytest.raises(ArgumentError, match=f"^{flag} needs .* Put @wandb_init above @task"):
 
-        @wandb_init(project="p", entity="e", secret=lambda: None, **{flag: True})
+        @wandb_init(project="p", entity="e", secret=lambda: None, **{flag: value})
         def function(x: int) -> int:
             return x
 

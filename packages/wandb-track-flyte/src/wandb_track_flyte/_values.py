@@ -13,7 +13,7 @@ from dataclasses import asdict, is_dataclass
 from enum import Enum
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flytekit.core.context_manager import FlyteContextManager
 from flytekit.core.promise import Promise
@@ -36,21 +36,20 @@ _versions: dict[str, str] = {}
 """What this process has logged, by `_key` of the URI of its literal."""
 
 
-class Values:
+class Values(NamedTuple):
     """Puts a task's inputs and outputs on its run.
 
-    Args:
+    Attributes:
         capture: What becomes an artifact.
         parameters: Whether base types become config and summary.
         entity: The entity of the run, for links that are read elsewhere.
         name: The function's name.
     """
 
-    def __init__(self, capture: Capture, parameters: bool, entity: str, name: str) -> None:
-        self.capture = capture
-        self.parameters = parameters
-        self.entity = entity
-        self.name = name
+    capture: Capture
+    parameters: bool
+    entity: str
+    name: str
 
     def begin(self, run: Any, inputs: Mapping[str, Any], literals: Any) -> None:
         """Note the inputs on an open run.
@@ -119,15 +118,13 @@ class Values:
             class_name=f"{type(value).__module__}.{type(value).__qualname__}",
         )
 
-        def alias(artifact: Any) -> str:
-            return alias_of(uri, "" if is_new else _state(location)) if uri else f"md5-{artifact.digest}"
-
         try:
+            alias = alias_of(uri, "" if is_new else _state(location)) if uri else ""
             artifact = log_value(
                 run,
                 name,
                 value,
-                lambda artifact: [alias(artifact)],
+                [alias] if uri else lambda made: [f"md5-{made.digest}"],
                 max_size=self.capture.max_size,
                 storage=location if uri and kind != "summary" and self.capture.storage == "reference" else "copy",
                 in_container=is_in_container(),
@@ -135,13 +132,13 @@ class Values:
         except SerializerError as error:
             notify(f"not logged: {name}: {error}")
             return
-        if artifact is None:
+        if artifact is None or not uri:
             return
-        version = f"{artifact.name.partition(':')[0]}:{alias(artifact)}"
+        version = f"{artifact.name.partition(':')[0]}:{alias}"
         reference = "/".join(part for part in (self.entity or run.entity, run.project, version) if part)
         if is_new:
             literal.set_metadata({**(literal.metadata or {}), NOTE: reference})
-        if is_new or (uri and location.local):
+        if is_new or location.local:
             _versions[_key(uri)] = reference
 
 

@@ -1,13 +1,14 @@
 """A training pipeline whose inputs and outputs are on its runs."""
 
 import functools
+import os
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import pandas as pd
-from flytekit import FlyteFile, Secret, dynamic, task, workflow
+from flytekit import FlyteFile, HashMethod, Secret, dynamic, task, workflow
 from wandb_track_flyte import wandb_init
 
 SECRET = Secret(group="wandb", key="WANDB_API_KEY")
@@ -107,3 +108,46 @@ def count(frame: pd.DataFrame) -> int:
 @workflow
 def passed_on(n: int = 3) -> int:
     return count(frame=promised(n=n))
+
+
+def _length(frame: pd.DataFrame) -> str:
+    return str(len(frame))
+
+
+def _bare(**flags):
+    """What tracks a task, or leaves it as it is where a variable says so."""
+    return (lambda task: task) if "UNTRACKED" in os.environ else track(**flags)
+
+
+@_bare(storage=os.environ.get("STORAGE", "copy"))
+@task
+def hashed(seed: int) -> Annotated[pd.DataFrame, HashMethod(_length)]:
+    return pd.DataFrame({"x": range(4)}, index=range(seed, seed + 4))
+
+
+@_bare(storage=os.environ.get("STORAGE", "copy"))
+@task
+def at_a_fixed_place(place: str) -> FlyteFile:
+    Path("fixed.txt").write_text("fixed")
+    return FlyteFile("fixed.txt", remote_path=place)
+
+
+@task(cache=True, cache_version="1")
+def cached_frame(frame: pd.DataFrame) -> int:
+    print("RAN cached_frame")
+    return len(frame)
+
+
+@task(cache=True, cache_version="1")
+def cached_file(file: FlyteFile) -> int:
+    print("RAN cached_file")
+    return 1
+
+
+@workflow
+def twice(place: str) -> int:
+    """Two producers, whose outputs are the same to the cache."""
+    first = cached_frame(frame=hashed(seed=1))
+    second = cached_frame(frame=hashed(seed=2))
+    first >> second
+    return cached_file(file=at_a_fixed_place(place=place))

@@ -178,7 +178,7 @@ def _place_run(record: Any, run: OfflineRun, is_resumed: bool) -> None:
 def _place_artifact(record: Any, part: Fragment, run: OfflineRun, folder: Path) -> None:
     record.entity, record.project, record.name = name_on_server(run, record.name, record.type)
     for entry in record.manifest.contents:
-        found = locate(part, entry_of(entry))
+        found = None if entry.ref else locate(part, entry_of(entry))
         if found is not None:
             entry.local_path = str(found.absolute())
     if record.manifest.manifest_file_path:
