@@ -22,7 +22,7 @@ from wandb_track_testing.offline import find_runs
 from wandb_track_testing.plugin import isolated_env
 
 WITH = "wandb_log:datasets=True,models=True,others=True"
-_VERDICT = re.compile(r"^(?:\x1b\[[0-9;]*m)*### *(.*): (success|failed) \[using (\w+) executor\]")
+_VERDICT = re.compile(r"^(?:\x1b\[[0-9;]*m|\[pid \d+\] )*### *(.*): (success|failed) \[using (\w+) executor\]")
 
 
 def verdicts(suite: Path, options: argparse.Namespace, **env: str) -> tuple[dict[str, str], int]:
