@@ -13,7 +13,7 @@ def test_each_node_of_a_parallel_step_is_a_run_that_tells_its_node(workplace):
     nodes = [run.config["metaflow"] for run in execution.of("work")]
     assert [(facts["node_index"], facts["num_nodes"]) for facts in nodes] == [(0, 2), (1, 2)]
     assert [run.summary["node"] for run in execution.of("work")] == [0, 1]
-    assert [run.name.rpartition(" ")[2] for run in execution.of("work")] == ["[0]", "[1]"]
+    assert [run.name.rpartition("-")[2] for run in execution.of("work")] == ["0", "1"]
     assert execution.only("join").summary["nodes"] == [0, 1]
 
 
