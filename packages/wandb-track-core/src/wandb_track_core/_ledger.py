@@ -1,4 +1,4 @@
-"""What lies in a run's folder beside the wandb client's own files: its format, its paths, reading and appending.
+"""The files of wandb-track in a run's folder: their format and paths, reading and appending.
 
 - `wandb-track/artifacts/`: the files of the artifacts that we logged.
 - `wandb-track/adopted/`: the files of artifacts that the user logged, each named by the MD5 of its contents.

@@ -9,9 +9,9 @@ from .errors import ArgumentError
 
 OnError = Literal["offline", "warn", "raise"]
 INIT_TIMEOUT = 7.0
-"""Seconds that opening a run waits for the server, unless told otherwise."""
+"""Seconds that opening a run waits for the server, by default."""
 FINISH_TIMEOUT = 10.0
-"""Seconds that closing a run waits for a server that does not answer, unless told otherwise."""
+"""Seconds that closing a run waits for a server that does not answer, by default."""
 
 
 class Policy(NamedTuple):

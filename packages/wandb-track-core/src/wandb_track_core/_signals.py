@@ -13,7 +13,7 @@ from typing import Any
 class TerminationWatch:
     """Calls a function on SIGTERM while it is watched for, and then whatever would have been called without us.
 
-    Python lets only the main thread set a handler. A task that runs elsewhere is not told: the process ends as it
+    Python lets only the main thread set a handler. A task on another thread is not notified: the process ends as it
     would have, and the server marks the run as crashed when its heartbeat stays away.
 
     Args:

@@ -61,8 +61,8 @@ def current_run() -> wandb.Run:
     In a thread that the task started (threads inherit no context), it is the run of the innermost open task.
 
     Returns:
-        The task's `wandb.Run`; a `QuietRun`, which takes every call and does nothing, where tracking is
-        switched off or failed and was told to stay out of the way.
+        The task's `wandb.Run`. If tracking is switched off, or failed with `on_error="warn"`, it is a `QuietRun`, which
+        accepts every call and does nothing.
 
     Raises:
         NoCurrentRunError: No tracked task is running; or several are, none within the other, and this thread belongs

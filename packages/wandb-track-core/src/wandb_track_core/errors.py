@@ -52,7 +52,7 @@ class NoCurrentRunError(TrackError, RuntimeError):
 
 
 class MissingKeyError(TrackError):
-    """The API key that a task was told to use is not there at run time."""
+    """The API key that a task should use is missing at run time."""
 
 
 class TrackerFaultError(TrackError):

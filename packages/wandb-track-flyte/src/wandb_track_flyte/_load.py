@@ -28,7 +28,7 @@ def load(
         project: The W&B project of the runs.
         entity: Its user or team; the user's own by default.
         index: The element of a map task.
-        offline: A folder below which offline runs lie, packed or not, such as a task's raw outputs; None: the server.
+        offline: A folder that has offline runs below it, packed or not, such as a task's raw outputs; None: the server.
         trusted: Whether you trust whoever wrote it: pickles run whatever code is in them.
         **options: `directory`, `max_size`, `api`, `filesystem`: as in `wandb_track_serializers.load_artifact`.
 

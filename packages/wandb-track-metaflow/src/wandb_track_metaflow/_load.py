@@ -22,7 +22,7 @@ def load(
             can be "latest": the last one in which the step made it.
         project: The W&B project of the runs.
         entity: Its user or team; the user's own by default.
-        offline: A folder below which offline runs lie, packed or not, such as the datastore; None: the server.
+        offline: A folder that has offline runs below it, packed or not, such as the datastore; None: the server.
         trusted: Whether you trust whoever wrote it: pickles run whatever code is in them. What Metaflow has stored,
             to which `storage="reference"` refers, are pickles.
         **options: `directory`, `max_size`, `api`, `filesystem`: as in `wandb_track_serializers.load_artifact`.

@@ -117,7 +117,7 @@ def load_artifact(
         reference: "name", "name:alias", "project/name:alias" or "entity/project/name:alias". The alias can be a
             version ("v3"); without one it is "latest", or with `run` the last version that the run made.
         run: The run that made it: its id, or on a server "entity/project/id"; or, for integrations, the task.
-        offline: A folder below which offline runs lie, packed or not; None for the server. Offline, a version counts
+        offline: A folder that has offline runs below it, packed or not; None for the server. Offline, a version counts
             what lies there, from v0, in the order in which the runs started.
         trusted: As in `load`.
         directory: Where to put the files; as in `from_artifact`.

@@ -1,4 +1,4 @@
-"""Finds and reads what the processes of runs wrote: folders with a transaction log, or the tars of these."""
+"""Finds and reads what each process of a run wrote: a folder with a transaction log, or a tar of such a folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ._artifacts import Artifact, artifact_of
 _WHOLE_UP_TO = 1 << 18
 _ENDS = 1 << 16
 _UNREADABLE = (_schema.DecodeError, ValueError, IndexError, RecursionError)
-"""What reading a record raises that is whole, but no record of the client's."""
+"""What the parser raises if a complete entry is not a record of the client."""
 
 
 @dataclass
@@ -138,7 +138,8 @@ class Fragment:
 def find_fragments(paths: Iterable[str | Path], *, whole: bool = True) -> list[Fragment]:
     """Every fragment at or below the paths, the earliest first. Of copies, that with the longest log counts.
 
-    With a run that went offline when its service died comes what it wrote before, if that lies beside it.
+    If a run went on offline because its service process died, the folder that it wrote before is included, if it is in
+    the same parent folder.
 
     Args:
         paths: Folders of runs, `.wandb` files in them, tars, or folders above any of these.

@@ -103,7 +103,7 @@ def _logged(folder: Path) -> Iterator[bytes]:
 
 
 def _outside(folder: Path, records: Iterable[bytes]) -> Iterator[tuple[str, Path]]:
-    """What artifacts consist of and lies outside the run's folder: the name that it gets, and where it lies."""
+    """The files of artifacts outside the run's folder: the name that each gets in the tar, and its path."""
     found: dict[str, Path] = {}
     for artifact in filter(None, map(artifact_of, map(_schema.Artifact.FromString, records))):
         entries = artifact.entries

@@ -1,4 +1,4 @@
-"""Brings runs on the disk to a W&B server."""
+"""Uploads runs on disk to a W&B server."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ def sync(
     clean: bool = False,
     progress: Callable[[str, int], None] | None = None,
 ) -> SyncReport:
-    """Bring runs to the server as which the user is logged in, with their artifacts and lineage.
+    """Upload runs with their artifacts and lineage, with the user's own login.
 
-    Producers go before consumers. A run of which something is missing or damaged is not synced, and does not keep the
-    others from the server. What is there already is not uploaded again.
+    Producers are uploaded before consumers. A run with missing or damaged files is not uploaded, and does not stop the
+    others. Runs that are on the server already are not uploaded again.
 
     Args:
         runs: What `find_runs` found.
         entity: The entity of runs that name none; None for the user's own.
         project: The project of runs that name none.
         clean: Delete closed runs that are safely on the server.
-        progress: Called with "uploaded" or "checked", and the number of runs that went on.
+        progress: Called with "uploaded" or "checked", and with the number of runs that this step has just finished.
 
     Returns:
-        What became of each run.
+        The result for each run.
 
     Raises:
         TrackError: There is no login, the server does not answer, or the wandb client is too old.

@@ -3,7 +3,7 @@
 The client's sync takes an artifact's files from where they lay when they were logged, and a run that was opened with
 `resume` it continues each time it is called, so that a second call (the first was killed) doubles the history. So it
 is given a copy of the log: all fragments in one, as the run that they make up; without what the server has already;
-with the files where they lie now. The user's folder stays as it is.
+with the present paths of the files. The user's folder is not changed.
 """
 
 from __future__ import annotations

@@ -40,14 +40,14 @@ class ServerError(TrackError):
 
 
 class Server:
-    """A W&B server, as whom the user is logged in.
+    """A W&B server, with the user's own login.
 
     Attributes:
         url: Its API address.
         entity: That of runs which name none.
 
     Raises:
-        ServerError: Nobody is logged in, nobody answers, or the client is too old.
+        ServerError: Nobody is logged in, the server does not answer, or the client is too old.
     """
 
     def __init__(self) -> None:
@@ -101,7 +101,7 @@ class Server:
             progress: Called with the number of runs that are done so far.
 
         Returns:
-            The end of what the client said.
+            The end of what the client printed.
         """
         environment = {key: value for key, value in os.environ.items() if key not in ("WANDB_MODE", "WANDB_SILENT")}
         log = folders[0].parent.parent / "wandb-sync.log"
@@ -125,7 +125,7 @@ class Server:
         return log.read_text(errors="replace")[-_TAIL:]
 
     def check(self, run: OfflineRun, how: Continuation) -> Iterator[str]:
-        """What of a run did not reach the server, a line each."""
+        """One line for each part of a run that did not reach the server."""
         there = self.find(run)
         if there is None:
             yield "the run is not on the server"
@@ -161,11 +161,11 @@ class Server:
             raise
 
     def add_inputs(self, run: OfflineRun) -> tuple[list[tuple[Name, str]], list[str]]:
-        """Tell the server what a run used.
+        """Link what a run consumed, on the server.
 
         Returns:
-            The versions that the server does not know, as it never will where their task was not tracked; and what
-            could not be told for another reason, a line each.
+            The versions that the server does not know (their task may not have been tracked); and one line for each
+            input that could not be linked for another reason.
         """
         unknown: list[tuple[Name, str]] = []
         failed: list[str] = []

@@ -1,4 +1,4 @@
-"""Brings offline runs to the server, each one whole: history, artifacts, and the edges between them."""
+"""Uploads offline runs completely: history, artifacts, and the edges between them."""
 
 from __future__ import annotations
 
@@ -23,22 +23,23 @@ AT_ONCE = 100
 _WORKERS = 8
 
 Progress = Callable[[str, int], None]
-"""Told "uploaded" or "checked", and by how many runs that went on."""
+"""Called with "uploaded" or "checked", and with the number of runs that this step has just finished."""
 
 
 @dataclass
 class SyncReport:
-    """What became of each run.
+    """The result of a sync, for each run.
 
     Attributes:
-        synced: Runs that are now on the server, whole.
-        already: Runs that were there already.
-        failed: Runs that are not, with the reasons.
-        incomplete: Runs of which something is missing or damaged, with what it is; nothing of these was synced.
-        unreadable: What holds no run that could be read, with the reason.
-        kept: Runs that were not deleted when they were to be, with the reason.
-        unlinked: Runs that used what the server does not know, with the names. They are looked at again next time.
-        renamed: By run, artifacts that have another name on the server, because theirs is of another type, in words.
+        synced: Runs that this sync uploaded completely.
+        already: Runs that were on the server already.
+        failed: Runs that could not be uploaded, with the reasons.
+        incomplete: Runs with missing or damaged files, with what is missing or damaged. Nothing of them was uploaded.
+        unreadable: Paths without a readable run, with the reason.
+        kept: Runs that should have been deleted and were not, with the reason.
+        unlinked: Runs that consumed artifacts that the server does not know, with the names. The next sync tries again.
+        renamed: By run, one line for each artifact that has another name on the server, because an artifact of another
+            type has its name.
     """
 
     synced: list[OfflineRun] = field(default_factory=list)
@@ -52,16 +53,16 @@ class SyncReport:
 
     @property
     def is_good(self) -> bool:
-        """Whether everything is on the server."""
+        """Whether every run is on the server."""
         return not (self.failed or self.incomplete or self.unreadable)
 
 
 @dataclass
 class Upload:
-    """One run on its way.
+    """The upload of one run.
 
     Attributes:
-        reasons: Why it did not arrive.
+        reasons: Why it failed.
         before: What the server had of it.
         how: How it goes on from there.
         folder: What the client is given.
@@ -79,15 +80,15 @@ class Upload:
 
 
 class Sync:
-    """Syncs what a plan says.
+    """Carries out a plan.
 
     Args:
         plan: The plan.
         server: The server.
-        progress: Told how it goes.
+        progress: See `Progress`.
 
     Attributes:
-        report: What became of each run so far.
+        report: The result so far.
     """
 
     def __init__(self, plan: Plan, server: Server, progress: Progress) -> None:
@@ -102,7 +103,7 @@ class Sync:
         self._expected = plan.makes()
 
     def _name_apart(self) -> None:
-        """Give artifacts a name of their own whose name is one of another type: a server knows one type for a name."""
+        """Rename artifacts whose name belongs to another type: a server has one type for each name."""
         runs = [run for level in self._plan.levels for run in level]
         makers = [(run, whole_name(run, made.name), made.type) for run in runs for made in run.artifacts]
         users = [(run, whole_name(run, used.name), used.type) for run in runs for used in run.inputs if used.type]
@@ -120,7 +121,7 @@ class Sync:
             run.renamed = renamed
 
     def run(self) -> None:
-        """Sync all runs whose files are there, producers before consumers."""
+        """Upload all complete runs, producers before consumers."""
         lacking = {id(run) for run, _ in self.report.incomplete}
         for level in self._plan.levels:
             runs = [run for run in level if id(run) not in lacking]
@@ -128,7 +129,7 @@ class Sync:
                 self._sync_some(runs[at : at + AT_ONCE])
 
     def clean(self, *, killed: bool) -> None:
-        """Delete what is safely on the server.
+        """Delete the folders of runs that are safely on the server.
 
         Args:
             killed: Also runs that were never closed, which may still be written to.
@@ -163,7 +164,7 @@ class Sync:
                     self._note_unlocked(run, error)
             self._sync_locked(mine, held)
         for run in busy:
-            # Another sync is at it; while waiting, no lock is held for which that one could wait.
+            # Another sync has it. While this one waits, it holds no lock that the other could wait for.
             with ExitStack() as locks:
                 try:
                     held = lock(run, locks, wait=True)
@@ -221,9 +222,9 @@ class Sync:
                 self._progress("uploaded", count - shown)
                 shown = count
 
-            said = self._server.upload([upload.folder for upload in ready], [*held, own_lock], show)
+            printed = self._server.upload([upload.folder for upload in ready], [*held, own_lock], show)
             show(len(ready))
-            _each(pool, lambda upload: self._check(upload, said), ready)
+            _each(pool, lambda upload: self._check(upload, printed), ready)
         again = [upload for upload in ready if upload.is_second and not upload.is_checked and not upload.reasons]
         self._progress("uploaded", -len(again))
         self._upload(again, held, pool)
@@ -234,10 +235,10 @@ class Sync:
         upload.folder = rewrite(upload.run, upload.folder, upload.how)
         return []
 
-    def _check(self, upload: Upload, said: str) -> list[str]:
+    def _check(self, upload: Upload, printed: str) -> list[str]:
         run, how = upload.run, upload.how
         if not has_sync_marker(upload.folder):
-            return [f"the client did not finish its sync: {_words_about(run, said)}", *self._server.check(run, how)]
+            return [f"the client did not finish its sync: {_words_about(run, printed)}", *self._server.check(run, how)]
         if how.after is not None and not how.is_resumed:
             after = self._server.remote(run)
             if upload.before is None or after is None or after.first_row != upload.before.first_row:
@@ -264,7 +265,7 @@ class Sync:
 
 
 def _each(pool: ThreadPoolExecutor, action: Callable[[Upload], list[str]], uploads: list[Upload]) -> None:
-    """Do something for each run; that it fails for one is a reason, and touches no other."""
+    """Do something for each run. If it fails for one, that is noted as a reason, and the others go on."""
     for upload, reasons in zip(
         uploads, pool.map(lambda upload: _attempt(lambda: action(upload)), uploads), strict=True
     ):
@@ -283,9 +284,9 @@ def _named(version: tuple[tuple[str, str, str], str]) -> str:
     return f"{'/'.join(name)}:{alias}"
 
 
-def _words_about(run: OfflineRun, said: str) -> str:
-    lines = [line for line in said.splitlines() if run.id in line] or said.splitlines()
-    return lines[-1] if lines else "it said nothing"
+def _words_about(run: OfflineRun, printed: str) -> str:
+    lines = [line for line in printed.splitlines() if run.id in line] or printed.splitlines()
+    return lines[-1] if lines else "it printed nothing"
 
 
 def _delete(part: Fragment) -> None:
@@ -293,7 +294,7 @@ def _delete(part: Fragment) -> None:
         for path in (part.place, part.marker, part.lock):
             path.unlink(missing_ok=True)
     else:
-        # At once, so that no other sync finds half of it.
+        # Renamed first, so that no other sync finds half of it.
         gone = part.place.rename(part.place.with_name(f"{part.place.name}.deleted"))
         shutil.rmtree(gone, ignore_errors=True)
 
