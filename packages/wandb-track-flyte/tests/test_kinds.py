@@ -5,7 +5,9 @@ import concurrent.futures
 
 import pytest
 from flyteidl.core import dynamic_job_pb2
+from flytekit import PythonFunctionTask, task
 from flytekit.configuration import SERIALIZED_CONTEXT_ENV_VAR, ImageConfig, SerializationSettings
+from wandb_track_flyte import wandb_init
 
 BOTH_ORDERS = ["above", "below"]
 PROJECT, DOMAIN = "flytesnacks", "development"
@@ -229,3 +231,18 @@ def test_what_is_switched_off_costs_no_import_no_file_and_no_secret(bench, task,
     assert outcome.outputs == {"o0": "<QuietRun: this task is not tracked>, wandb is imported: False"}
     assert not empty.exists()
     assert bench.runs(0) == []
+
+
+def test_with_a_flytekit_that_keeps_the_function_elsewhere_one_line_says_that_a_task_is_not_tracked(
+    monkeypatch, capsys
+):
+    """The task runs as ever."""
+
+    def double(x: int) -> int:
+        return 2 * x
+
+    monkeypatch.setattr(PythonFunctionTask, "task_function", property(lambda self: double))
+    tracked = wandb_init(project="p", entity="e", secret=lambda: None)(task(double))
+    assert "is not tracked" in capsys.readouterr().err
+    monkeypatch.setattr(type(tracked), "execute", lambda self, **inputs: double(**inputs))
+    assert tracked(x=3) == 6

@@ -14,6 +14,7 @@ from flytekit.core.launch_plan import LaunchPlan
 from flytekit.core.utils import ClassDecorator
 from flytekit.core.workflow import WorkflowBase
 from wandb_track_core import ArgumentError
+from wandb_track_core.adapters import notify
 
 from ._dispatch import follow
 
@@ -30,6 +31,11 @@ def bind(target: Any, wrap: Callable[[Callable[..., Any]], Any]) -> Any:
         return wrap(target)
     tracked = wrap(target.task_function)
     target._task_function = tracked
+    if target.task_function is not tracked:
+        notify(
+            f"task {target.name} is not tracked: flytekit keeps its function elsewhere. Please report this"
+        )
+        return target
     follow(target, tracked)
     # The template of a task asks the function for its links; that of a map task only asks the mapped task's config.
     target.get_config = partial(_with_links, target.get_config, tracked)
