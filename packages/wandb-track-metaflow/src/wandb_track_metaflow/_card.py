@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 EVERY = 30.0
 """Seconds between two drawings, at least."""
-_LAST = 5.0
-"""Seconds that a drawing which is under way may take when the run is closed."""
+_PATIENCE = 5.0
+"""Seconds that the last drawing may wait for one that has begun, which would replace it."""
 _SHARE = 50
 """A card that takes long to draw is drawn so rarely that it takes one part in so many of the step's time."""
 
@@ -50,7 +50,7 @@ class Card:
         """
         if self._is_wanted:
             self._is_closed.set()
-            self._refreshing.join(_LAST)  # what it draws now would be older
+            self._refreshing.join(_PATIENCE)
             self._draw(is_closed=True, stored=stored)
 
     def _refresh(self) -> None:
