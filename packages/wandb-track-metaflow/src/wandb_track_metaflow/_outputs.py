@@ -125,7 +125,7 @@ class Outputs:
         from ._stored import location_of
 
         if name not in keys:
-            raise ValueError("Metaflow has not stored it, so there is nothing to refer to")
+            raise ValueError(f"Metaflow has not stored {name!r}, so nothing can refer to it: use storage='copy'")
         return to_reference(legal_artifact_name(name), location_of(self._task, name, keys[name], draft)), None
 
     def _note_summary(self, run: wandb.Run) -> None:
