@@ -173,3 +173,17 @@ def test_a_frame_that_is_a_reference_has_the_files_type_and_class_in_its_manifes
     metadata = made(bench.run())["frame"]["metadata"]["wandb_track"]
     assert (metadata["serializer"], metadata["class"]) == ("pandas.parquet", f"{pandas.DataFrame.__module__}.DataFrame")
     assert json.dumps(metadata["files"]) == "[]"
+
+
+def test_a_torch_module_comes_back_as_one(bench, load, monkeypatch):
+    pytest.importorskip("torch")
+    # Without it, flytekit 1.16 cannot read a module with torch 2.6 or later.
+    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
+    module = load("references").network()
+    run = bench.run()
+    assert [(artifact.name, artifact.type) for artifact in run.artifacts] == [("network", "model")]
+    assert made(run)["network"]["references"]
+    with pytest.raises(UntrustedError):
+        load_artifact("e/p/network", offline=bench.folder)
+    back = load_artifact("e/p/network", offline=bench.folder, trusted=True)
+    assert back.weight.tolist() == module.weight.tolist()

@@ -32,9 +32,7 @@ def bind(target: Any, wrap: Callable[[Callable[..., Any]], Any]) -> Any:
     tracked = wrap(target.task_function)
     target._task_function = tracked
     if target.task_function is not tracked:
-        notify(
-            f"task {target.name} is not tracked: flytekit keeps its function elsewhere. Please report this"
-        )
+        notify(f"task {target.name} is not tracked: flytekit keeps its function elsewhere. Please report this")
         return target
     follow(target, tracked)
     # The template of a task asks the function for its links; that of a map task only asks the mapped task's config.

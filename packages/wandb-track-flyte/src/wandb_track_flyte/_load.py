@@ -6,6 +6,8 @@ import os
 import re
 from typing import Any
 
+from ._context import filesystem
+
 
 def load(
     execution: str,
@@ -50,4 +52,5 @@ def load(
     producer = Producer("flyte", facts, filters, is_latest)
     place = "/".join(part for part in (entity, project) if part)
     reference = f"{place}/{name}" if place else name
+    options = {"filesystem": filesystem(), **options}
     return load_artifact(reference, run=producer, offline=offline, trusted=trusted, **options)

@@ -93,3 +93,15 @@ def reader(file: FlyteFile) -> str:
 @workflow
 def at_a_fixed_place(uri: str) -> str:
     return reader(file=fixed(uri=uri))
+
+
+try:
+    import torch
+except ImportError:
+    torch = None
+else:
+
+    @track(storage=STORAGE)
+    @task
+    def network() -> torch.nn.Module:
+        return torch.nn.Linear(2, 1)

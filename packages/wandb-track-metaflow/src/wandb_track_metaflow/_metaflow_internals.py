@@ -38,7 +38,12 @@ _OWN_WINS = "@wandb_log of a derived flow does not replace that of its base"
 NAMES = (
     Name(_TASK_STORE, "items", "content keys of a task's variables", "artifacts have no content key, so no lineage"),
     Name(_TASK_STORE, "load_artifacts", "to see what a step reads", "inputs are not linked"),
-    Name(_TASK_STORE, "parent_datastore", "where cards and the datastore's root are", "cards; ids by deployment"),
+    Name(
+        _TASK_STORE,
+        "parent_datastore",
+        "where cards and the datastore's root are",
+        "cards; ids by deployment; references",
+    ),
     Name(
         "metaflow.datastore.flow_datastore:FlowDataStore",
         "load_data",
@@ -187,18 +192,20 @@ def save_file(datastore: Any, path: Path) -> str:
     return str(storage.full_uri(inside))
 
 
-def is_on_own_disk(datastore: Any) -> bool:
-    """Whether what a task stores is on a disk of the machine that it runs on."""
-    return str(datastore.parent_datastore._storage_impl.TYPE) in ("local", "spin")
+@optional("parent_datastore", {})
+def store_of(datastore: Any) -> dict[str, str]:
+    """The kind of a task's datastore, its root, and the flow; empty where that is not known."""
+    parent = datastore.parent_datastore
+    kind, root = parent._storage_impl.TYPE, parent.datastore_root
+    return {"datastore": str(kind), "root": str(root), "flow": parent.flow_name}
 
 
-def stored_at(datastore: Any, key: str) -> tuple[str, int, dict[str, str]]:
-    """Where Metaflow stores what has a content key: the object's address and size, and the datastore."""
+def stored_at(datastore: Any, key: str) -> tuple[str, int]:
+    """Where Metaflow stores what has a content key: the object's address and size."""
     parent = datastore.parent_datastore
     storage = parent._storage_impl
     path = storage.path_join(parent.flow_name, "data", key[:2], key)
-    details = {"datastore": storage.TYPE, "root": str(parent.datastore_root), "flow": parent.flow_name}
-    return str(storage.full_uri(path)), int(storage.size_file(path)), details
+    return str(storage.full_uri(path)), int(storage.size_file(path))
 
 
 def read_stored(details: Mapping[str, Any]) -> tuple[bytes, Callable[[], Any]]:

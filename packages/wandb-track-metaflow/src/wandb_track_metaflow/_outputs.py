@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from wandb_track_serializers import Location
 
 from ._contents import digest_of, write
-from ._metaflow_internals import content_keys, is_on_own_disk, is_remote
+from ._metaflow_internals import content_keys, is_remote, store_of
 
 if TYPE_CHECKING:
     import wandb
@@ -64,9 +64,10 @@ class Outputs:
         """Take note of what an earlier attempt has left in a run that is continued, and of where Metaflow stores."""
         if run.resumed:
             self._earlier = dict(run.summary)
-        if self._refers and is_remote() and is_on_own_disk(self._task.datastore):
+        kind = store_of(self._task.datastore).get("datastore", "?") if self._refers else ""
+        if kind == "?" or (kind in ("local", "spin") and is_remote()):
             self._refers = False
-            self._notices.add("copied, not referred to: Metaflow's datastore is on this machine, which is temporary")
+            self._notices.add(f"copied, not referred to: Metaflow's datastore ({kind}) does not outlive this machine")
 
     def take(self, run: wandb.Run, read_as: Callable[[str, Any], Read | None]) -> None:
         """Write out what the flow object holds and the step set.
@@ -125,7 +126,7 @@ class Outputs:
         from ._stored import location_of
 
         if name not in keys:
-            raise ValueError("Metaflow has not stored it, so there is nothing to refer to")
+            raise ValueError(f"Metaflow has not stored {name!r}, so nothing can refer to it: use storage='copy'")
         return to_reference(legal_artifact_name(name), location_of(self._task, name, keys[name], draft)), None
 
     def _note_summary(self, run: wandb.Run) -> None:

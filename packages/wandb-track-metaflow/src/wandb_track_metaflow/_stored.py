@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from wandb_track_serializers import IntegrityError, Location, RemoteFile, Serializer, Source
 
-from ._metaflow_internals import read_stored, stored_at
+from ._metaflow_internals import read_stored, store_of, stored_at
 
 if TYPE_CHECKING:
     from ._identity import Task
@@ -54,12 +54,12 @@ def location_of(task: Task, name: str, key: str, draft: Location) -> Location:
         key: Its content key.
         draft: Kind and class of the value.
     """
-    address, size, details = stored_at(task.datastore, key)
+    address, size = stored_at(task.datastore, key)
     uri = address if "://" in address else Path(address).absolute().as_uri()
     where = {"run": task.run_id, "step": task.step, "task": task.task_id, "attempt": task.attempt}
     return draft._replace(
         uri=uri,
         serializer=StoredVariable.id,
-        details={**details, **where, "variable": name, "key": key, "uri": uri},
+        details={**store_of(task.datastore), **where, "variable": name, "key": key, "uri": uri},
         files=[RemoteFile(f"{key}.pkl.gz", uri, size, key)],
     )

@@ -276,7 +276,7 @@ def _reading(file: RemoteFile, origin: str) -> Iterator[None]:
 def _opened(uri: str, filesystem: OpenFilesystem | None) -> Iterator[tuple[Any, str]]:
     """The file system of a URI, and what to call the URI there."""
     if urlsplit(uri).scheme not in SCHEMES:
-        raise LoadError(f"{uri} is unsupported: references are to {', '.join(SCHEMES)}")
+        raise LoadError(f"{uri} is unsupported: use a URI of {', '.join(SCHEMES)}")
     try:
         import fsspec
     except ModuleNotFoundError:
