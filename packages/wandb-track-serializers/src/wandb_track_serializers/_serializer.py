@@ -28,6 +28,7 @@ class Serializer:
         on_request: Whether it is only used when `format=` names it.
         safe: Whether reading a file made by an enemy runs no code of theirs.
         in_place: Whether what is read refers to the files, which then have to stay.
+        in_parts: Whether folders among the files are values of their own, each verified when it is read.
         libraries: Modules whose `__version__` the manifest keeps.
         overrides: Ids of serializers whose place this one takes, for the values that it accepts.
         install: What pip has to install where a library is missing.
@@ -42,6 +43,7 @@ class Serializer:
     on_request: ClassVar[bool] = False
     safe: ClassVar[bool] = False
     in_place: ClassVar[bool] = False
+    in_parts: ClassVar[bool] = False
     libraries: ClassVar[tuple[str, ...]] = ()
     overrides: ClassVar[tuple[str, ...]] = ()
     install: ClassVar[str] = ""
