@@ -43,7 +43,8 @@ def values():
     if find_spec("pyarrow"):
         import pyarrow as pa
 
-        yield "pyarrow.parquet", pa.table({"a": pa.array([2, 1, 2]).dictionary_encode(), "b": [[1], None, []]}), None
+        coded = pa.array(["x", "y", "x"]).dictionary_encode()
+        yield "pyarrow.parquet", pa.table({"a": [2, 1, 2], "b": [[1], None, []], "c": coded}), None
     if find_spec("sklearn"):
         from sklearn.linear_model import LinearRegression
 

@@ -101,7 +101,7 @@ def arrow_table() -> Any:
 
     return pa.table(
         {
-            "d": pa.array([1, 2, 1]).dictionary_encode(),
+            "d": pa.array([b"1", b"2", b"1"]).dictionary_encode(),
             "t": pa.array(["a", None, "b"]).dictionary_encode(),
             "l": [[1], [2, 3], None],
         }

@@ -147,6 +147,24 @@ def test_a_path_within_a_container_is_a_path(tmp_path):
     assert difference(value, load(tmp_path / "x")) == ""
 
 
+def test_each_file_is_hashed_once_when_it_is_read(tmp_path, monkeypatch):
+    """Of a container, the JSON at once and each value when it is read; a value that was changed is refused."""
+    from wandb_track_serializers import _files
+
+    dump({"a": np.arange(2), "b": [np.arange(3)]}, tmp_path / "x")
+    hashed, md5 = [], _files.md5
+    monkeypatch.setattr(_files, "md5", lambda file: hashed.append(Path(file.name).name) or md5(file))
+    assert load(tmp_path / "x")["b"][0].tolist() == [0, 1, 2]
+    assert sorted(hashed) == ["a.npy", "b-0.npy", "value.json"]
+    path = tmp_path / "x" / "files" / "b-0" / "b-0.npy"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(IntegrityError, match=r"'b-0\.npy' has changed since it was written"):
+        load(tmp_path / "x")
+    path.unlink()
+    with pytest.raises(IntegrityError, match=r"'b-0\.npy' is missing"):
+        load(tmp_path / "x")
+
+
 def test_max_size_counts_all_values(tmp_path):
     """Both on writing and on reading, the limit is that of the whole."""
     arrays = {"a": np.zeros(1_000), "b": np.ones(1_000)}

@@ -45,8 +45,8 @@ def expect(id, value):
     elif id == "polars.parquet":
         assert value.to_dict(as_series=False) == {"a": [1, None], "b": ["x", "y"]}
     elif id == "pyarrow.parquet":
-        assert value.to_pydict() == {"a": [2, 1, 2], "b": [[1], None, []]}
-        assert "dictionary" in str(value.schema.field("a").type)
+        assert (value["a"].to_pylist(), value["b"].to_pylist()) == ([2, 1, 2], [[1], None, []])
+        assert "dictionary" in str(value.schema)
     elif id in ("sklearn.pickle", "sklearn.skops"):
         assert value.predict([[2.0]]).tolist() == pytest.approx([5.0])
     else:

@@ -18,7 +18,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._kinds import KINDS
 from .errors import IntegrityError, LoadError
@@ -34,6 +34,10 @@ LISTED = 1_000
 """The most files that an artifact's metadata lists."""
 
 _SHOWN = 500
+_TYPES: dict[str, type] = {
+    **dict.fromkeys(("serializer", "kind", "name", "class", "written_by"), str),
+    **{"format_version": int, "versions": dict},
+}
 _MD5 = re.compile("[0-9a-f]{32}")
 
 
@@ -89,24 +93,14 @@ class Manifest(NamedTuple):
         Args:
             most_files: Where there are more files than this, give their number and common hash in place of the list.
         """
-        data: dict[str, Any] = {
-            "manifest": LAYOUT,
-            "serializer": self.serializer,
-            "format_version": self.format_version,
-            "kind": self.kind,
-            "name": self.name,
-            "class": self.class_name,
-            "written_by": self.written_by,
-            "versions": dict(self.versions),
-        }
-        if most_files is None or len(self.files) <= most_files:
-            data["files"] = [{"path": file.path, "md5": file.md5, "size": file.size} for file in self.files]
-        else:
-            data |= {"files_md5": digest(self.files), "files_count": len(self.files)}
-        if self.details:
-            data["details"] = dict(self.details)
-        if self.notes:
-            data["notes"] = list(self.notes)
+        data = {"manifest": LAYOUT, **self._asdict(), "versions": dict(self.versions)}
+        data["class"] = data.pop("class_name")
+        data["files"] = [file._asdict() for file in self.files]
+        if most_files is not None and len(self.files) > most_files:
+            data |= {"files_md5": digest(self.files), "files_count": len(data.pop("files"))}
+        for name, value in (("details", dict(self.details)), ("notes", list(self.notes))):
+            data.pop(name)
+            data |= {name: value} if value else {}
         return data
 
     @classmethod
@@ -131,23 +125,16 @@ class Manifest(NamedTuple):
                 f"the manifest has layout {layout} (written by {str(fields.get('written_by'))[:100]!r}); this version"
                 f" reads up to {LAYOUT}: upgrade wandb-track-serializers"
             )
-        kind = _field(fields, "kind", str)
-        if kind not in KINDS:
-            raise IntegrityError(f"the manifest's kind is {kind[:100]!r}, not 'dataset', 'model' or 'other'")
+        found = {key: _field(fields, key, kind) for key, kind in _TYPES.items()}
+        if found["kind"] not in KINDS:
+            raise IntegrityError(f"the manifest's kind is {found['kind'][:100]!r}, not 'dataset', 'model' or 'other'")
+        found["versions"] = {key: _typed(value, str, f"version of {key}") for key, value in found["versions"].items()}
         return cls(
-            serializer=_field(fields, "serializer", str),
-            format_version=_field(fields, "format_version", int),
-            kind=cast("Kind", kind),
-            name=_text(fields, "name"),
-            class_name=_text(fields, "class"),
+            class_name=found.pop("class"),
             files=_files(fields, tuple(listing)),
-            written_by=_text(fields, "written_by"),
-            versions={
-                str(key): _typed(value, str, f"the manifest's version of {key}")
-                for key, value in _field(fields, "versions", dict).items()
-            },
             details=_typed(fields.get("details", {}), dict, "the manifest's 'details'"),
-            notes=tuple(str(note) for note in _typed(fields.get("notes", []), list, "the manifest's 'notes'")),
+            notes=tuple(map(str, _typed(fields.get("notes", []), list, "the manifest's 'notes'"))),
+            **found,
         )
 
     @classmethod
@@ -198,12 +185,11 @@ def _files(data: dict[str, Any], listing: tuple[FileEntry, ...]) -> tuple[FileEn
 
 
 def _field(data: dict[str, Any], key: str, kind: type) -> Any:
-    return _typed(data.get(key), kind, f"the manifest's {key!r}")
-
-
-def _text(data: dict[str, Any], key: str) -> str:
-    """A text that is to be shown: without what would steer a terminal, and not without end."""
-    text = "".join(char if char.isprintable() else "?" for char in _field(data, key, str))
+    """What stands under a key; if that can be shown, without what would steer a terminal, and not without end."""
+    value = _typed(data.get(key), kind, f"the manifest's {key!r}")
+    if key not in ("name", "class", "written_by"):
+        return value
+    text = "".join(char if char.isprintable() else "?" for char in value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 

@@ -30,6 +30,7 @@ class Serializer:
         in_place: Whether what is read refers to the files, which then have to stay.
         reads_files: Whether it reads the files. One that does not, which only artifacts that refer to files elsewhere
             name, finds the value by the manifest's details.
+        in_parts: Whether folders among the files are values of their own, each verified when it is read.
         libraries: Modules whose `__version__` the manifest keeps.
         overrides: Ids of serializers whose place this one takes, for the values that it accepts.
         install: What pip has to install where a library is missing.
@@ -45,6 +46,7 @@ class Serializer:
     safe: ClassVar[bool] = False
     in_place: ClassVar[bool] = False
     reads_files: ClassVar[bool] = True
+    in_parts: ClassVar[bool] = False
     libraries: ClassVar[tuple[str, ...]] = ()
     overrides: ClassVar[tuple[str, ...]] = ()
     install: ClassVar[str] = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import json
 import math
+from types import FunctionType
 from typing import Any
 
 from ._kinds import class_name, is_a, loaded
@@ -24,6 +25,7 @@ _AS_TEXT = (
     ("pathlib", "PurePath"),
     ("builtins", "complex"),
 )
+_SHAPED = (("pandas", "DataFrame"), ("pandas", "Series"), ("numpy", "ndarray"))
 
 
 def to_summary(value: Any, *, max_size: int = MAX_SIZE, max_depth: int = MAX_DEPTH) -> Any:
@@ -60,26 +62,12 @@ class _Converter:
         self._inside: set[int] = set()
 
     def convert(self, value: Any, depth: int) -> Any:
-        kind = type(value)  # not isinstance, which asks the value itself: a mock claims to be what it stands for
-        if value is None or kind is bool:
-            return self._spend(value, 5)
-        if issubclass(kind, str):
-            return self._text(str.__str__(value))
-        if issubclass(kind, int):
-            return self._spend(*_integer(int.__index__(value)))
-        if issubclass(kind, float):
-            return self._spend(_float(float.__float__(value)), 20)
-        if issubclass(kind, dict | list | tuple | set | frozenset):
+        if issubclass(type(value), dict | list | tuple | set | frozenset):
             return self._container(value, depth)
-        if is_a(value, "numpy", "generic"):
-            return self._scalar(value, depth)
         if is_a(value, "numpy", "ndarray") and value.dtype.kind in "biuf" and value.size <= _SMALL_ARRAY:
             return self.convert(value.tolist(), depth)
-        if is_a(value, "enum", "Enum"):
-            return self._text(f"{type(value).__name__}.{value.name}")
-        if any(is_a(value, *known) for known in _AS_TEXT):
-            return self._text(value.isoformat() if is_a(value, "datetime", "datetime") else str(value))
-        return self._text(_description(value))
+        leaf = _leaf(value)
+        return self._text(leaf) if isinstance(leaf, str) else self._spend(leaf, len(str(leaf)))
 
     def _container(self, value: Any, depth: int) -> Any:
         if id(value) in self._inside:
@@ -112,18 +100,9 @@ class _Converter:
             if self._left <= 0:
                 result[_free("...", result)] = self._message(len(value) - number)
                 break
-            text = key if type(key) is str else _key(key)
-            name = _free(self._text(text), result)
+            name = _free(self._text(key if type(key) is str else str(to_summary(key, max_size=1_000))), result)
             result[name] = self._spend(self.convert(item, depth + 1), 4)
         return result
-
-    def _scalar(self, value: Any, depth: int) -> Any:
-        item = value.item()
-        if type(item) in (bool, int, float, str):
-            return self.convert(item, depth)
-        if value.dtype.kind == "f":  # a long double is its own item
-            return self._spend(_float(float(value)), 20)
-        return self._text(str(value))
 
     def _text(self, text: str) -> str:
         text = text.encode(errors="backslashreplace").decode()  # half of a surrogate pair is no UTF-8
@@ -140,28 +119,28 @@ class _Converter:
         return result
 
 
-def _integer(value: int) -> tuple[int | str, int]:
-    if value.bit_length() < 64:
-        return value, len(str(value))
-    text = str(value) if value.bit_length() <= _MOST_BITS else f"<an integer of {value.bit_length():,} bits>"
-    return text, len(text) + 2
-
-
-def _float(value: float) -> float | str:
-    if math.isfinite(value):
-        return value
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-
-
-def _key(key: Any) -> str:
-    """A key as text: scalars as Python writes them, everything else as what it is."""
-    if isinstance(key, str):
-        return str.__str__(key)
-    if isinstance(key, int) and int(key).bit_length() > _MOST_BITS:
-        return _description(key)
-    if isinstance(key, int | float | bytes | type(None)) or is_a(key, "numpy", "generic"):
-        return repr(key.item() if is_a(key, "numpy", "generic") else key)
-    return json.dumps(to_summary(key, max_size=1_000), ensure_ascii=False).strip('"')
+def _leaf(value: Any) -> str | float | None:
+    """What is no container, as JSON; of no base type as text, or described."""
+    kind = type(value)  # not isinstance, which asks the value itself: a mock claims to be what it stands for
+    if value is None or kind is bool:
+        return value  # type: ignore[no-any-return]
+    if issubclass(kind, str):
+        return str.__str__(value)
+    if issubclass(kind, int):
+        number = int.__index__(value)
+        bits = number.bit_length()
+        return number if bits < 64 else str(number) if bits <= _MOST_BITS else f"<an integer of {bits:,} bits>"
+    if issubclass(kind, float):
+        real = float.__float__(value)
+        return real if math.isfinite(real) else "NaN" if math.isnan(real) else f"{'-' * (real < 0)}Infinity"
+    if is_a(value, "numpy", "generic"):
+        item = float(value) if value.dtype.kind == "f" else value.item()  # a long double is its own item
+        return _leaf(item) if type(item) in (bool, int, float, str) else str(value)
+    if is_a(value, "enum", "Enum"):
+        return f"{kind.__name__}.{value.name}"
+    if any(is_a(value, *known) for known in _AS_TEXT):
+        return value.isoformat() if is_a(value, "datetime", "datetime") else str(value)
+    return _description(value)
 
 
 def _free(name: str, taken: dict[str, Any]) -> str:
@@ -183,13 +162,11 @@ def _rank(item: Any) -> tuple[Any, ...]:
 
 def _description(value: Any) -> str:
     """What a value is, without running any code of its class."""
-    known = loaded("pandas", "DataFrame"), loaded("pandas", "Series"), loaded("numpy", "ndarray")
-    bases = tuple(cls for cls in known if cls is not None)
+    about = ""
     if isinstance(value, bytes | bytearray):
-        return f"<{class_name(value)} of {len(value):,} bytes>"
-    if isinstance(value, bases) and type(value) in bases:
-        shape: Any = value
-        return f"<{class_name(value)} of shape {tuple(shape.shape)}>"
-    if isinstance(value, type) or (callable(value) and hasattr(type(value), "__get__")):
-        return f"<{class_name(value)} {getattr(value, '__qualname__', '')}>"
-    return f"<{class_name(value)}>"
+        about = f" of {len(value):,} bytes"
+    elif any(type(value) is loaded(*shaped) for shaped in _SHAPED):
+        about = f" of shape {tuple(value.shape)}"
+    elif isinstance(value, type | FunctionType):
+        about = f" {value.__qualname__}"
+    return f"<{class_name(value)}{about}>"

@@ -182,7 +182,8 @@ def read(root: Path, manifest: Manifest, trusted: bool, max_size: int | None, or
     """
     origin = origin or str(root)
     serializer = reader(manifest, trusted, origin)
-    handle = _files.verify(root, manifest.files, nothing_else=serializer.in_place)
+    own = [file for file in manifest.files if not (serializer.in_parts and "/" in file.path)]
+    handle = _files.verify(root, own, nothing_else=serializer.in_place)
     source = Source(root, manifest, trusted, _memory() if max_size is None else max_size, handle)
     try:
         return serializer.read(source), source.checked

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 SAMPLE = 1 << 14
 """Rows of a table by which is decided how its columns are written."""
-COMPRESSION: Any = "zstd"
-COMPRESSION_LEVEL = 1  # as fast as the usual snappy, and a quarter smaller
+COMPRESSION: Any = "zstd"  # at Arrow's level 1, which is as fast as the usual snappy, and a quarter smaller
 GROUPS = 32
 GROUP_BYTES = (8 << 20, 64 << 20)
 """What a row group takes in memory, about, at least and at most: writing needs twice that beside the value."""
 GROUP_ROWS = 1 << 20
 _SAVES = 0.9
 _DICTIONARY_BYTES = 1 << 20
+_TEXT = ("string", "large_string", "binary", "large_binary")
 _WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 12, "FLOAT": 4, "DOUBLE": 8, "BYTE_ARRAY": 8}
 
 
@@ -55,7 +55,6 @@ class ArrowParquet(Serializer):
             target.details["rows"] = table.num_rows
         try:
             _try_schema(table.schema)
-            _try_dictionaries(table)
             rows = rows_per_group(size_without_dictionaries(table), table.num_rows, table.num_rows)
             groups = (table.slice(start, rows) for start in range(0, max(table.num_rows, 1), rows))
             write_parquet(target, table.schema, groups)
@@ -92,40 +91,23 @@ def is_proved(kind: pa.DataType) -> bool:
     """Whether Parquet keeps every value of a type; others have to be read back, such as lists of a fixed size."""
     import pyarrow as pa
 
-    if pa.types.is_struct(kind):
-        return all(is_proved(field.type) for field in kind)
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        return is_proved(kind.value_type)
-    if pa.types.is_map(kind):
-        return is_proved(kind.key_type) and is_proved(kind.item_type)
-    unsure = (pa.types.is_nested, pa.types.is_fixed_size_list, pa.types.is_null)
-    return not (any(is_one(kind) for is_one in unsure) or isinstance(kind, pa.BaseExtensionType))
-
-
-def _try_dictionaries(table: pa.Table) -> None:
-    """Make sure that dictionaries come back: Parquet keeps those of text, others are made anew as values appear."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    for field, column in zip(table.schema, table.columns, strict=True):
-        if pa.types.is_dictionary(field.type):
-            if field.type.value_type in (pa.string(), pa.large_string(), pa.binary(), pa.large_binary()):
-                continue
-            chunks = column.unify_dictionaries().chunks
-            codes = pa.chunked_array([chunk.indices for chunk in chunks], field.type.index_type)
-            if all(pc.unique(codes).drop_null().to_pylist() == list(range(len(one.dictionary))) for one in chunks[:1]):
-                continue
-        elif "dictionary<" not in str(field.type):
-            continue
-        raise NotRepresentableError(
-            f"column {field.name!r} has a dictionary that would lose its order or unused values"
-        )
+    unsure = (pa.types.is_fixed_size_list, pa.types.is_union, pa.types.is_null)
+    if any(is_one(kind) for is_one in unsure) or isinstance(kind, pa.BaseExtensionType):
+        return False
+    return all(is_proved(kind.field(number).type) for number in range(kind.num_fields))
 
 
 def _try_schema(schema: pa.Schema) -> None:
-    """Make sure that a table of this schema comes back with it."""
+    """Make sure that a table of this schema comes back with it, and dictionaries with order and unused values."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
+    for field in schema:
+        is_text = pa.types.is_dictionary(field.type) and str(field.type.value_type) in _TEXT
+        if "dictionary<" in str(field.type) and not is_text:
+            raise NotRepresentableError(
+                f"column {field.name!r} has a dictionary that would lose its order or unused values"
+            )
     buffer = io.BytesIO()
     pq.write_table(schema.empty_table(), buffer)
     file = pq.ParquetFile(buffer)
@@ -193,45 +175,31 @@ def write_parquet(target: Target, schema: pa.Schema, groups: Iterable[pa.Table])
 
 
 def _layout(table: pa.Table) -> dict[str, Any]:
-    """How each column is written: by what dictionaries, differences and compression save in the table's beginning."""
+    """How each column is written: by what dictionaries and compression save in the table's beginning.
+
+    Whole numbers that do not repeat are written as their differences, which take no more than they do themselves.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     sample = table.slice(0, SAMPLE)
-    repeating, whole = [], []
+    repeating, encodings = [], {}
     for field, column in zip(sample.schema, sample.columns, strict=True):
         kind = field.type
-        if pa.types.is_dictionary(kind):
+        is_plain = pa.types.is_primitive(kind) or str(kind) in _TEXT
+        if pa.types.is_dictionary(kind) or (is_plain and pc.count_distinct(column).as_py() * 2 <= len(sample)):
             repeating.append(field.name)
-        elif pa.types.is_integer(kind) or pa.types.is_temporal(kind) or pa.types.is_floating(kind) or _is_text(kind):
-            if pc.count_distinct(column).as_py() * 2 <= len(sample):
-                repeating.append(field.name)
-            elif pa.types.is_int64(kind) or pa.types.is_int32(kind) or pa.types.is_timestamp(kind):
-                whole.append(field.name)
-    usual = {"use_dictionary": repeating or False, "dictionary_pagesize_limit": _largest_dictionary(sample)}
-    tried = []
-    for encoding in (None, dict.fromkeys(whole, "DELTA_BINARY_PACKED") or None):
-        buffer = pa.BufferOutputStream()
-        pq.write_table(sample, buffer, compression=COMPRESSION, compression_level=1, column_encoding=encoding, **usual)
-        group = pq.ParquetFile(pa.BufferReader(buffer.getvalue())).metadata.row_group(0)
-        tried.append([group.column(number) for number in range(group.num_columns)])
-    codecs, encodings = {}, {}
-    for plain, packed in zip(*tried, strict=True):
-        path = plain.path_in_schema
-        if path in whole and packed.total_uncompressed_size < plain.total_compressed_size:
-            encodings[path], plain = "DELTA_BINARY_PACKED", packed
-        saves = plain.total_compressed_size < _SAVES * plain.total_uncompressed_size
-        codecs[path] = COMPRESSION if saves else "NONE"
-    levels = {path: COMPRESSION_LEVEL for path, codec in codecs.items() if codec != "NONE"}
+        elif pa.types.is_int64(kind) or pa.types.is_int32(kind) or pa.types.is_timestamp(kind):
+            encodings[field.name] = "DELTA_BINARY_PACKED"
+    buffer = pa.BufferOutputStream()
+    usual: dict[str, Any] = {"use_dictionary": repeating or False, "column_encoding": encodings or None}
     usual["dictionary_pagesize_limit"] = _largest_dictionary(table)
-    return {**usual, "compression": codecs, "compression_level": levels or None, "column_encoding": encodings or None}
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    import pyarrow as pa
-
-    return any(is_one(kind) for is_one in (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary))
+    pq.write_table(sample, buffer, compression=COMPRESSION, **usual)
+    group = pq.ParquetFile(pa.BufferReader(buffer.getvalue())).metadata.row_group(0)
+    columns = [group.column(number) for number in range(group.num_columns)]
+    saves = {one.path_in_schema: one.total_compressed_size < _SAVES * one.total_uncompressed_size for one in columns}
+    return {**usual, "compression": {path: COMPRESSION if saved else "NONE" for path, saved in saves.items()}}
 
 
 def _largest_dictionary(table: pa.Table) -> int:

@@ -52,6 +52,7 @@ class Container(Serializer):
     kind = "other"
     format = "json"
     safe = True
+    in_parts = True
 
     def accepts(self, value: Any) -> bool:
         """Base types, and what holds values that have a format of their own; what holds others is pickled."""
@@ -75,13 +76,11 @@ class Container(Serializer):
 
     def read(self, source: Source) -> Any:
         """Read it, and each value as its own format demands."""
-        main = f"{source.manifest.name}.json"
-        with _files.open_plain(source.directory / check_path(main)) as file:
-            source.check(_IN_MEMORY * os.fstat(file.fileno()).st_size)
-            try:
-                return _Reader(source).decode(json.load(file))
-            except (RecursionError, ValueError, TypeError, KeyError, AttributeError) as error:
-                raise IntegrityError(f"{main!r} is not what this package writes: {error}") from error
+        try:
+            source.check(_IN_MEMORY * os.fstat(source.file.fileno()).st_size)
+            return _Reader(source).decode(json.load(source.file))
+        except (RecursionError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise IntegrityError(f"{source.path.name!r} is not what this package writes: {error}") from error
 
 
 class _Writer:

@@ -10,11 +10,10 @@ from __future__ import annotations
 import datetime
 import io
 import json
+import pickle
 from collections.abc import Iterator
 from contextlib import suppress
-from decimal import Decimal
-from itertools import chain
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from wandb_track_serializers._kinds import class_name, loaded
 from wandb_track_serializers._same import difference
@@ -84,7 +83,7 @@ def _prepared(value: Any) -> tuple[pd.DataFrame, pa.Schema]:
     frame: pd.DataFrame = value
     if value.ndim == 1:
         recipe["series"] = {"name": value.name}
-        if value.name is not None and type(value.name) not in (str, int, float, bool):
+        if type(value.name) not in (str, int, float, bool, type(None)):
             raise NotRepresentableError(f"the series' name is a {class_name(value.name)}, which JSON cannot hold")
         frame = value.to_frame("value" if value.name is None else str(value.name))
     columns, types = _replaced(frame, recipe)
@@ -104,7 +103,11 @@ def _prepared(value: Any) -> tuple[pd.DataFrame, pa.Schema]:
         if again or not changed:
             raise NotRepresentableError(found)
         recipe["dtypes"] = changed
-    return columns, _with_range(schema, columns)
+    described = json.loads(schema.metadata[b"pandas"])
+    for index in described["index_columns"]:
+        if isinstance(index, dict):  # a range, which the schema of the first row does not know to its end
+            index |= {name: getattr(columns.index, name) for name in ("start", "stop", "step")}
+    return columns, schema.with_metadata({**schema.metadata, b"pandas": json.dumps(described).encode()})
 
 
 def _dtypes(frame: pd.DataFrame) -> list[Any]:
@@ -143,8 +146,7 @@ def _replaced(frame: pd.DataFrame, recipe: dict[str, Any]) -> tuple[pd.DataFrame
         elif isinstance(dtype, pd.CategoricalDtype) and not recipes.in_dictionary(dtype, len(frame)):
             how = recipe["categories"][str(position)] = recipes.stored(dtype, where)
             if how["as_text"]:
-                texts = [str(category) for category in dtype.categories]
-                prepared.isetitem(position, column.cat.rename_categories(texts))
+                prepared.isetitem(position, column.cat.rename_categories(list(map(str, dtype.categories))))
     for level in range(frame.index.nlevels):
         values = frame.index.get_level_values(level)
         if pd.api.types.is_object_dtype(values.dtype):
@@ -158,9 +160,7 @@ def _replaced(frame: pd.DataFrame, recipe: dict[str, Any]) -> tuple[pd.DataFrame
     if isinstance(frame.columns, pd.RangeIndex):
         recipe["index"]["columns_range"] = [frame.columns.start, frame.columns.stop, frame.columns.step]
     names = list(frame.index.names)
-    if any(name is not None and not isinstance(name, str) for name in names):
-        if any(type(name) not in (str, int, float, bool, type(None)) for name in names):
-            raise NotRepresentableError(f"the names of its index, {names!r}, are not JSON")
+    if any(not isinstance(name, str | None) for name in names):
         recipe["index"]["names"] = names
         prepared = prepared.rename_axis(index=[None if name is None else str(name) for name in names])
     return prepared, types
@@ -171,7 +171,7 @@ def _known() -> dict[type, pa.DataType]:
     import pyarrow as pa
 
     known = {str: pa.large_string(), bytes: pa.large_binary(), bool: pa.bool_(), int: pa.int64(), float: pa.float64()}
-    return {**known, datetime.date: pa.date32()}
+    return {**known, datetime.date: pa.date32(), type(None): pa.null()}
 
 
 def _objects(cells: Any, where: str) -> tuple[pa.DataType, dict[str, Any]]:
@@ -180,93 +180,55 @@ def _objects(cells: Any, where: str) -> tuple[pa.DataType, dict[str, Any]]:
     import pandas as pd
     import pyarrow as pa
 
-    names = recipes.missing_names()
-    kinds = _classes(cells)
-    missing, present = kinds & {type(None)}, kinds - {type(None)}
-    absent: Any = None
-    if len(present) != 1 or not present < _known().keys() - {float}:  # there is more that could be missing
+    absent, present = None, cells
+    classes = set(map(type, cells))
+    missing = classes & {type(None)}
+    classes -= missing
+    if not classes <= _known().keys() - {float}:  # there is more that could be missing
         absent = pd.isna(cells)
-        missing, present = _classes(cells[absent]), _classes(cells[~absent])
-    if missing - names.keys():
+        present = cells[~absent]
+        missing, classes = set(map(type, cells[absent])), set(map(type, present))
+    if missing - recipes.missing_names().keys():
         raise NotRepresentableError(f"{where} holds missing values of a class of its own")
-    how: dict[str, Any] = {"how": "list", "missing": "".join(names[cls] for cls in missing)}
+    how: dict[str, Any] = {"how": "list", "missing": "".join(recipes.missing_names()[cls] for cls in missing)}
     if len(missing) > 1:
         how |= {"missing": "several", "which": recipes.packed(cells[absent])}
-    (one,) = present if len(present) == 1 else (None,)
-    kind = pa.null() if not present else _known().get(one or object)
-    if one is list:
-        kind = _lists(cells)
-    elif one is np.ndarray:
-        (dtype, dimensions), *others = {(cell.dtype, cell.ndim) for cell in cells[~absent]}
+    (one,) = classes or {type(None)} if len(classes) < 2 else (object,)
+    kind = _known().get(one)
+    if one is np.ndarray:
+        (dtype, dimensions), *others = {(cell.dtype, cell.ndim) for cell in present}
         if not others and dimensions == 1 and dtype.isnative and dtype.kind in "biuf" and dtype.itemsize <= 8:
             kind = pa.list_(pa.from_numpy_dtype(dtype))
-    if kind is None:
-        array, back = None, recipes.empty(len(cells))
-        with suppress(pa.ArrowException, TypeError, ValueError, OverflowError):
-            array = pa.array(cells, from_pandas=True) if _is_plain(cells) else None
-            back[:] = None if array is None else array.to_pylist()
-        if array is None or difference(list(cells[~absent]), list(back[~absent])):
-            classes = ", ".join(sorted(cls.__name__ for cls in present))
-            raise NotRepresentableError(f"{where} holds objects ({classes}) that Arrow would change")
-        kind = array.type
-    if one in (str, bytes, np.ndarray) or not present:
+    if one in (str, bytes, np.ndarray, type(None)):
         how["how"] = "object"
+    if kind is None:
+        blocks = [present[start : start + _BLOCK] for start in range(0, len(present), _BLOCK)]
+        with suppress(pa.ArrowException, TypeError, ValueError, OverflowError, RecursionError, pickle.PicklingError):
+            before = [_pickled(block.tolist()) for block in blocks]
+            array = pa.array(present, from_pandas=True)
+            parts = (array[number * _BLOCK : (number + 1) * _BLOCK] for number in range(len(blocks)))
+            if all(_pickled(part.to_pylist()) == cells for part, cells in zip(parts, before, strict=True)):
+                kind = array.type
+    if kind is None:
+        names = ", ".join(sorted(cls.__name__ for cls in classes))
+        raise NotRepresentableError(f"{where} holds objects ({names}) that Arrow would change")
     return kind, how
 
 
-def _classes(cells: Any) -> set[type]:
-    return set(map(type, cells))
+class _Pickler(pickle.Pickler):
+    def reducer_override(self, value: Any) -> Any:
+        if type(value).__module__ == "numpy":  # arrays of two dtypes would take Arrow, and the process, down
+            raise pickle.PicklingError
+        return NotImplemented
 
 
-def _is_plain(cells: Any) -> bool:
-    """Whether cells are of classes that Arrow could give back, also within lists and dicts.
-
-    Arrow is asked about no others: it changes them, and some take the process down (arrays of two dtypes).
-    """
-    found: set[type] = set()
-    while len(cells):
-        found |= _classes(cells)
-        cells = list(
-            chain.from_iterable(
-                cell.values() if type(cell) is dict else cell for cell in cells if type(cell) in (dict, list)
-            )
-        )
-    plain = {
-        *_known(),
-        *recipes.missing_names(),
-        dict,
-        list,
-        datetime.datetime,
-        datetime.time,
-        datetime.timedelta,
-        Decimal,
-    }
-    return found <= plain
-
-
-def _lists(cells: Any) -> pa.DataType | None:
-    """Arrow's type for lists all of whose members are of one class; None where that proves nothing."""
-    import numpy as np
-    import pyarrow as pa
-
-    kinds: set[type] = set()
-    for start in range(0, len(cells), _BLOCK):
-        flat = list(chain.from_iterable(cell for cell in cells[start : start + _BLOCK] if type(cell) is list))
-        kinds |= _classes(flat)
-        if len(kinds - {type(None)}) > 1 or (float in kinds and (len(kinds) > 1 or np.isnan(flat).any())):
-            return None
-    inner = _known().get(next(iter(kinds - {type(None)}), type(None)))
-    return None if inner is None else pa.list_(inner)
-
-
-def _with_range(schema: pa.Schema, columns: pd.DataFrame) -> pa.Schema:
-    """Put in the range of the whole frame's index, which the schema of its head cannot know."""
-    described = json.loads(schema.metadata[b"pandas"])
-    for index in described["index_columns"]:
-        if isinstance(index, dict):
-            whole = cast("pd.RangeIndex", columns.index)
-            index |= {"start": whole.start, "stop": whole.stop, "step": whole.step}
-    return schema.with_metadata({**schema.metadata, b"pandas": json.dumps(described).encode()})
+def _pickled(cells: list[Any]) -> bytes:
+    """The cells with their classes, for telling whether others are the same; of what refers to itself there is none."""
+    file = io.BytesIO()
+    pickler = _Pickler(file, 5)
+    pickler.fast = True  # equal cells give equal bytes, whether they are one object or two
+    pickler.dump(cells)
+    return file.getvalue()
 
 
 def _groups(columns: pd.DataFrame, schema: pa.Schema, rows: int) -> Iterator[pa.Table]:

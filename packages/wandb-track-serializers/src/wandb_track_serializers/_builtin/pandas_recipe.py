@@ -66,8 +66,8 @@ def _applied(recipe: dict[str, Any], table: pa.Table, check: Callable[[int], Non
     columns: dict[int, Any] = {}
     for key, how in recipe["objects"].items():
         column = table.column(int(key))
-        cells = empty(len(column))
-        cells[:] = column.to_pylist() if how["how"] == "list" else column.to_pandas().astype(object)
+        found = column.to_pylist() if how["how"] == "list" else column.to_pandas()
+        cells = pd.Series(found, dtype=object).to_numpy(copy=True)
         absent = column.is_null().to_numpy()
         if absent.any():
             values = (None, float("nan"), pd.NA, pd.NaT)
@@ -100,13 +100,6 @@ def _applied(recipe: dict[str, Any], table: pa.Table, check: Callable[[int], Non
             with suppress(ValueError):  # a name that only the pandas knew that wrote it
                 labels.freq = recipe["index"][axis]
     return frame
-
-
-def empty(count: int) -> Any:
-    """An array for so many cells, which NumPy makes no array of more dimensions of."""
-    import numpy as np
-
-    return np.empty(count, dtype=object)
 
 
 def missing_names() -> dict[type, str]:

@@ -47,7 +47,7 @@ class PolarsParquet(Serializer):
                 frame.write_parquet(
                     file,
                     compression=arrow.COMPRESSION,
-                    compression_level=arrow.COMPRESSION_LEVEL,
+                    compression_level=1,
                     row_group_size=arrow.rows_per_group(frame.estimated_size(), frame.height, frame.height),
                 )
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
