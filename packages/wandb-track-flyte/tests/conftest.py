@@ -257,3 +257,16 @@ def load(place):
 
 def flyte_config(run: OfflineRun) -> dict:
     return json.loads(json.dumps(run.config["flyte"]))
+
+
+@pytest.fixture
+def s3(bucket):
+    """Variables that lead flytekit to a bucket."""
+    pytest.importorskip("s3fs")
+    env = {
+        "FLYTE_AWS_ENDPOINT": bucket.env["AWS_ENDPOINT_URL"],
+        "FLYTE_AWS_ACCESS_KEY_ID": "id",
+        "FLYTE_AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    return bucket, env

@@ -48,6 +48,14 @@ def test_a_deck_in_a_container_shows_the_closed_run(bench, name, fails):
     assert shows(deck, f">flows.training_workflow-f6af03c1-{name}-n0 <")
 
 
+def test_a_deck_names_the_s3_address_at_which_the_run_is_stored(bench, s3):
+    bucket, env = s3
+    container = bench.container("decks", "asked", {"fails": True}, raw=bucket.uri)
+    assert "no luck" in bench.execute_in_process_of_its_own(container, **env).error
+    deck = (container.output_prefix / "deck.html").read_text()
+    assert shows(deck, "failed (1)", f"{bucket.uri}/zz/") == ["failed (1)", f"{bucket.uri}/zz/"]
+
+
 def test_an_online_runs_deck_links_to_it_and_to_the_execution(bench, standin):
     """And says nothing of a sync."""
     container = bench.container("decks", "asked", {"fails": False})

@@ -31,19 +31,6 @@ def aliases(run):
     return {f"e/p/{name}:{edge['aliases'][-1]}" for name, edge in made(run).items()}
 
 
-@pytest.fixture
-def s3(bucket):
-    """Variables that lead flytekit to a bucket."""
-    pytest.importorskip("s3fs")
-    env = {
-        "FLYTE_AWS_ENDPOINT": bucket.env["AWS_ENDPOINT_URL"],
-        "FLYTE_AWS_ACCESS_KEY_ID": "id",
-        "FLYTE_AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    return bucket, env
-
-
 def test_outputs_are_references_with_the_links_of_copies(bench, load, monkeypatch):
     """All values come back as what they were; a second execution, from the cache, leads to the same versions."""
     references = load("references")
