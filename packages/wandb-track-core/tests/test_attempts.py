@@ -138,6 +138,7 @@ with TrackedRun(identity, project="p", ranks=os.environ["RANKS"]) as run:
     run.log({"total": total.item(), "rank": rank})
     if rank == int(os.environ["FAILS"]):
         raise ValueError("this rank fails")
+dist.destroy_process_group()  # or its threads may abort the process as it ends
 """
 
 
