@@ -11,8 +11,10 @@ import datetime
 import io
 import json
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from wandb_track_serializers._kinds import class_name, loaded
@@ -195,7 +197,11 @@ def _objects(cells: Any, where: str) -> tuple[pa.DataType, dict[str, Any]]:
         how |= {"missing": "several", "which": recipes.packed(cells[absent])}
     (one,) = classes or {type(None)} if len(classes) < 2 else (object,)
     kind = _known().get(one)
-    if one is np.ndarray:
+    if one is list:
+        kind = _lists(lambda: filter(None, present))
+    elif one is datetime.datetime and not any(moment.tzinfo or moment.fold for moment in present):
+        kind = pa.timestamp("us")
+    elif one is np.ndarray:
         (dtype, dimensions), *others = {(cell.dtype, cell.ndim) for cell in present}
         if not others and dimensions == 1 and dtype.isnative and dtype.kind in "biuf" and dtype.itemsize <= 8:
             kind = pa.list_(pa.from_numpy_dtype(dtype))
@@ -213,6 +219,20 @@ def _objects(cells: Any, where: str) -> tuple[pa.DataType, dict[str, Any]]:
         names = ", ".join(sorted(cls.__name__ for cls in classes))
         raise NotRepresentableError(f"{where} holds objects ({names}) that Arrow would change")
     return kind, how
+
+
+def _lists(cells: Callable[[], Iterable[Any]]) -> pa.DataType | None:
+    """Arrow's type for lists whose members are all of one class, and for lists of such; None where it proves nothing.
+
+    NaN within a list would come back as None, so that floats prove nothing.
+    """
+    import pyarrow as pa
+
+    (one, *others) = {*map(type, chain.from_iterable(cells()))} - {type(None)} or {float}
+    inner = _known().get(one) if one is not float and not others else None
+    if one is list and not others:
+        inner = _lists(lambda: chain.from_iterable(map(partial(filter, None), cells())))
+    return None if inner is None else pa.list_(inner)
 
 
 class _Pickler(pickle.Pickler):
