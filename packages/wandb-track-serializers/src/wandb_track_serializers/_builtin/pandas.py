@@ -8,6 +8,7 @@ for the cells of columns of Python objects by their classes, or by reading them 
 from __future__ import annotations
 
 import datetime
+import hashlib
 import io
 import json
 import pickle
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from itertools import chain
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from wandb_track_serializers._kinds import class_name, loaded
@@ -210,10 +212,10 @@ def _objects(cells: Any, where: str) -> tuple[pa.DataType, dict[str, Any]]:
     if kind is None:
         blocks = [present[start : start + _BLOCK] for start in range(0, len(present), _BLOCK)]
         with suppress(pa.ArrowException, TypeError, ValueError, OverflowError, RecursionError, pickle.PicklingError):
-            before = [_pickled(block.tolist()) for block in blocks]
+            before = [_digest(block.tolist()) for block in blocks]
             array = pa.array(present, from_pandas=True)
             parts = (array[number * _BLOCK : (number + 1) * _BLOCK] for number in range(len(blocks)))
-            if all(_pickled(part.to_pylist()) == cells for part, cells in zip(parts, before, strict=True)):
+            if all(_digest(part.to_pylist()) == digest for part, digest in zip(parts, before, strict=True)):
                 kind = array.type
     if kind is None:
         names = ", ".join(sorted(cls.__name__ for cls in classes))
@@ -242,13 +244,13 @@ class _Pickler(pickle.Pickler):
         return NotImplemented
 
 
-def _pickled(cells: list[Any]) -> bytes:
-    """The cells with their classes, for telling whether others are the same; of what refers to itself there is none."""
-    file = io.BytesIO()
-    pickler = _Pickler(file, 5)
+def _digest(cells: list[Any]) -> bytes:
+    """The same for cells that are the same, each with its class; what refers to itself has none."""
+    hasher = hashlib.md5(usedforsecurity=False)
+    pickler = _Pickler(SimpleNamespace(write=hasher.update), 5)
     pickler.fast = True  # equal cells give equal bytes, whether they are one object or two
     pickler.dump(cells)
-    return file.getvalue()
+    return hasher.digest()
 
 
 def _groups(columns: pd.DataFrame, schema: pa.Schema, rows: int) -> Iterator[pa.Table]:
