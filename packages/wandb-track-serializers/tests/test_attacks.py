@@ -65,7 +65,7 @@ def test_a_malicious_pickle(tmp_path):
     proof = tmp_path / "proof"
     dump(Evil(f"touch {proof}"), tmp_path / "x")
     for serializer in ("builtins.pickle", "sklearn.pickle", "torch.module"):
-        edit(tmp_path / "x", serializer=serializer)
+        edit(tmp_path / "x", serializer=serializer, format_version=1)
         with pytest.raises(UntrustedError):
             load(tmp_path / "x")
     for name in ("a.npy", "a.parquet", "a.safetensors", "a.skops", "a.txt"):

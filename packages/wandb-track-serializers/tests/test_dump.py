@@ -186,7 +186,7 @@ def test_manifest(tmp_path):
     assert manifest == Manifest.from_text((tmp_path / "x" / "wandb_track.json").read_text())
     assert (manifest.serializer, manifest.format_version, manifest.kind, manifest.name) == (
         "builtins.pickle",
-        1,
+        2,
         "other",
         "thing",
     )

@@ -112,6 +112,29 @@ def test_a_module_from_another_device_loads_on_the_cpu(torch, tmp_path, monkeypa
     assert torch.equal(back.weight, model.weight)
 
 
+def test_tensors_that_are_no_module(torch, tmp_path):
+    """Tensors alone and in containers (a state dict) come back, also of dtypes that Python's own pickle cannot read."""
+    half = torch.ones(2, dtype=torch.bfloat16)
+    small = torch.ones(2).to(torch.float8_e4m3fn) if hasattr(torch, "float8_e4m3fn") else half
+    state = {"half": half, "epoch": 3, "model": torch.nn.Linear(1, 2).state_dict(), "best": (0.5, small)}
+    for number, value in enumerate((half, small, [small], state)):
+        assert dump(value, tmp_path / str(number)).serializer == "builtins.pickle"
+        assert difference(value, load(tmp_path / str(number), trusted=True)) == ""
+
+
+def test_a_state_dict_from_another_device_loads_on_the_cpu(torch, tmp_path, monkeypatch):
+    """Also within a container, in a file whose tensors are marked as a GPU's, and shared memory stays shared."""
+    from torch import serialization
+
+    tied = torch.ones(2)
+    monkeypatch.setattr(serialization, "location_tag", lambda storage: "cuda:3")
+    dump({"a": [tied], "b": tied}, tmp_path / "x")
+    monkeypatch.undo()
+    back = load(tmp_path / "x", trusted=True)
+    back["a"][0][0] = 5
+    assert back["b"].tolist() == [5, 1]
+
+
 def test_shared_and_strided_tensors_as_safetensors(torch, tmp_path):
     """Tied weights are written once and come back under every name; views and strides come back as they were."""
     pytest.importorskip("safetensors")

@@ -95,7 +95,7 @@ def _moment(moment: Any) -> dict[Any, Any]:
 
 
 def _arrow(table: Any) -> dict[Any, Any]:
-    fields = [(str(field), field.nullable, field.metadata) for field in table.schema]
+    fields = [(str(field), field.nullable, field.metadata or None) for field in table.schema]
     parts: dict[Any, Any] = {"schema": (fields, table.schema.metadata), "rows": table.num_rows}
     for number, column in enumerate(table.columns):
         whole = column.combine_chunks() if hasattr(column, "combine_chunks") else column

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Iterator
 from typing import Any
 
 from ._kinds import is_a
@@ -78,22 +79,22 @@ def _expression(stack: list[Any], name: str) -> str | None:
     """The way from the first object of a stack to the last that a user would recognise."""
     if not stack:
         return None
-    text = name
-    state_of: object = None
-    parent = stack[0]
-    for child in stack[1:]:
-        if isinstance(parent, dict):
-            key = next((key for key, value in parent.items() if value is child), None)
-            if key is not None:
-                text += f".{key}" if parent is state_of else f"[{key!r}]"
-        elif isinstance(parent, (list, tuple)):
-            if parent is state_of:
-                state_of = child if isinstance(child, dict) else None  # attributes beside those in __slots__
-            else:
-                text += next((f"[{index}]" for index, value in enumerate(parent) if value is child), "")
-        elif isinstance(parent, (set, frozenset)):
-            text += "{...}"
-        elif isinstance(child, (dict, tuple)):
-            state_of = child  # what an object's __reduce__ gave: its attributes, or its constructor's arguments
-        parent = child
+    text, parent = name, stack[0]
+    for child in stack[1:]:  # some of which pickle made itself, such as the dict of an object's attributes
+        step = next((step for step, part in _parts(parent) if part is child), None)
+        if step is not None:
+            text, parent = text + step, child
     return text
+
+
+def _parts(value: Any) -> Iterator[tuple[str, Any]]:
+    """What a value holds, each with the expression for it."""
+    if isinstance(value, dict):
+        yield from ((f"[{key!r}]", part) for key, part in value.items())
+    elif isinstance(value, list | tuple):
+        yield from ((f"[{index}]", part) for index, part in enumerate(value))
+    elif isinstance(value, set | frozenset):
+        yield from (("{...}", part) for part in value)
+    yield from ((f".{name}", part) for name, part in getattr(value, "__dict__", {}).items())
+    for cls in type(value).__mro__:
+        yield from ((f".{slot}", getattr(value, slot, None)) for slot in getattr(cls, "__slots__", ()))

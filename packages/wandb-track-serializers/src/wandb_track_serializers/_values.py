@@ -49,7 +49,6 @@ _BY_SUFFIX: dict[str, tuple[str, Kind]] = {
 }
 _FRAMES = ("pandas", "polars", "pyarrow")
 _said: set[str] = set()
-_ZIP = b"PK\x03\x04"  # how torch.save's files begin, and no pickle
 
 
 def dump(
@@ -310,7 +309,7 @@ def guess(name: str, files: Sequence[FileEntry], directory: Path | None = None) 
             serializer, kind = _BY_SUFFIX.get(suffix, (serializer, kind))
         if suffix == ".pkl" and directory:
             with _files.open_plain(directory / files[0].path) as file:
-                if file.read(len(_ZIP)) == _ZIP:
+                if file.read(len(_files.ZIP)) == _files.ZIP:
                     serializer, kind = "torch.module", "model"
     known = by_id(serializer)
     return Manifest(

@@ -8,11 +8,15 @@ for the cells of columns of Python objects by their classes, or by reading them 
 from __future__ import annotations
 
 import datetime
+import hashlib
 import io
 import json
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from functools import partial
+from itertools import chain
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from wandb_track_serializers._kinds import class_name, loaded
@@ -195,7 +199,11 @@ def _objects(cells: Any, where: str) -> tuple[pa.DataType, dict[str, Any]]:
         how |= {"missing": "several", "which": recipes.packed(cells[absent])}
     (one,) = classes or {type(None)} if len(classes) < 2 else (object,)
     kind = _known().get(one)
-    if one is np.ndarray:
+    if one is list:
+        kind = _lists(lambda: filter(None, present))
+    elif one is datetime.datetime and not any(moment.tzinfo or moment.fold for moment in present):
+        kind = pa.timestamp("us")
+    elif one is np.ndarray:
         (dtype, dimensions), *others = {(cell.dtype, cell.ndim) for cell in present}
         if not others and dimensions == 1 and dtype.isnative and dtype.kind in "biuf" and dtype.itemsize <= 8:
             kind = pa.list_(pa.from_numpy_dtype(dtype))
@@ -204,15 +212,29 @@ def _objects(cells: Any, where: str) -> tuple[pa.DataType, dict[str, Any]]:
     if kind is None:
         blocks = [present[start : start + _BLOCK] for start in range(0, len(present), _BLOCK)]
         with suppress(pa.ArrowException, TypeError, ValueError, OverflowError, RecursionError, pickle.PicklingError):
-            before = [_pickled(block.tolist()) for block in blocks]
+            before = [_digest(block.tolist()) for block in blocks]
             array = pa.array(present, from_pandas=True)
             parts = (array[number * _BLOCK : (number + 1) * _BLOCK] for number in range(len(blocks)))
-            if all(_pickled(part.to_pylist()) == cells for part, cells in zip(parts, before, strict=True)):
+            if all(_digest(part.to_pylist()) == digest for part, digest in zip(parts, before, strict=True)):
                 kind = array.type
     if kind is None:
         names = ", ".join(sorted(cls.__name__ for cls in classes))
         raise NotRepresentableError(f"{where} holds objects ({names}) that Arrow would change")
     return kind, how
+
+
+def _lists(cells: Callable[[], Iterable[Any]]) -> pa.DataType | None:
+    """Arrow's type for lists whose members are all of one class, and for lists of such; None where it proves nothing.
+
+    NaN within a list would come back as None, so that floats prove nothing.
+    """
+    import pyarrow as pa
+
+    (one, *others) = {*map(type, chain.from_iterable(cells()))} - {type(None)} or {float}
+    inner = _known().get(one) if one is not float and not others else None
+    if one is list and not others:
+        inner = _lists(lambda: chain.from_iterable(map(partial(filter, None), cells())))
+    return None if inner is None else pa.list_(inner)
 
 
 class _Pickler(pickle.Pickler):
@@ -222,13 +244,13 @@ class _Pickler(pickle.Pickler):
         return NotImplemented
 
 
-def _pickled(cells: list[Any]) -> bytes:
-    """The cells with their classes, for telling whether others are the same; of what refers to itself there is none."""
-    file = io.BytesIO()
-    pickler = _Pickler(file, 5)
+def _digest(cells: list[Any]) -> bytes:
+    """The same for cells that are the same, each with its class; what refers to itself has none."""
+    hasher = hashlib.md5(usedforsecurity=False)
+    pickler = _Pickler(SimpleNamespace(write=hasher.update), 5)
     pickler.fast = True  # equal cells give equal bytes, whether they are one object or two
     pickler.dump(cells)
-    return file.getvalue()
+    return hasher.digest()
 
 
 def _groups(columns: pd.DataFrame, schema: pa.Schema, rows: int) -> Iterator[pa.Table]:

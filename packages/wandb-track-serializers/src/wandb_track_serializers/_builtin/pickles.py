@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
-from wandb_track_serializers._kinds import class_name
+from wandb_track_serializers import _files
+from wandb_track_serializers._kinds import attribute, class_name, is_a, leaves
 from wandb_track_serializers._serializer import Serializer, Source, Target
 from wandb_track_serializers.errors import SerializerError, UnsupportedValueError
 
@@ -12,29 +14,43 @@ PROTOCOL = 5  # the first that writes large arrays without a copy in memory; eve
 
 
 class Pickle(Serializer):
-    """A pickle. Reading it runs whatever code it holds."""
+    """A pickle; of a value with tensors in it, one by torch.save. Reading it runs whatever code it holds."""
 
     id = "builtins.pickle"
     types = ("builtins:object",)
     format = "pickle"
+    version = 2
 
     def write(self, value: Any, target: Target) -> None:
         """Pickle to ``{name}.pkl``."""
         import pickle
 
+        torch_save = attribute("torch", "save") if _holds_tensors(value) else None
         with target.open(".pkl") as file:
             try:
-                pickle.dump(value, file, protocol=PROTOCOL)
+                torch_save(value, file) if torch_save else pickle.dump(value, file, protocol=PROTOCOL)
             except (SerializerError, OSError, MemoryError):
                 raise
             except Exception as error:
+                if torch_save and isinstance(error.__context__, SerializerError | OSError):  # behind torch's own
+                    raise error.__context__ from None
                 raise cannot_pickle(value, target.name, error) from error
 
     def read(self, source: Source) -> Any:
-        """Unpickle; `load` has made sure that the source is trusted."""
+        """Unpickle, with all tensors on the CPU; `load` has made sure that the source is trusted."""
         import pickle
 
+        if source.file.peek(len(_files.ZIP)).startswith(_files.ZIP):  # type: ignore[attr-defined]
+            return import_module("torch").load(source.file, map_location="cpu", weights_only=False)
         return pickle.load(source.file)
+
+
+def _holds_tensors(value: Any) -> bool:
+    """Whether a value is a module or tensor, or a container of them.
+
+    Of tensors, pickle itself keeps neither each dtype nor what they share, and reads those of a GPU only where one is.
+    """
+    return any(is_a(one, "torch", "Tensor") or is_a(one, "torch.nn", "Module") for one in (value, *leaves(value)))
 
 
 def cannot_pickle(value: Any, name: str, error: Exception) -> UnsupportedValueError:

@@ -26,6 +26,7 @@ class SklearnPickle(Pickle):
     id = "sklearn.pickle"
     types = ("sklearn.base:BaseEstimator",)
     kind = "model"
+    version = 1
     libraries = ("sklearn", "numpy", "scipy")
     install = "wandb-track-serializers[sklearn]"
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from wandb_track_serializers._kinds import class_name, is_a
 from wandb_track_serializers._serializer import Serializer, Source, Target
-from wandb_track_serializers.errors import IntegrityError, SerializerError, UnsupportedValueError
+from wandb_track_serializers.errors import IntegrityError, UnsupportedValueError
 
-from .pickles import cannot_pickle
+from .pickles import Pickle
 
 if TYPE_CHECKING:
     import torch
@@ -22,41 +22,26 @@ _WRAPPERS = {
 _ALIASES = "wandb_track_aliases"
 
 
-class TorchModule(Serializer):
+class TorchModule(Pickle):
     """torch.save of the module. A compiled or data-parallel one is stored as the module that it wraps."""
 
     id = "torch.module"
     types = ("torch.nn:Module",)
     kind = "model"
-    format = "pickle"
+    version = 1
     libraries = ("torch",)
     install = "wandb-track-serializers[torch]"
 
     def write(self, value: Any, target: Target) -> None:
         """Write to ``{name}.pkl``."""
-        import torch
-
         module = _unwrapped(value, target)
         try:
-            with target.open(".pkl") as file:
-                torch.save(module, file)
-        except (SerializerError, OSError, MemoryError):
-            raise
-        except Exception as error:
-            if isinstance(
-                error.__context__, SerializerError | OSError
-            ):  # raised in `file`, behind an error of torch's own
-                raise error.__context__ from None
+            super().write(module, target)
+        except UnsupportedValueError as error:
             for part in module.modules():
                 if reason := _advice(part):
-                    raise UnsupportedValueError(target.name, class_name(value), reason) from error
-            raise cannot_pickle(module, target.name, error) from error
-
-    def read(self, source: Source) -> Any:
-        """Unpickle, with all tensors on the CPU; `load` has made sure that the source is trusted."""
-        import torch
-
-        return torch.load(source.file, map_location="cpu", weights_only=False)
+                    raise UnsupportedValueError(target.name, class_name(value), reason) from error.__cause__
+            raise
 
 
 class TorchState(Serializer):
