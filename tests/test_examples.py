@@ -34,9 +34,11 @@ def of_task(runs, name):
 
 
 def edges(runs, kind):
-    """Name and versions of what the runs made ("output"), or used ("input")."""
+    """Name, without entity and project, and versions of what the runs made ("output"), or used ("input")."""
     found = [edge for run in runs for edge in read_lineage(run.path.parent) if edge["edge"] == kind]
-    return [(edge["name"], {edge["alias"]} if kind == "input" else {*edge["aliases"]}) for edge in found]
+    names = [edge["name"].rpartition("/")[2] for edge in found]
+    versions = [{edge["alias"]} if kind == "input" else {*edge["aliases"]} for edge in found]
+    return list(zip(names, versions, strict=True))
 
 
 def check_tied(runs):

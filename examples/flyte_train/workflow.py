@@ -1,29 +1,26 @@
 """Train a classifier on the breast cancer data that scikit-learn ships, each task tracked as a W&B run.
 
-The data and the model are artifacts, and each run is linked to the versions that this execution made.
+The flags of `@wandb_init` put the tasks' inputs and outputs on the runs: parameters in the config, data and model as
+artifacts, each linked to the task that made it. The data is not copied: its artifacts refer to Flyte's own files.
 
     pyflyte run examples/flyte_train/workflow.py training_workflow --epochs 8
 
 Without a W&B login the runs are kept offline; with one, or with WANDB_API_KEY set, they go to the server.
 """
 
+import functools
 import os
-from pathlib import Path
 from typing import NamedTuple
 
-import joblib
 import pandas as pd
-from flytekit import FlyteFile, current_context, task, workflow
+from flytekit import task, workflow
 from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import SGDClassifier
 from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 from sklearn.model_selection import train_test_split
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from wandb_track_flyte import current_run, wandb_init, wandb_track, wandb_use
-
-PROJECT = "wandb-track-demo"
-ENTITY = os.environ.get("WANDB_ENTITY", "my-team")
+from wandb_track_flyte import current_run, wandb_init
 
 
 def api_key() -> str | None:
@@ -31,64 +28,69 @@ def api_key() -> str | None:
     return os.environ.get("WANDB_API_KEY")
 
 
+track = functools.partial(
+    wandb_init,
+    project="wandb-track-demo",
+    entity=os.environ.get("WANDB_ENTITY", "my-team"),
+    secret=api_key,
+    tags=["breast-cancer"],
+    parameters=True,
+    datasets=True,
+    models=True,
+)
+
+
 class Split(NamedTuple):
-    train: pd.DataFrame
-    test: pd.DataFrame
+    train_data: pd.DataFrame
+    test_data: pd.DataFrame
 
 
-@wandb_init(project=PROJECT, entity=ENTITY, secret=api_key, tags=["breast-cancer"])
+class Trained(NamedTuple):
+    classifier: Pipeline
+
+
+class Scores(NamedTuple):
+    test_accuracy: float
+    test_roc_auc: float
+
+
+@track(storage="reference")
 @task
 def load_data(test_share: float) -> Split:
-    """Split the data set, and record what is in it."""
+    """Split the data set."""
     frame = load_breast_cancer(as_frame=True).frame
     train, test = train_test_split(frame, test_size=test_share, random_state=0, stratify=frame["target"])
-    run = current_run()
-    run.config.update({"test_share": test_share, "features": frame.shape[1] - 1})
-    run.summary.update({"train_rows": len(train), "test_rows": len(test), "benign": float(frame["target"].mean())})
-    split = Split(train.reset_index(drop=True), test.reset_index(drop=True))
-    wandb_track("train_data", split.train)
-    wandb_track("test_data", split.test)
-    return split
+    current_run().summary.update({"train_rows": len(train), "test_rows": len(test)})
+    return Split(train.reset_index(drop=True), test.reset_index(drop=True))
 
 
-@wandb_init(project=PROJECT, entity=ENTITY, secret=api_key, tags=["breast-cancer"], config={"model": "SGDClassifier"})
+@track(config={"model": "SGDClassifier"})
 @task
-def train_model(data: pd.DataFrame, epochs: int, alpha: float) -> FlyteFile:
+def train_model(data: pd.DataFrame, epochs: int, alpha: float) -> Trained:
     """Train one epoch after the other, and record how the loss falls."""
-    wandb_use("train_data")
     features, target = data.drop(columns="target"), data["target"]
     scaler = StandardScaler().fit(features)
     classifier = SGDClassifier(loss="log_loss", alpha=alpha, random_state=0)
-    run = current_run()
-    run.config.update({"epochs": epochs, "alpha": alpha})
     for _ in range(epochs):
         classifier.partial_fit(scaler.transform(features), target, classes=[0, 1])
         predicted = classifier.predict_proba(scaler.transform(features))
-        run.log({"loss": log_loss(target, predicted), "accuracy": accuracy_score(target, predicted.argmax(axis=1))})
-    pipeline = make_pipeline(scaler, classifier)
-    wandb_track("classifier", pipeline)
-    path = Path(current_context().working_directory) / "model.joblib"
-    joblib.dump(pipeline, path)
-    return FlyteFile(str(path))
+        accuracy = accuracy_score(target, predicted.argmax(axis=1))
+        current_run().log({"loss": log_loss(target, predicted), "accuracy": accuracy})
+    return Trained(make_pipeline(scaler, classifier))
 
 
-@wandb_init(project=PROJECT, entity=ENTITY, secret=api_key, tags=["breast-cancer"], job_type="evaluation")
+@track(job_type="evaluation")
 @task
-def evaluate(model: FlyteFile, data: pd.DataFrame) -> float:
+def evaluate(model: Pipeline, data: pd.DataFrame) -> Scores:
     """Measure the model on data that it has not seen."""
-    wandb_use("test_data")
-    wandb_use("classifier")
-    pipeline = joblib.load(model.download())
     features, target = data.drop(columns="target"), data["target"]
-    accuracy = float(pipeline.score(features, target))
-    area = float(roc_auc_score(target, pipeline.predict_proba(features)[:, 1]))
-    current_run().summary.update({"test_accuracy": accuracy, "test_roc_auc": area})
-    return accuracy
+    probabilities = model.predict_proba(features)[:, 1]
+    return Scores(float(model.score(features, target)), float(roc_auc_score(target, probabilities)))
 
 
 @workflow
-def training_workflow(epochs: int = 8, alpha: float = 0.001, test_share: float = 0.25) -> float:
+def training_workflow(epochs: int = 8, alpha: float = 0.001, test_share: float = 0.25) -> Scores:
     """Load, train, evaluate."""
     split = load_data(test_share=test_share)
-    model = train_model(data=split.train, epochs=epochs, alpha=alpha)
-    return evaluate(model=model, data=split.test)
+    trained = train_model(data=split.train_data, epochs=epochs, alpha=alpha)
+    return evaluate(model=trained.classifier, data=split.test_data)

@@ -1,8 +1,10 @@
 """Outputs as references to where flytekit has put their bytes: locally, and in containers with an S3 of their own."""
 
 import json
+from pathlib import Path
 
 import pytest
+from flytekit.types.structured import StructuredDataset
 from wandb_track_core.adapters import read_lineage
 from wandb_track_flyte import load as load_value
 from wandb_track_serializers import IntegrityError, UntrustedError, load_artifact
@@ -174,3 +176,64 @@ def test_a_torch_module_comes_back_as_one(bench, load, monkeypatch):
         load_artifact("e/p/network", offline=bench.folder)
     back = load_artifact("e/p/network", offline=bench.folder, trusted=True)
     assert back.weight.tolist() == module.weight.tolist()
+
+
+def test_an_input_that_no_task_made_is_a_version_of_its_own_offline_and_after_a_sync(
+    bench, load, standin, tmp_path, capfd
+):
+    (tmp_path / "raw").mkdir()
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / "raw" / name).write_text(name)
+    a, b, folder = str(tmp_path / "raw" / "a.csv"), str(tmp_path / "raw" / "b.csv"), str(tmp_path / "raw")
+    assert load("references").take(raw=a, rows=[a, b], folder=folder) == 2
+    assert "could not be linked" not in capfd.readouterr().err
+    run = bench.run()
+    logged = [edge for edge in read_lineage(run.folder) if edge["edge"] == "output"]
+    assert {f"e/p/{edge['name']}:{edge['aliases'][-1]}" for edge in logged} == used(run)
+    found = {(edge["name"], *(Path(one["uri"]).name for one in edge["references"])) for edge in logged}
+    assert found == {
+        ("take_raw", "a.csv"),
+        ("take_rows", "a.csv"),
+        ("take_rows", "b.csv"),
+        ("take_folder", "a.csv", "b.csv"),
+    }
+    env = isolated_env(tmp_path, **{**standin.env(), "WANDB_MODE": None})
+    run_python(command_line, env, "sync", str(run.folder))
+    (synced,) = standin.runs.values()
+    assert sorted(use.artifact.collection.name for use in synced.used) == [
+        "take_folder",
+        "take_raw",
+        "take_rows",
+        "take_rows",
+    ]
+
+
+def test_an_input_in_s3_that_no_task_made_is_a_version_of_its_own(bench, standin, s3):
+    """Twice the same contents are one version; changed contents another one."""
+    bucket, env = s3
+    import fsspec
+
+    store = fsspec.filesystem("s3", key="id", secret="secret", endpoint_url=bucket.env["AWS_ENDPOINT_URL"])
+    for number, contents in enumerate((b"one", b"one", b"another")):
+        store.pipe(f"{bucket.uri}/raw/a.parquet", contents)
+        frame = StructuredDataset(uri=f"{bucket.uri}/raw", file_format="parquet")
+        container = bench.container("references", "take_frame", {"frame": frame}, execution=f"f0given{number}")
+        outcome = bench.execute_in_process_of_its_own(container, **env, **standin.env())
+        assert "could not be linked" not in outcome.said
+    links = [[use.artifact.collection.name, use.artifact.index] for run in standin.runs.values() for use in run.used]
+    assert links == [["take_frame_frame", 0], ["take_frame_frame", 0], ["take_frame_frame", 1]]
+    (entry,) = standin.artifact("take_frame_frame:latest", entity="e", project="p").entries.values()
+    assert (entry["ref"], entry["size"]) == (f"{bucket.uri}/raw/a.parquet", 7)
+
+
+def test_an_input_that_is_missing_or_a_pickle_has_no_link_and_costs_the_task_nothing(bench, load, s3):
+    bucket, env = s3
+    missing = StructuredDataset(uri=f"{bucket.uri}/nothing", file_format="parquet")
+    container = bench.container("references", "take_frame", {"frame": missing}, execution="f0missing")
+    outcome = bench.execute_in_process_of_its_own(container, **env, WANDB_MODE="offline")
+    assert outcome.outputs == {"o0": 1}
+    assert f"input 'frame' could not be linked: {bucket.uri}/nothing does not exist" in outcome.said
+    assert used(bench.run()) == set()
+    references = load("references")
+    assert references.take_pickle(thing=references.Thing(1)) == 1
+    assert [used(run) for run in bench.runs(2)] == [set(), set()]

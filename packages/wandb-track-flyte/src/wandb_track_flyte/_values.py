@@ -32,6 +32,8 @@ NOTE = "wandb_track"
 _FILES = "pathlib.files"
 _FORMATS = {"PythonPickle": "builtins.pickle", "PyTorchModule": "torch.module"}
 """What reads a literal, by the format that flytekit names in it."""
+_WAIT = 60
+"""Seconds that a task waits for the server to have the reference to an input."""
 _versions: dict[str, str] = {}
 """What this process has logged, by `_key` of the URI of its literal."""
 
@@ -70,13 +72,13 @@ class Values(NamedTuple):
                         run.config.update({name: to_summary(value)})
         with fuse("linking the task's inputs"):
             for name, literal in (getattr(literals, "literals", None) or {}).items():
-                for one in _walk(literal):
-                    reference = (one.metadata or {}).get(NOTE) or _versions.get(_key(_uri(one)))
-                    if reference and self.capture.shows(name):
-                        try:
+                for one in _walk(literal) if self.capture.shows(name) else ():
+                    try:
+                        known = (one.metadata or {}).get(NOTE) or _versions.get(_key(_uri(one)))
+                        if reference := known or self._given(run, name, one):
                             use_artifact(run, *reference.rsplit(":", 1))
-                        except Exception as error:
-                            notify(f"input {reference} could not be linked: {' '.join(str(error).split())}")
+                    except Exception as error:
+                        notify(f"input {name!r} could not be linked: {' '.join(str(error).split())}")
 
     def end(self, run: Any, returned: Any, interface: Any, literals: Any) -> None:
         """Log the outputs with a run that is still open, and note their versions in their literals.
@@ -97,6 +99,29 @@ class Values(NamedTuple):
             for part, suffix, literal in _parts(value, made.get(name)):
                 with fuse(f"logging output {name!r}"):
                     self._log(run, f"{shown}{suffix}", part, literal)
+
+    def _given(self, run: Any, name: str, literal: Any) -> str:
+        """Log a reference to an input that no tracked task is known to have produced; returns its version, if any."""
+        from wandb_track_serializers import log_value
+
+        uri = _uri(literal)
+        blob = getattr(getattr(literal, "scalar", None), "blob", None)
+        if not uri or not self.capture.datasets or (blob and blob.metadata.type.format in _FORMATS):
+            return ""
+        location = _location(uri)
+        if location.local and is_in_container():
+            return ""
+        alias = alias_of(uri, _state(location))
+        artifact = log_value(run, f"{self.name}_{name}", None, [alias], storage=location)
+        if artifact is None:
+            return ""
+        if not run.offline:
+            artifact.wait(_WAIT)
+        return self._reference(run, artifact, alias)
+
+    def _reference(self, run: Any, artifact: Any, alias: str) -> str:
+        version = f"{artifact.name.partition(':')[0]}:{alias}"
+        return "/".join(part for part in (self.entity or run.entity, run.project, version) if part)
 
     def _log(self, run: Any, name: str, value: Any, literal: Any) -> None:
         if not _is_here(value):
@@ -134,8 +159,7 @@ class Values(NamedTuple):
             return
         if artifact is None or not uri:
             return
-        version = f"{artifact.name.partition(':')[0]}:{alias}"
-        reference = "/".join(part for part in (self.entity or run.entity, run.project, version) if part)
+        reference = self._reference(run, artifact, alias)
         if is_new:
             literal.set_metadata({**(literal.metadata or {}), NOTE: reference})
         if is_new or location.local:

@@ -2,12 +2,14 @@
 
 import functools
 import os
+import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 from flytekit import FlyteDirectory, FlyteFile, Secret, task, workflow
 from flytekit.types.pickle import FlytePickle
+from flytekit.types.structured import StructuredDataset
 from wandb_track_flyte import wandb_init, wandb_track, wandb_use
 
 track = functools.partial(
@@ -40,13 +42,15 @@ class Made(NamedTuple):
 @track(storage=STORAGE)
 @task(cache=True, cache_version="1")
 def make(n: int) -> Made:
-    Path("rows.csv").write_bytes(b"x" * n)
-    Path("folder/deep").mkdir(parents=True, exist_ok=True)
-    Path("folder/deep/a.txt").write_text("a")
-    Path("folder/b.txt").write_text("b")
+    here = Path(tempfile.mkdtemp())
+    rows, folder, deep = here / "rows.csv", here / "folder", here / "folder" / "deep"
+    rows.write_bytes(b"x" * n)
+    deep.mkdir(parents=True)
+    (deep / "a.txt").write_text("a")
+    (folder / "b.txt").write_text("b")
     frame = pd.DataFrame({"x": [1.5, 2.5]})
-    parts = [FlyteFile("folder/b.txt"), FlyteFile("folder/deep/a.txt")]
-    return Made(frame, FlyteFile("rows.csv"), FlyteDirectory("folder"), Thing(n), parts, n)
+    parts = [FlyteFile(str(folder / "b.txt")), FlyteFile(str(deep / "a.txt"))]
+    return Made(frame, FlyteFile(str(rows)), FlyteDirectory(str(folder)), Thing(n), parts, n)
 
 
 @track(storage="copy")
@@ -93,6 +97,24 @@ def reader(file: FlyteFile) -> str:
 @workflow
 def at_a_fixed_place(uri: str) -> str:
     return reader(file=fixed(uri=uri))
+
+
+@track()
+@task
+def take(raw: FlyteFile, rows: list[FlyteFile], folder: FlyteDirectory) -> int:
+    return len(rows)
+
+
+@track()
+@task
+def take_frame(frame: StructuredDataset) -> int:
+    return 1
+
+
+@track()
+@task
+def take_pickle(thing: FlytePickle) -> int:
+    return 1
 
 
 try:
