@@ -27,6 +27,8 @@ from wandb_track_testing.standin import StandIn
 
 HERE = Path(__file__).parent
 UNTRACKED, PEER, BY_HAND, OURS = "untracked", "peer", "by hand", "wandb-track"
+FRAME_ROWS = 8 << 20
+"""Of three columns of 8 bytes: 192 MiB."""
 IMPORTS = {
     "wandb_track_core": (
         "import collections.abc, contextvars, json, pathlib, re, signal, threading, typing",
@@ -110,6 +112,13 @@ def flyte_later(variant: str) -> float:
         return statistics.median([float(line) for line in done.stdout.split()[1:]])
 
 
+def flyte_frame(variant: str) -> float:
+    """One task under `pyflyte run` that returns a large DataFrame."""
+    pyflyte = str(Path(sys.executable).parent / "pyflyte")
+    tasks = str(HERE / "tasks" / "flyte_frame.py")
+    return timed([pyflyte, "run", tasks, "make", "--rows", str(FRAME_ROWS)], variant)
+
+
 def logging(variant: str) -> float:
     """20,000 calls of `wandb.log` in one run."""
     code = f"""
@@ -164,6 +173,12 @@ def cases() -> Iterator[Case]:
     yield Case("Metaflow, 3 small steps, online, 20 ms", all_variants, metaflow_online, of_metaflow)
     yield Case("Flyte, one task under pyflyte run, offline", all_variants, flyte_alone, (Bound(BY_HAND, 1.0),))
     yield Case("Flyte, each later task of a process, offline", all_variants, flyte_later, (Bound(BY_HAND, 0.5),))
+    yield Case(
+        "Flyte, one task that returns a DataFrame of 192 MiB, offline",
+        (UNTRACKED, BY_HAND, "copy", "reference"),
+        flyte_frame,
+        (),
+    )
     yield Case("20,000 calls of wandb.log", (BY_HAND, OURS), logging, ())
     for module, base, most in (
         ("wandb_track_core", "its standard library", 0.015),
