@@ -32,7 +32,7 @@ NOTE = "wandb_track"
 _FILES = "pathlib.files"
 _FORMATS = {"PythonPickle": "builtins.pickle", "PyTorchModule": "torch.module"}
 """What reads a literal, by the format that flytekit names in it."""
-_WAIT = 60
+_WAIT = 10
 """Seconds that a task waits for the server to have the reference to an input."""
 _versions: dict[str, str] = {}
 """What this process has logged, by `_key` of the URI of its literal."""
