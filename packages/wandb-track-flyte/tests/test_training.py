@@ -57,6 +57,9 @@ def test_offline_and_synced_each_edge_is_there_also_from_the_cache(bench, standi
     bench.pyflyte_run("training", "pipeline", "--n", "12")
     first = bench.runs(6)
     assert (tasks(first), on_disk(first)) == (RUNS, FIRST)
+    scores = {run.config["strength"]: run.summary["candidate"] for run in first if run.job_type == "candidate"}
+    assert len(scores) == 3
+    assert min(scores.values()) > 0.5
 
     bench.pyflyte_run("training", "pipeline", "--n", "12", "--note", "again")
     both = bench.runs(7)

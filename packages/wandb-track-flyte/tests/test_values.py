@@ -124,3 +124,17 @@ def test_what_a_dynamic_task_passes_on_stays_linked_to_the_task_that_made_it(ben
     runs = by_task(bench.runs(3))
     assert edges(runs["count"], "input") == {f"e/p/frame:{outputs(runs['make'])['frame']}"}
     assert outputs(runs["promised"]) == {}
+
+
+def test_elements_of_a_map_task_have_parameters_outputs_and_links_to_the_files_that_they_take(bench, load):
+    """Locally; what they return is copied."""
+    assert [len(frame) for frame in load("values").mapped(n=4)] == [4, 2]
+    runs = bench.runs(4)
+    (write,) = (run for run in runs if run.job_type == "write")
+    elements = {run.config["least"]: run for run in runs if run.job_type == "counted"}
+    assert elements.keys() == {0, 2}
+    for run in elements.values():
+        assert edges(run, "input") == {f"e/p/write:{outputs(write)['write']}"}
+        assert outputs(run)["counted"].startswith("md5-")
+        assert run.exit_code == 0
+    assert len({outputs(run)["counted"] for run in elements.values()}) == 2

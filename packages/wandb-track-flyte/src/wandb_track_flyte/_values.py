@@ -7,7 +7,7 @@ literals, so only those are noted that are new with each attempt: their URI is b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, is_dataclass
 from enum import Enum
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flytekit.core.context_manager import FlyteContextManager
+from flytekit.core.interface import transform_function_to_interface
 from flytekit.core.promise import Promise
 from flytekit.types.directory import FlyteDirectory
 from flytekit.types.file import FlyteFile
@@ -25,6 +26,7 @@ from wandb_track_core.adapters import fuse, notify, use_artifact
 from ._context import filesystem, is_in_container
 
 if TYPE_CHECKING:
+    from wandb_track_core import TrackedRun
     from wandb_track_serializers import Capture, Location
 
 NOTE = "wandb_track"
@@ -73,12 +75,29 @@ class Values(NamedTuple):
         with fuse("linking the task's inputs"):
             for name, literal in (getattr(literals, "literals", None) or {}).items():
                 for one in _walk(literal) if self.capture.shows(name) else ():
-                    try:
-                        known = (one.metadata or {}).get(NOTE) or _versions.get(_key(_uri(one)))
-                        if reference := known or self._given(run, name, one):
-                            use_artifact(run, *reference.rsplit(":", 1))
-                    except Exception as error:
-                        notify(f"input {name!r} could not be linked: {' '.join(str(error).split())}")
+                    self._link(run, name, one.metadata, _uri(one), one)
+            for name, value in inputs.items() if literals is None else ():
+                if isinstance(value, FlyteFile | FlyteDirectory) and self.capture.shows(name):
+                    uri = str(getattr(value, "remote_source", None) or value.path)
+                    self._link(run, name, getattr(value, "metadata", None), uri)
+
+    def around(self, tracked: TrackedRun, inputs: Mapping[str, Any], function: Any, call: Callable[[], Any]) -> Any:
+        """Call a function whose literals are not at hand, such as that of a map task's element: outputs are copied.
+
+        Args:
+            tracked: Its run, which is open.
+            inputs: The function's arguments by name.
+            function: The function.
+            call: Calls it.
+        """
+        run = tracked.run
+        if run is None or run.disabled:
+            return call()
+        self.begin(run, inputs, None)
+        returned = call()
+        with fuse("logging the task's outputs"):
+            self.end(run, returned, transform_function_to_interface(function), None)
+        return returned
 
     def end(self, run: Any, returned: Any, interface: Any, literals: Any) -> None:
         """Log the outputs with a run that is still open, and note their versions in their literals.
@@ -99,6 +118,14 @@ class Values(NamedTuple):
             for part, suffix, literal in _parts(value, made.get(name)):
                 with fuse(f"logging output {name!r}"):
                     self._log(run, f"{shown}{suffix}", part, literal)
+
+    def _link(self, run: Any, name: str, metadata: Any, uri: str, literal: Any = None) -> None:
+        try:
+            known = (metadata or {}).get(NOTE) or _versions.get(_key(uri))
+            if reference := known or (literal and self._given(run, name, literal)):
+                use_artifact(run, *reference.rsplit(":", 1))
+        except Exception as error:
+            notify(f"input {name!r} could not be linked: {' '.join(str(error).split())}")
 
     def _given(self, run: Any, name: str, literal: Any) -> str:
         """Log a reference to an input that no tracked task is known to have produced; returns its version, if any."""

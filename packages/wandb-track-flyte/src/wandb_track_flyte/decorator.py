@@ -161,12 +161,15 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
         if isasyncgenfunction(function):
             return self._generate_async(args, kwargs)
         call = partial(function, *args, **kwargs)
-        dispatch = dispatch_of(self)
-        if dispatch is not None and any(self.decorator_kwargs[flag] for flag in FLAGS):
+        dispatch, tracked = dispatch_of(self), self._run(args, kwargs)
+        if any(self.decorator_kwargs[flag] for flag in FLAGS):
             given, name = self.decorator_kwargs, getattr(function, "__name__", "output")
-            dispatch.values = Values(_capture(given), given["parameters"], given["entity"], name)
-            dispatch.inputs = _arguments.named(function, args, kwargs)
-        tracked = self._run(args, kwargs)
+            values = Values(_capture(given), given["parameters"], given["entity"], name)
+            inputs = _arguments.named(function, args, kwargs)
+            if dispatch is not None:
+                dispatch.values, dispatch.inputs = values, inputs
+            elif not iscoroutinefunction(function):
+                call = partial(values.around, tracked, inputs, function, call)
         if iscoroutinefunction(function):
             return run_async(tracked, call, dispatch)
         return run(tracked, call, dispatch)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import pandas as pd
-from flytekit import FlyteFile, HashMethod, Secret, dynamic, task, workflow
+from flytekit import FlyteFile, HashMethod, Secret, dynamic, map_task, task, workflow
 from wandb_track_flyte import wandb_init
 
 SECRET = Secret(group="wandb", key="WANDB_API_KEY")
@@ -151,3 +151,16 @@ def twice(place: str) -> int:
     second = cached_frame(frame=hashed(seed=2))
     first >> second
     return cached_file(file=at_a_fixed_place(place=place))
+
+
+@track()
+@task
+def counted(rows: FlyteFile, least: int) -> pd.DataFrame:
+    frame = pd.read_csv(rows)
+    return frame[frame["x"] >= least]
+
+
+@workflow
+def mapped(n: int = 4) -> list[pd.DataFrame]:
+    rows = write(frame=make(n=n, kind=Kind.FAST, options=Options(depth=3)).frame)
+    return map_task(functools.partial(counted, rows=rows))(least=[0, 2])
