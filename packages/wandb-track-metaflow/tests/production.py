@@ -163,6 +163,13 @@ def deployment(folder: Path, root: str, **extra: str) -> list[Path]:
     )
     read = subprocess.run([sys.executable, "-c", code], cwd=folder, env=env, capture_output=True, text=True)
     check(f"{root}: a value is read back from a stored run", read.stdout.strip() == "3", read.stderr)
+    code = (
+        "from metaflow import Flow, namespace; from metaflow.cards import get_cards; namespace(None)\n"
+        "run = Flow('Produced').latest_successful_run\n"
+        "print(*{card.type for step in run for task in step for card in get_cards(task)})"
+    )
+    cards = subprocess.run([sys.executable, "-c", code], cwd=folder, env=env, capture_output=True, text=True)
+    check(f"{root}: each task's card is found in the datastore", cards.stdout.strip() == "wandb_track", cards.stderr)
     pod = flow(folder, {**env, "METAFLOW_RUNTIME_ENVIRONMENT": "kubernetes"}, "run")
     check(f"{root}: in a pod the local copies go", pod.returncode == 0 and len(find_runs(folder)) == 7, pod.stdout)
     return tars
