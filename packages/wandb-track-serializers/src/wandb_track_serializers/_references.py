@@ -15,8 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
+from urllib.parse import unquote, urlsplit
 
 from wandb_track_core import ArgumentError
 
@@ -288,4 +287,4 @@ def _opened(uri: str, filesystem: OpenFilesystem | None) -> Iterator[tuple[Any, 
 
 def _local(uri: str) -> Path | None:
     parts = urlsplit(uri)
-    return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
+    return Path(unquote(parts.path)) if parts.scheme == "file" else None
