@@ -138,3 +138,11 @@ def test_elements_of_a_map_task_have_parameters_outputs_and_links_to_the_files_t
         assert outputs(run)["counted"].startswith("md5-")
         assert run.exit_code == 0
     assert len({outputs(run)["counted"] for run in elements.values()}) == 2
+
+
+def test_an_input_named_as_our_own_key_has_another_one_and_an_equal_value_is_no_clash(bench, load, capsys):
+    assert load("values").clashing() == 3
+    run = bench.run()
+    assert (run.config["parameter_flyte"], run.config["least"]) == (2, 1)
+    assert run.config["flyte"]["task"].endswith("clashing")
+    assert "is not in the config" not in capsys.readouterr().err

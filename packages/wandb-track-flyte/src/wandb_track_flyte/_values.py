@@ -68,10 +68,11 @@ class Values(NamedTuple):
         with fuse("noting the task's inputs"):
             for name, value in inputs.items() if self.parameters else ():
                 if _is_here(value) and self.capture.decide(name, value := _plain(value)).kind == "summary":
-                    if name in run.config:
+                    key, shown = f"parameter_{name}" if name == "flyte" else name, to_summary(value)
+                    if key not in run.config:
+                        run.config.update({key: shown})
+                    elif run.config[key] != shown:  # an earlier attempt of a run that goes on has noted the same
                         notify(f"input {name!r} is not in the config, because config= has something else of this name")
-                    else:
-                        run.config.update({name: to_summary(value)})
         with fuse("linking the task's inputs"):
             for name, literal in (getattr(literals, "literals", None) or {}).items():
                 for one in _walk(literal) if self.capture.shows(name) else ():

@@ -164,3 +164,9 @@ def counted(rows: FlyteFile, least: int) -> pd.DataFrame:
 def mapped(n: int = 4) -> list[pd.DataFrame]:
     rows = write(frame=make(n=n, kind=Kind.FAST, options=Options(depth=3)).frame)
     return map_task(functools.partial(counted, rows=rows))(least=[0, 2])
+
+
+@track(config={"least": 1})
+@task
+def clashing(flyte: int = 2, least: int = 1) -> int:
+    return flyte + least
