@@ -139,6 +139,7 @@ class Values(NamedTuple):
         location = _location(uri)
         if location.local and is_in_container():
             return ""
+        location = location._replace(files=location.find())
         alias = alias_of(uri, _state(location))
         artifact = log_value(run, f"{self.name}_{name}", None, [alias], storage=location)
         if artifact is None:
@@ -244,9 +245,11 @@ def _key(uri: str) -> str:
     """What this process knows a URI by: of local files, which may be written again, with their state."""
     from wandb_track_serializers import SerializerError
 
+    if not uri:
+        return ""
     location = _location(uri)
     with suppress(SerializerError):
-        return alias_of(uri, _state(location) if uri and location.local else "")
+        return alias_of(uri, _state(location) if location.local else "")
     return ""
 
 

@@ -41,8 +41,7 @@ def wandb_track(
 
     from ._metaflow_internals import is_remote
 
-    options: dict[str, Any] = {"format": format, "storage": storage, "in_container": is_remote()}
-    return log_value(current_run(), name, value, aliases, **options)
+    return log_value(current_run(), name, value, aliases, format=format, storage=storage, in_container=is_remote())
 
 
 def wandb_use(name: str, alias: str | None = None, *, load: bool = False, trusted: bool = False) -> Any:

@@ -28,13 +28,20 @@ __all__ = [
     "report",
     "sync",
 ]
-_MODULES = ("_render", "_pack", "_runs", "_fragments", "_artifacts", "_report", "_sync")
+_HOMES = {
+    "_artifacts": "Artifact Input",
+    "_fragments": "Fragment find_fragments",
+    "_pack": "pack",
+    "_render": "render_run",
+    "_report": "report",
+    "_runs": "OfflineRun find_runs",
+    "_sync": "SyncReport sync",
+}
 
 
 def __getattr__(name: str) -> Any:
     """Import what is asked for, and no more: a task that closes a run waits for it."""
-    for module in _MODULES if name in __all__ else ():
-        found = import_module(f"{__name__}.{module}")
-        if hasattr(found, name):
-            return getattr(found, name)
+    for home, names in _HOMES.items():
+        if name in names.split():
+            return getattr(import_module(f"{__name__}.{home}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
