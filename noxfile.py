@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import platform
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 
 import nox
@@ -60,104 +59,19 @@ VERSIONS = [
 ]
 IDS = ["-".join([*" ".join(filter(None, each[:3])).split(), each[3]]) for each in VERSIONS]
 
-LEARN = ["scikit-learn>=1.3", "pandas>=2.0", "pyarrow>=14"]
-BROWSER = ["playwright>=1.45"]  # it drives Debian's Chromium, or its own
-TRACKED = [name for name in ("flyte", "metaflow") if name in PRESENT]
-OF_METAFLOW = "packages/wandb-track-metaflow/tests"
-# Programs that are sessions of their own: what each shows, the packages and libraries that it needs, its command line.
+# Programs that are sessions of their own: their inline metadata (PEP 723) says what each needs, and its arguments.
 PROGRAMS = {
-    "demo": (
-        "The main job on real data: train with the orchestrators, offline, and show each run that was tracked.",
-        TRACKED,
-        LEARN,
-        f"examples/demo.py {' '.join(TRACKED)}",
-    ),
-    "picture": (
-        "The picture of the demo's report that README and documentation show: needs Chromium.",
-        TRACKED,
-        [*LEARN, *BROWSER],
-        "tests/picture.py docs/images/report.png",
-    ),
-    "future": (
-        "Each private name of the client missing or of another form, one at a time: results stay what they are.",
-        PRESENT,
-        LEARN,
-        "tests/future.py",
-    ),
-    "moved-names": (
-        "Each name of Metaflow that it does not document moved, one at a time: flows end well.",
-        ["metaflow"],
-        LEARN,
-        f"{OF_METAFLOW}/moved_names.py",
-    ),
-    "metaflow-suite": (
-        "Metaflow's own tests, from the folder given after `--`, have the same verdicts with tracking.",
-        ["metaflow"],
-        LEARN,
-        f"{OF_METAFLOW}/metaflow_suite.py",
-    ),
-    "production": (
-        "Metaflow with an S3 server and, where they can be started, its metadata service and PostgreSQL.",
-        ["core", "metaflow"],
-        ["moto[server]>=5", "boto3>=1.34.63", *LEARN],
-        f"{OF_METAFLOW}/production.py",
-    ),
-    "table": (
-        "Each kind of value, written in one process and equal in another.",
-        ["serializers"],
-        [],
-        "packages/wandb-track-serializers/tests/show_table.py",
-    ),
-    "bench": (
-        "What tracking costs beside today's integrations and wandb by hand: the tables in benchmarks/RESULTS.md.",
-        TRACKED,
-        ["flytekitplugins-wandb", *LEARN, "fastcore"],
-        "benchmarks/bench.py --write benchmarks",
-    ),
-    "width": (
-        "What tracking costs for each of many tasks, branches, artifacts and values.",
-        TRACKED,
-        [],
-        "benchmarks/width.py --write benchmarks/RESULTS.md",
-    ),
-    "profile": (
-        "Where the time of a small Metaflow flow goes, by way of tracking.",
-        ["metaflow"],
-        ["fastcore"],
-        "benchmarks/profile_case.py",
-    ),
-    "capture": (
-        "What capturing 1 GiB of each kind of value costs, beside the library's own call and today's integration.",
-        ["serializers"],
-        ["metaflow", "fastcore"],
-        "benchmarks/capture.py",
-    ),
-    "faults": (
-        "What becomes of a task when the tracker, its process or its disk fails: the table in docs/faults.md.",
-        ["core"],
-        [],
-        "benchmarks/faults.py --write docs/faults.md",
-    ),
-    "look": (
-        "What it costs to draw a card or Deck of one run, and the report of a thousand.",
-        ["core"],
-        [],
-        "benchmarks/look.py",
-    ),
-    "soak": (
-        "A thousand tasks in a process and a thousand processes, one in ten of them hurt: nothing is left over.",
-        ["core"],
-        [],
-        "benchmarks/soak.py",
-    ),
+    path.stem.replace("_", "-"): path
+    for folder in ("benchmarks", "examples", "tests", "packages/*/tests")
+    for path in sorted(ROOT.glob(f"{folder}/*.py"))
+    if nox.project.load_toml(path, missing_ok=True)
 }
 FULL = (
     "browser",
     "frameworks",
     "examples",
     "exchange",
-    "lacking",
-    "table",
+    "show-table",
     "future",
     "moved-names",
     "metaflow-suite",
@@ -175,11 +89,9 @@ SUITES = [  # what takes longest begins first, so that at the end no worker wait
     "testing/tests",
     "--ignore=tests/frameworks",  # a session of its own, with what it needs
 ]
-MYPY = ("mypy>=2.4,<3",)
-BESIDE = ("hatchling>=1.26", "scikit-learn>=1.3")  # what tests that cross packages need
+BESIDE = ("hatchling>=1.26", "mypy>=2.4,<3", "scikit-learn>=1.3")  # what tests that cross packages need
 
 _built: dict[Path, str] = {}
-_rows: list[tuple[str, str, str]] = []
 
 
 def build(session: nox.Session, source: Path, into: Path, *options: str) -> None:
@@ -252,36 +164,12 @@ def install(
         session.run("python", "-c", check, silent=True)
 
 
-@contextmanager
-def row(session: nox.Session, package: str, beside: str = "") -> Iterator[None]:
-    """Note a run of a package's tests for the table that the session `summary` prints when all are through."""
-    session.notify("summary")
-    began, outcome = time.monotonic(), "FAILED"
-    try:
-        yield
-        outcome = "passed"
-    finally:
-        said = f"{outcome} {time.monotonic() - began:.0f} s"
-        _rows.append((f"{package} {beside}".strip(), str(session.python or THIS_PYTHON), said))
-
-
-def run_tests(session: nox.Session, project: dists.Project) -> None:
-    """Run a package's own tests."""
-    session.run("pytest", *WORKERS, str(project.folder / "tests"), *session.posargs)
-
-
-def lower_bounds(session: nox.Session, project: dists.Project) -> Path:
-    """Resolve the lower bounds of a package's pyproject, as constraints: in a wheel they would count as indirect."""
-    constraints = scratch(session) / "lowest.txt"
+def install_lower_bounds(session: nox.Session, project: dists.Project) -> None:
+    """Install what a package's pyproject needs, each in its lowest version: in a wheel they would count as indirect."""
+    pyproject = project.folder / "pyproject.toml"
     links = [f"--find-links={Path(wheel(session, each.folder)).parent}" for each in project.needed().values()]
-    pyproject = str(project.folder / "pyproject.toml")
-    options = [f"--extra={extra}" for extra in extras(session, project)]
-    options += ["--group", f"{pyproject}:test", "--python-version", str(session.python), "--no-annotate", "--no-header"]
-    resolve = ("uv", "pip", "compile", "--quiet", "--resolution=lowest-direct", "-o", str(constraints))
-    session.run(*resolve, *options, *links, pyproject, external=True, silent=True)
-    lines = constraints.read_text().splitlines()
-    constraints.write_text("\n".join(line for line in lines if not line.startswith(dists.PREFIX)) + "\n")
-    return constraints
+    options = [f"--extra={extra}" for extra in extras(session, project)] + [f"--group={pyproject}:test", *links]
+    session.install("--upgrade", "--resolution=lowest-direct", "-r", str(pyproject), *options)
 
 
 def refuse(session: nox.Session, complaints: Iterable[str]) -> None:
@@ -292,50 +180,28 @@ def refuse(session: nox.Session, complaints: Iterable[str]) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style: ruff's checks and its formatting."""
-    session.install("ruff>=0.17,<0.18")
+    """Style, formatting, and that each package declares what it imports."""
+    session.install("ruff>=0.17,<0.18", "deptry>=0.25")
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
-
-
-@nox.session
-def types(session: nox.Session) -> None:
-    """Types: mypy strict over each package's source, one package at a time."""
-    session.env["UV_COMPILE_BYTECODE"] = "0"  # nothing of it is run
-    install(session, *PRESENT, more=MYPY)
-    for package in PRESENT:
-        session.run("mypy", str(PACKAGES[package].folder / "src"))
-
-
-@contextmanager
-def types_beside(session: nox.Session) -> Iterator[None]:
-    """Check types while the tests wait for their processes; fail after them where a type is wrong."""
-    sources = [str(PACKAGES[package].folder / "src") for package in PRESENT]
-    python = shutil.which("python", path=session.bin)
-    each = "subprocess.call([sys.executable, '-m', 'mypy', source])"
-    command = f"import subprocess, sys; sys.exit(max({each} for source in sys.argv[1:]))"
-    with tempfile.TemporaryFile("w+") as output:
-        checking = subprocess.Popen([str(python), "-c", command, *sources], stdout=output, stderr=output)
-        try:
-            yield
-        except BaseException:
-            checking.kill()
-            raise
-        status = checking.wait()
-        output.seek(0)
-        session.log("mypy:\n%s", output.read())
-    if status:
-        session.error("mypy found wrong types")
+    for project in PACKAGES.values():
+        with session.chdir(project.folder):
+            session.run("deptry", "src", silent=True)
 
 
 @nox.session
 def gate(session: nox.Session) -> None:
-    """The gate: types, and every test that is not marked as slow, in one environment. Arguments go to pytest."""
+    """The gate: types, and every test that is not marked as slow, with coverage. Arguments, if any, choose tests."""
     began = time.monotonic()
-    install(session, *PRESENT, more=(*BESIDE, *MYPY))
+    install(session, *PRESENT, more=BESIDE)
     session.log("the environment is there after %.0f s", time.monotonic() - began)
-    with types_beside(session):
-        session.run("pytest", *WORKERS, "-m", "not slow", "--durations=15", *(session.posargs or SUITES))
+    if session.posargs:
+        session.run("pytest", *WORKERS, *session.posargs)
+        return
+    session.env["COVERAGE_FILE"] = str(scratch(session) / "coverage")
+    session.run("coverage", "run", "-m", "pytest", *WORKERS, "-m", "not slow", "--durations=15", *SUITES)
+    session.run("coverage", "combine", "--quiet")
+    session.run("coverage", "report")
     session.log("the gate took %.0f s", time.monotonic() - began)
 
 
@@ -346,16 +212,6 @@ def full(session: nox.Session) -> None:
         session.notify(name)
     install(session, *PRESENT, more=BESIDE)
     session.run("pytest", *WORKERS, "-m", "slow", *(session.posargs or SUITES))
-
-
-@nox.session
-def coverage(session: nox.Session) -> None:
-    """Lines and branches that all tests run, also in the processes that they start: at least 90 %."""
-    install(session, *PRESENT, more=BESIDE)
-    session.env["COVERAGE_FILE"] = str(scratch(session) / "coverage")
-    session.run("coverage", "run", "-m", "pytest", *WORKERS, *(session.posargs or SUITES))
-    session.run("coverage", "combine", "--quiet")
-    session.run("coverage", "report")
 
 
 @nox.session
@@ -378,38 +234,35 @@ def versions(session: nox.Session, kind: str, package: str, beside: str) -> None
     `nox -t lowest` runs one kind: tests, alone, lowest, latest, orchestrators, skew, dist.
     """
     project = PACKAGES[package]
-    with row(session, package, "" if kind == "tests" else f"{kind} {beside}"):
-        more: list[str] = []
-        instead: list[dists.Project] = []
-        if kind == "dist":
-            instead = [project := archives(session, project)]
-        elif kind == "lowest":
-            more = ["-c", str(lower_bounds(session, project))]
-        elif kind == "latest":
-            more = ["--upgrade"]
-        elif kind == "orchestrators":
-            library, age = beside.split()
-            floors = {**BOUNDS[package], **(MIDDLE if age == "middle" else {})}
-            newest = [f"--upgrade-package={each}" for each in BOUNDS[package]]
-            more = newest if age == "newest" else [f"{library}=={floors[library]}"]
-        elif kind == "skew":
-            side, sibling = beside.split()
-            if side == "old":  # the sibling at its lower bound
-                instead = [dists.unpack(ROOT, dists.commit_of_floor(project, sibling), sibling, scratch(session))]
-                refuse(session, dists.missing_at_floor(project, instead[0]))
-            else:  # the package as it was at its last release, with today's sibling
-                project = dists.unpack(ROOT, dists.commit_before(project, sibling), package, scratch(session))
-                instead = [project]
-        if kind == "alone":
-            alone(session, project)
-        else:
-            install(session, package, more=more, instead=instead)
-            run_tests(session, project)
+    more: list[str] = []
+    instead: list[dists.Project] = []
+    if kind == "alone":
+        alone(session, project)
+        return
+    if kind == "dist":
+        instead = [project := archives(session, project)]
+    elif kind == "lowest":
+        install_lower_bounds(session, project)
+    elif kind == "latest":
+        more = ["--upgrade"]
+    elif kind == "orchestrators":
+        library, age = beside.split()
+        floors = {**BOUNDS[package], **(MIDDLE if age == "middle" else {})}
+        newest = [f"--upgrade-package={each}" for each in BOUNDS[package]]
+        more = newest if age == "newest" else [f"{library}=={floors[library]}"]
+    elif kind == "skew":
+        side, sibling = beside.split()
+        if side == "old":  # the sibling at its lower bound
+            instead = [dists.unpack(ROOT, dists.commit_of_floor(project, sibling), sibling, scratch(session))]
+        else:  # the package as it was at its last release, with today's sibling
+            project = dists.unpack(ROOT, dists.commit_before(project, sibling), package, scratch(session))
+            instead = [project]
+    install(session, package, more=more, instead=instead)
+    session.run("pytest", *WORKERS, str(project.folder / "tests"), *session.posargs)
 
 
 def alone(session: nox.Session, project: dists.Project) -> None:
     """Install a wheel with only what it declares: it imports, says what it lacks, and brings nothing else."""
-    refuse(session, [*dists.undeclared(project), *dists.unneeded(project)])
     ours = project.needed(extras=False).values()
     fresh = [f"--reinstall-package={each.distribution}" for each in ours]
     session.install(*fresh, *(wheel(session, each.folder) for each in ours))
@@ -453,29 +306,12 @@ def release(session: nox.Session) -> None:
     (tag,) = session.posargs
     refuse(session, dists.unfit_for_release(ROOT, tag))
     project = PACKAGES[dists.package_of(tag)]
-    with tempfile.TemporaryDirectory() as folder:
-        for sibling in project.siblings:
-            before = dists.unpack(ROOT, dists.commit_of_floor(project, sibling), sibling, Path(folder))
-            refuse(session, dists.missing_at_floor(project, before))
-        committed = dists.unpack(ROOT, "HEAD", project.name, Path(folder) / "committed")
-        build(session, committed.folder, ROOT / "dist" / "release")
+    committed = dists.unpack(ROOT, "HEAD", project.name, scratch(session))
+    build(session, committed.folder, ROOT / "dist" / "release")
     archives = sorted(map(str, (ROOT / "dist" / "release").glob("*.[tw]*")))
     session.install("twine>=6")
     session.run("twine", "check", "--strict", *archives)
     session.log("fit for release: " + ", ".join(archives))
-
-
-@nox.session
-def planted(session: nox.Session) -> None:
-    """Plant a mistake for each kind of session in a clone, and show that the session finds it."""
-    session.install("nox[uv]")
-    session.run("python", "tests/planted.py", *session.posargs)
-
-
-@nox.session(venv_backend="none", default=False)
-def summary(session: nox.Session) -> None:
-    """The table of what the sessions above found: package and versions x Python. They end with it by themselves."""
-    print(dists.table(_rows))
 
 
 @nox.session
@@ -491,10 +327,8 @@ def examples(session: nox.Session, name: str) -> None:
 @nox.session
 def frameworks(session: nox.Session) -> None:
     """Frameworks that log by themselves, inside tracked tasks of both orchestrators."""
-    more = ["xgboost>=2", *LEARN]
-    if torch(session):
-        more += ["lightning>=2.2", "transformers>=4.40", "accelerate>=0.30"]
-    install(session, *PRESENT, more=more)
+    of_torch = ("lightning>=2.2", "transformers>=4.40", "accelerate>=0.30") if torch(session) else ()
+    install(session, *PRESENT, more=("xgboost>=2", "scikit-learn>=1.3", *of_torch))
     session.run("pytest", *WORKERS, "tests/frameworks", *session.posargs)
 
 
@@ -503,37 +337,31 @@ def browser(session: nox.Session) -> None:
     """Report and card in a real browser; pictures of them are kept in build/screenshots."""
     kept = ROOT / "build" / "screenshots"
     shutil.rmtree(kept, ignore_errors=True)
-    kept.mkdir(parents=True)
-    install(session, "core", more=BROWSER)
+    install(session, "core", more=["playwright>=1.45"])  # it drives Debian's Chromium, or its own
     tests = str(PACKAGES["core"].folder / "tests" / "test_report.py")
-    session.run("pytest", "-rs", tests, *session.posargs, env={"WANDB_TRACK_SCREENSHOTS": str(kept)})
-    if not any(kept.iterdir()):
-        session.skip("there is no browser: the lines above say why")
+    session.run("pytest", tests, *session.posargs, env={"WANDB_TRACK_SCREENSHOTS": str(kept)})
 
 
-@nox.session
-def lacking(session: nox.Session) -> None:
-    """Each kind of value that can be had without torch and pandas; before that, a frame of 100,000 columns."""
-    tests = PACKAGES["serializers"].folder / "tests"
-    install(session, "serializers")
-    session.run("pytest", str(tests / "test_frames.py"), "-k", "wide", env={"WIDE_COLUMNS": "100000"})
-    session.run("uv", "pip", "uninstall", "--quiet", "torch", "pandas", external=True)
-    session.run("python", str(tests / "show_table.py"))
-
-
-def program(name: str, about: str, packages: list[str], more: list[str], command: str) -> None:
+def program(name: str, path: Path) -> None:
     """Make a session of a program."""
+    metadata = nox.project.load_toml(path)
+    options = metadata.get("tool", {}).get("nox", {})
+    packages = [name for name in PRESENT if dists.PREFIX + name in metadata["dependencies"]]
+    more = [each for each in metadata["dependencies"] if not each.startswith(dists.PREFIX)]
 
     def run(session: nox.Session) -> None:
         install(session, *packages, more=more)
-        session.run("python", *command.split(), *session.posargs)
+        session.run("python", str(path), *(session.posargs or options.get("arguments", ())))
+        if without := options.get("without"):
+            session.run("uv", "pip", "uninstall", "--quiet", *without, external=True)
+            session.run("python", str(path), *session.posargs)
 
-    run.__doc__ = about
+    run.__doc__ = ast.get_docstring(ast.parse(path.read_text()))
     nox.session(run, name=name)
 
 
-for _name, _program in PROGRAMS.items():
-    program(_name, *_program)
+for _name, _path in PROGRAMS.items():
+    program(_name, _path)
 
 
 @nox.session

@@ -1,3 +1,16 @@
+# /// script
+# dependencies = [
+#     "wandb-track-flyte",
+#     "wandb-track-metaflow",
+#     "flytekitplugins-wandb",
+#     "scikit-learn>=1.3",
+#     "pandas>=2.0",
+#     "pyarrow>=14",
+#     "fastcore",
+# ]
+# [tool.nox]
+# arguments = ["--write", "benchmarks"]
+# ///
 """What tracking costs, measured side by side: ours, the integrations of today, `wandb.init` by hand, and untracked.
 
     python benchmarks/bench.py [--quick] [--only TEXT] [--write FILE]

@@ -1,3 +1,6 @@
+# /// script
+# dependencies = ["wandb-track-serializers", "metaflow", "fastcore"]
+# ///
 """What capturing one large value costs: the raw library call and one md5, today's integration, and this package.
 
     python benchmarks/capture.py [--size 1GiB] [--quick] [--repeat 3] [--kinds frame,text,...]

@@ -1,3 +1,8 @@
+# /// script
+# dependencies = ["wandb-track-core"]
+# [tool.nox]
+# arguments = ["--write", "docs/faults.md"]
+# ///
 """What becomes of a task when the tracker, its process or its disk fails: each fault on a real run, as a table.
 
     python benchmarks/faults.py [--write FILE] [--only TEXT]

@@ -1,3 +1,6 @@
+# /// script
+# dependencies = ["wandb-track-core"]
+# ///
 """What it costs to look at runs: a card or Deck of one run, and the report of a folder.
 
 python benchmarks/look.py     prints a table; each line is measured in a process of its own

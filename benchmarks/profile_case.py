@@ -1,3 +1,6 @@
+# /// script
+# dependencies = ["wandb-track-metaflow", "fastcore"]
+# ///
 """Where the time of a Metaflow flow of three small steps goes, by way of tracking: samples of each of its processes.
 
     python benchmarks/profile_case.py [--variants "by hand,wandb-track"]

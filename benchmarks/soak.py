@@ -1,3 +1,6 @@
+# /// script
+# dependencies = ["wandb-track-core"]
+# ///
 """A thousand tasks in one process, and a thousand processes over one service, one in ten of them hurt.
 
     python benchmarks/soak.py [--tasks 1000] [--processes 1000]

@@ -1,3 +1,6 @@
+# /// script
+# dependencies = ["wandb-track-core"]
+# ///
 """Time and memory of the sync's own part, and of `wandb-track runs`, over many offline runs.
 
     python benchmarks/sync_scale.py [RUNS] [EDGES] [ROWS]

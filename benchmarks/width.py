@@ -1,3 +1,8 @@
+# /// script
+# dependencies = ["wandb-track-flyte", "wandb-track-metaflow"]
+# [tool.nox]
+# arguments = ["--write", "benchmarks/RESULTS.md"]
+# ///
 """What tracking costs for each task, artifact and value where there are many: it must not grow with their number.
 
     python benchmarks/width.py [--only TEXT] [--write FILE]

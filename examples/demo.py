@@ -1,6 +1,9 @@
-"""Train on real data with the orchestrators that are named, offline, and show each run that was tracked.
+# /// script
+# dependencies = ["wandb-track-flyte", "wandb-track-metaflow", "scikit-learn>=1.3", "pandas>=2.0", "pyarrow>=14"]
+# ///
+"""Train on real data with the orchestrators that are installed, offline, and show each run that was tracked.
 
-python examples/demo.py flyte metaflow
+python examples/demo.py [flyte] [metaflow]
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 from wandb_track_core import offline
@@ -76,4 +80,4 @@ def shorten(text: str, limit: int = 160) -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(sys.argv[1:] or [name for name in COMMANDS if find_spec(f"wandb_track_{name}")])

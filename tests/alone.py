@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import pkgutil
-import re
 import subprocess
 import sys
 import tempfile
@@ -35,21 +34,10 @@ def check(package: str) -> list[str]:
     wrong = []
     installed = {dist.metadata["Name"].lower() for dist in importlib.metadata.distributions()}
     wrong += [f"it brings {name}" for name in sorted(installed & NEVER[package])]
-    ours = {name for name in installed if name.startswith(PREFIX)} - {PREFIX + package}
-    declared = _siblings(PREFIX + package)
-    if ours != declared:
-        wrong.append(f"it brings {sorted(ours)} and declares {sorted(declared)}")
     wrong += _imports(f"wandb_track_{package}")
     for case in CASES.get(package, ()):
         wrong += case()
     return wrong
-
-
-def _siblings(distribution: str) -> set[str]:
-    lines = importlib.metadata.requires(distribution) or ()
-    direct = {str(re.match(r"[\w.-]+", line)[0]) for line in lines if "extra ==" not in line}  # type: ignore[index]
-    ours = {name for name in direct if name.startswith(PREFIX)}
-    return ours.union(*map(_siblings, ours))
 
 
 def _imports(module: str) -> list[str]:

@@ -5,7 +5,6 @@ noxfile.py calls these functions; each yields a sentence for everything that is 
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import io
 import re
@@ -13,13 +12,12 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import layers
 from packaging.requirements import Requirement
 from packaging.version import Version
 
@@ -30,10 +28,6 @@ else:
 
 PREFIX = "wandb-track-"
 NAMES = ("core", "serializers", "flyte", "metaflow")
-IMPORTED_AS = {"scikit-learn": "sklearn"}
-"""What the requirements are imported as whose names differ by more than their hyphens."""
-BROUGHT_BY = {"pydantic": "wandb", "google": "wandb"}
-"""What a requirement itself requires: it is there where that is, and is not needed where it is not."""
 
 
 @dataclass(frozen=True)
@@ -114,81 +108,12 @@ def floor_of(requirement: Requirement) -> str:
     return lowest[0]
 
 
-def imported(folder: Path) -> Iterator[tuple[str, str, bool]]:
-    """Yield where in a folder of sources something foreign is imported, what, and whether at import time."""
-    own = {path.name for path in folder.iterdir()}
-    for path in sorted(folder.glob("**/*.py")):
-        for node, name, at_module_level in layers.imports(ast.parse(path.read_text())):
-            if name not in own and name not in sys.stdlib_module_names:
-                yield f"{path}:{node.lineno}", name, at_module_level
-
-
-def undeclared(project: Project) -> Iterator[str]:
-    """Say which imports pyproject does not declare, and which run always but are an extra's."""
-    always = {_module(each) for each in project.requirements}
-    sometimes = {_module(each) for extra in project.extras.values() for each in extra}
-    for where, name, at_module_level in imported(project.folder / "src"):
-        name = BROUGHT_BY.get(name, name)
-        if name not in always | sometimes:
-            yield f"{where} imports {name}, which {project.distribution} does not declare"
-        elif name not in always and at_module_level:
-            yield f"{where} always imports {name}, which {project.distribution} declares for an extra only"
-
-
-def unneeded(project: Project) -> Iterator[str]:
-    """Say which requirements neither the package nor a sibling that comes with it imports."""
-    used = {name for each in project.needed().values() for _, name, _ in imported(each.folder / "src")}
-    for requirement in project.requirements:
-        if _module(requirement) not in used:
-            yield f"{project.distribution} requires {requirement.name}, which nothing in it imports"
-
-
-def _module(requirement: Requirement) -> str:
-    return IMPORTED_AS.get(requirement.name, requirement.name.replace("-", "_").lower())
-
-
 def out_of_range(project: Project) -> Iterator[str]:
     """Say which siblings beside it are not of a version that it allows."""
     for sibling, requirement in project.siblings.items():
         version = Project(project.root, sibling).version
         if not requirement.specifier.contains(version, prereleases=True):
             yield f"{project.distribution} requires {requirement}, but beside it lies {version}"
-
-
-def missing_at_floor(project: Project, sibling: Project) -> Iterator[str]:
-    """Say what a package imports from a sibling that the sibling, as it was at the floor, does not have."""
-    module = sibling.source.name
-    for path in sorted((project.folder / "src").glob("**/*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if not isinstance(node, ast.ImportFrom) or node.level or str(node.module).split(".")[0] != module:
-                continue
-            home = sibling.source.joinpath(*str(node.module).split(".")[1:])
-            for alias in node.names:
-                if not _has(home, alias.name):
-                    requirement = project.siblings[sibling.name]
-                    yield (
-                        f"{path}:{node.lineno} imports {alias.name} from {node.module}, which {requirement} need not"
-                        f" have: raise the lower bound"
-                    )
-
-
-def _has(home: Path, name: str) -> bool:
-    """Whether a module or package, read as text, has a name or a submodule of that name."""
-    if (home / name).is_dir() or (home / f"{name}.py").is_file():
-        return True
-    file = home / "__init__.py" if home.is_dir() else home.with_suffix(".py")
-    if not file.is_file():
-        return False
-    tree = ast.parse(file.read_text())
-    bound: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            bound.add(node.id)
-        elif isinstance(node, ast.ImportFrom):
-            bound |= {alias.asname or alias.name for alias in node.names}
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            bound.add(node.name)
-    return name in bound
 
 
 def git(root: Path, *arguments: str) -> str:
@@ -311,17 +236,3 @@ def unfit_for_release(root: Path, tag: str) -> Iterator[str]:
         released = tags(root, requirement.name)
         if not any(requirement.specifier.contains(each, prereleases=True) for each in released):
             yield f"{project.distribution} requires {requirement}, of which nothing is tagged: release that first"
-
-
-def table(rows: Iterable[tuple[str, str, str]]) -> str:
-    """Lay results out as a table.
-
-    Args:
-        rows: Name, Python version and result of each run.
-    """
-    found = {(name, python): result for name, python, result in rows}
-    names = list(dict.fromkeys(name for name, _ in found))
-    pythons = sorted({python for _, python in found}, key=Version)
-    lines = [["", *pythons], *([name, *(found.get((name, python), "-") for python in pythons)] for name in names)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)

@@ -1,3 +1,14 @@
+# /// script
+# dependencies = [
+#     "wandb-track-core",
+#     "wandb-track-serializers",
+#     "wandb-track-flyte",
+#     "wandb-track-metaflow",
+#     "scikit-learn>=1.3",
+#     "pandas>=2.0",
+#     "pyarrow>=14",
+# ]
+# ///
 """Takes each private name of the client away, or gives it another form, while small real flows run.
 
 python tests/future.py             every name, missing and of another form, in both orchestrators

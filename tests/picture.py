@@ -1,3 +1,15 @@
+# /// script
+# dependencies = [
+#     "wandb-track-flyte",
+#     "wandb-track-metaflow",
+#     "scikit-learn>=1.3",
+#     "pandas>=2.0",
+#     "pyarrow>=14",
+#     "playwright>=1.45",
+# ]
+# [tool.nox]
+# arguments = ["docs/images/report.png"]
+# ///
 """Takes the picture of the demo's report that README and documentation show.
 
 python tests/picture.py PICTURE     a PNG; needs playwright and Chromium

@@ -1,3 +1,6 @@
+# /// script
+# dependencies = ["wandb-track-metaflow", "scikit-learn>=1.3", "pandas>=2.0", "pyarrow>=14"]
+# ///
 """Metaflow's own test suite gives the same verdicts with tracking as without.
 
     python packages/wandb-track-metaflow/tests/metaflow_suite.py FOLDER [--tests A,B] [--graphs C,D] [--contexts NAME]

@@ -1,3 +1,6 @@
+# /// script
+# dependencies = ["wandb-track-metaflow", "scikit-learn>=1.3", "pandas>=2.0", "pyarrow>=14"]
+# ///
 """With each of Metaflow's names moved that it does not document, one at a time, flows end well and are tracked still.
 
     python packages/wandb-track-metaflow/tests/moved_names.py [NAME ...]

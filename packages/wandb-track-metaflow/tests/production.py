@@ -1,3 +1,14 @@
+# /// script
+# dependencies = [
+#     "wandb-track-core",
+#     "wandb-track-metaflow",
+#     "moto[server]>=5",
+#     "boto3>=1.34.63",
+#     "scikit-learn>=1.3",
+#     "pandas>=2.0",
+#     "pyarrow>=14",
+# ]
+# ///
 """Flows against the services of a production Metaflow: S3, and its metadata service with PostgreSQL.
 
     python packages/wandb-track-metaflow/tests/production.py [--service FOLDER]

@@ -1,3 +1,8 @@
+# /// script
+# dependencies = ["wandb-track-serializers"]
+# [tool.nox]
+# without = ["torch", "pandas"]
+# ///
 """Prints the table of everything that is serialized: written in one process, read back in another, compared there.
 
     python show_table.py
