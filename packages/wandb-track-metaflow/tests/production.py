@@ -2,7 +2,7 @@
 # dependencies = [
 #     "wandb-track-core",
 #     "wandb-track-metaflow",
-#     "moto[server]>=5",
+#     "moto[server]>=5.0.15",
 #     "boto3>=1.34.63",
 #     "scikit-learn>=1.3",
 #     "pandas>=2.0",
