@@ -18,7 +18,7 @@ from ._artifacts import Artifact, artifact_of
 
 _WHOLE_UP_TO = 1 << 18
 _ENDS = 1 << 16
-_UNREADABLE = (_schema.DecodeError, ValueError, IndexError, RecursionError)
+_UNREADABLE = (_schema.DecodeError, ValueError, RecursionError)
 """What the parser raises if a complete entry is not a record of the client."""
 
 
@@ -124,12 +124,12 @@ class Fragment:
             with _log.opened(self.place, *self.members[self.log]) as data:
                 yield data
 
-    def history(self) -> Iterator[bytes]:
+    def history(self) -> Iterator[Any]:
         """Each row as the log has it, up to where it is damaged or ends."""
         with self.opened() as data:
             try:
-                for kind, contents in map(_log.kind_of, _log.entries(data)):
-                    if kind == _log.HISTORY:
+                for kind, contents in _log.records(_log.entries(data)):
+                    if kind == "history":
                         yield contents
             except (_log.DamagedError, *_UNREADABLE):
                 return
@@ -202,7 +202,7 @@ def read_folder(
     log: str,
     children: list[os.DirEntry[str]] | None = None,
     whole: bool = True,
-    rows: Callable[[bytes], None] | None = None,
+    rows: Callable[[Any], None] | None = None,
 ) -> Fragment:
     """Read the fragment in a folder.
 
@@ -238,7 +238,7 @@ def _size(folder: str, children: list[os.DirEntry[str]] | None = None) -> int:
     return total
 
 
-def read_tar(path: Path, *, is_meant: bool = False, rows: Callable[[bytes], None] | None = None) -> Iterator[Fragment]:
+def read_tar(path: Path, *, is_meant: bool = False, rows: Callable[[Any], None] | None = None) -> Iterator[Fragment]:
     """Read the fragment in a tar. Other tars, and other files with this name, are passed over.
 
     Args:
@@ -284,26 +284,25 @@ def _take_ledger(run: Fragment, edges: list[dict[str, Any]], faults: list[str]) 
     run.faults += faults
 
 
-def _read_records(run: Fragment, messages: Iterable[bytes], rows: Callable[[bytes], None] | None = None) -> None:
-    summary: dict[bytes, bytes] = {}
+def _read_records(run: Fragment, messages: Iterable[bytes], rows: Callable[[Any], None] | None = None) -> None:
+    # The client writes a change of the summary for each row, many twice: of each item only the last is parsed.
+    latest: dict[bytes, bytes] = {}
     last = b""
     with _noting_faults(run):
-        for kind, contents in map(_log.kind_of, messages):
-            if kind == _log.SUMMARY:
-                # Many follow on one that is the same.
-                if contents != last and not _log.latest(contents, summary):
-                    _log.read_latest(summary, run.summary)
-                    change = _schema.Changes.FromString(contents)
-                    _log.apply(change.update, run.summary, change.remove)
-                last = contents
-            elif kind == _log.HISTORY:
-                if rows is not None:
-                    rows(contents)
-            elif kind in _READERS:
-                message, reader = _READERS[kind]
-                reader(run, message.FromString(contents))
+        for kind, contents in _log.records(messages):
+            if kind == "summary" and contents != last:
+                last, change = contents, _schema.Changes.FromString(contents)
+                for item in change.update:
+                    latest[item.partition(_log.VALUE)[0]] = item
+                if change.remove:
+                    _log.apply(run.summary, latest.values(), change.remove)
+                    latest.clear()
+            elif kind != "history":
+                _read_record(run, kind, contents)
+            elif rows is not None:
+                rows(contents)
     with _noting_faults(run):
-        _log.read_latest(summary, run.summary)
+        _log.apply(run.summary, latest.values())
     # Of a process that was killed before the client wrote anything, no more than this is known.
     run.id = run.id or run.log.removeprefix("run-").removesuffix(".wandb")
 
@@ -318,43 +317,23 @@ def _noting_faults(run: Fragment) -> Iterator[None]:
         run.faults.append(f"its log holds what is no record of a run: {error}")
 
 
-def _read_run(run: Fragment, record: Any) -> None:
-    run.is_begun = True
-    run.id, run.entity, run.project, run.name = record.run_id, record.entity, record.project, record.display_name
-    run.group, run.job_type, run.notes, run.tags = record.run_group, record.job_type, record.notes, list(record.tags)
-    run.starting_step, run.resume = record.starting_step, record.resume
-    run.started = record.start_time.seconds + record.start_time.nanos / 1e9
-    _log.apply(record.config.update, run.config, record.config.remove)
-    _log.apply(record.summary.update, run.summary, record.summary.remove)
-
-
-def _read_config(run: Fragment, change: Any) -> None:
-    _log.apply(change.update, run.config, change.remove)
-
-
-def _read_exit(run: Fragment, record: Any) -> None:
-    run.exit_code, run.runtime = record.exit_code, record.runtime
-
-
-def _read_artifact(run: Fragment, record: Any) -> None:
-    artifact = artifact_of(record)
-    if artifact is not None:
-        run.artifacts.append(artifact)
-
-
-def _read_files(run: Fragment, record: Any) -> None:
-    run.files += [file.path for file in record.files]
-
-
-def _read_preempting(run: Fragment, record: Any) -> None:
-    run.preempting = True
-
-
-_READERS: dict[int, tuple[Any, Callable[[Fragment, Any], None]]] = {
-    _log.CONFIG: (_schema.Changes, _read_config),
-    _log.RUN: (_schema.Run, _read_run),
-    _log.EXIT: (_schema.Exit, _read_exit),
-    _log.ARTIFACT: (_schema.Artifact, _read_artifact),
-    _log.FILES: (_schema.Files, _read_files),
-    _log.PREEMPTING: (_schema.Files, _read_preempting),
-}
+def _read_record(run: Fragment, kind: str, record: Any) -> None:
+    if kind == "run":
+        run.is_begun = True
+        run.id, run.entity, run.project, run.name = record.run_id, record.entity, record.project, record.display_name
+        run.group, run.job_type, run.notes, run.tags = record.run_group, record.job_type, record.notes, [*record.tags]
+        run.starting_step, run.resume = record.starting_step, record.resume
+        run.started = record.start_time.seconds + record.start_time.nanos / 1e9
+        _log.apply(run.config, record.config.update, record.config.remove)
+        _log.apply(run.summary, record.summary.update, record.summary.remove)
+    elif kind == "config":
+        _log.apply(run.config, record.update, record.remove)
+    elif kind == "exit":
+        run.exit_code, run.runtime = record.exit_code, record.runtime
+    elif kind == "artifact":
+        if artifact := artifact_of(record):
+            run.artifacts.append(artifact)
+    elif kind == "files":
+        run.files += [file.path for file in record.files]
+    elif kind == "preempting":
+        run.preempting = True

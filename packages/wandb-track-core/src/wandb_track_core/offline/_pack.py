@@ -17,8 +17,8 @@ from pathlib import Path
 from wandb_track_core._ledger import ADOPTED
 from wandb_track_core._wandb._adopt import link
 
-from . import _log, _schema
-from ._artifacts import artifact_of, read_listing
+from . import _log
+from ._artifacts import Artifact, artifact_of, read_listing
 
 END_SECONDS = 5.0
 """How long a closed run may take to have its last record on disk. It takes milliseconds."""
@@ -74,7 +74,7 @@ def await_end(folder: Path, seconds: float) -> None:
     while time.monotonic() < deadline:
         for log in folder.glob("run-*.wandb"):
             with _log.opened(log) as data, suppress(_log.DamagedError):
-                if any(_log.kind_of(message)[0] == _log.EXIT for message in _log.entries(data, tail=_END)):
+                if any(kind == "exit" for kind, _ in _log.records(_log.entries(data, tail=_END))):
                     return
         time.sleep(0.002)
 
@@ -93,19 +93,19 @@ def keep_saved(folder: str | Path) -> None:
                 beside.replace(path)
 
 
-def _logged(folder: Path) -> Iterator[bytes]:
-    """The records of a run's artifacts."""
+def _logged(folder: Path) -> Iterator[Artifact]:
+    """The artifacts that a run logged."""
     for log in folder.glob("run-*.wandb"):
         with _log.opened(log) as data, suppress(_log.DamagedError):
-            for kind, contents in map(_log.kind_of, _log.entries(data)):
-                if kind == _log.ARTIFACT:
-                    yield contents
+            for kind, contents in _log.records(_log.entries(data)):
+                if kind == "artifact" and (artifact := artifact_of(contents)):
+                    yield artifact
 
 
-def _outside(folder: Path, records: Iterable[bytes]) -> Iterator[tuple[str, Path]]:
+def _outside(folder: Path, artifacts: Iterable[Artifact]) -> Iterator[tuple[str, Path]]:
     """The files of artifacts outside the run's folder: the name that each gets in the tar, and its path."""
     found: dict[str, Path] = {}
-    for artifact in filter(None, map(artifact_of, map(_schema.Artifact.FromString, records))):
+    for artifact in artifacts:
         entries = artifact.entries
         listing = Path(artifact.manifest_file or folder)
         if listing.is_file():

@@ -124,10 +124,8 @@ class OfflineRun:
             steps = max(0, next_step - part.starting_step)
             seconds = 0.0 if part.starting_step else next_second
             for contents in part.history():
-                row = {
-                    ".".join(_log.keys_of(item)): json.loads(item.value_json)
-                    for item in _schema.History.FromString(contents).item
-                }
+                items = map(_schema.Item.FromString, contents.item)
+                row = {".".join(_log.keys_of(item)): json.loads(item.value_json) for item in items}
                 for key, offset in (("_step", steps), ("_runtime", seconds)):
                     if offset and key in row:
                         row[key] += offset
