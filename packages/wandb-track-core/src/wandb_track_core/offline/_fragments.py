@@ -114,25 +114,20 @@ class Fragment:
             file.seek(0 if self.members is None else self.members[inside][0])
             return file.read(size)
 
-    @contextmanager
-    def opened(self) -> Iterator[memoryview]:
+    def contents(self) -> memoryview:
         """The transaction log's contents, not yet in memory."""
         if self.members is None:
-            with _log.opened(self.place / self.log) as data:
-                yield data
-        else:
-            with _log.opened(self.place, *self.members[self.log]) as data:
-                yield data
+            return _log.contents_of(self.place / self.log)
+        return _log.contents_of(self.place, *self.members[self.log])
 
     def history(self) -> Iterator[Any]:
         """Each row as the log has it, up to where it is damaged or ends."""
-        with self.opened() as data:
-            try:
-                for kind, contents in _log.records(_log.entries(data)):
-                    if kind == "history":
-                        yield contents
-            except (_log.DamagedError, *_UNREADABLE):
-                return
+        try:
+            for kind, contents in _log.records(_log.entries(self.contents())):
+                if kind == "history":
+                    yield contents
+        except (_log.DamagedError, *_UNREADABLE):
+            return
 
 
 def find_fragments(paths: Iterable[str | Path], *, whole: bool = True) -> list[Fragment]:
@@ -214,13 +209,13 @@ def read_folder(
         rows: Called with each row of the history.
     """
     run = Fragment(folder, log, size=_size(str(folder), children))
-    with run.opened() as data:
-        run.log_size = len(data)
-        if whole or len(data) <= _WHOLE_UP_TO:
-            _read_records(run, _log.entries(data), rows)
-        else:
-            _read_records(run, _log.entries(data[:_ENDS]))
-            _read_records(run, _log.entries(data, tail=_ENDS))
+    data = run.contents()
+    run.log_size = len(data)
+    if whole or len(data) <= _WHOLE_UP_TO:
+        _read_records(run, _log.entries(data), rows)
+    else:
+        _read_records(run, _log.entries(data[:_ENDS]))
+        _read_records(run, _log.entries(data, tail=_ENDS))
     _take_ledger(run, *_ledger.read(folder))
     return run
 
@@ -270,8 +265,7 @@ def read_tar(path: Path, *, is_meant: bool = False, rows: Callable[[Any], None] 
     inside = {name: place for name, place in members.items() if name.is_relative_to(log.parent)}
     run.members = {name.relative_to(log.parent).as_posix(): place for name, place in inside.items()}
     run.log, run.log_size = log.name, members[log][1]
-    with run.opened() as data:
-        _read_records(run, _log.entries(data), rows)
+    _read_records(run, _log.entries(run.contents()), rows)
     ledger = run.read(_ledger.LEDGER, run.size)
     if ledger is not None:
         _take_ledger(run, *_ledger.parse(ledger))

@@ -12,7 +12,6 @@ import os
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -36,16 +35,13 @@ class UnknownFormatError(DamagedError):
     """A log does not begin as the known clients begin it."""
 
 
-@contextmanager
-def opened(path: Path, at: int = 0, size: int | None = None) -> Iterator[memoryview]:
+def contents_of(path: Path, at: int = 0, size: int | None = None) -> memoryview:
     """A log's contents, not yet in memory; in a tar, it begins at a place and has a size."""
     with path.open("rb") as file:
         if not os.fstat(file.fileno()).st_size:
-            yield memoryview(b"")
-            return
-        whole = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        # Not closed here: a reader that was left in the middle may still hold a part. It goes with the last one.
-        yield memoryview(whole)[at : None if size is None else at + size]
+            return memoryview(b"")
+        whole = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    return whole[at : None if size is None else at + size]
 
 
 def entries(data: bytes | memoryview, tail: int | None = None) -> Iterator[bytes]:

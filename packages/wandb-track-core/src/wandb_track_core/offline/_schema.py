@@ -69,4 +69,5 @@ def _declare() -> dict[str, Any]:
 _found = {name.rpartition(".")[2]: message for name, message in _declare().items()}
 Record: Any = _found["Record"]
 Changes: Any = _found["Changes"]
+Entry: Any = _found["Entry"]
 Item: Any = _found["Item"]

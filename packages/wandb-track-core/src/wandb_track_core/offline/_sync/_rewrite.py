@@ -17,12 +17,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from wandb_track_core.offline import _log, _schema
-from wandb_track_core.offline._artifacts import artifact_of, entry_of
+from wandb_track_core.offline._artifacts import entry_in
 from wandb_track_core.offline._fragments import Fragment
 from wandb_track_core.offline._graph import name_on_server
 from wandb_track_core.offline._runs import OfflineRun
 
-from ._files import entries, locate, manifest_file
+from ._files import locate, locate_listing
 
 _WRITTEN_BY_SYNC = {"config.yaml", "output.log", "wandb-metadata.json", "wandb-summary.json"}
 _AT_THE_END = {"exit", "preempting"}
@@ -113,39 +113,38 @@ def _messages(run: OfflineRun, parts: list[Fragment], folder: Path, how: Continu
         steps = max(0, next_step - part.starting_step)
         seconds = seconds + part.started - started if number and part.starting_step else next_second
         started = part.started
-        with part.opened() as data:
-            for message in _log.entries(data):
-                record = _schema.Record.FromString(message)
-                kind = record.WhichOneof("kind")
-                if kind == "run":
-                    if number:
-                        # A second record of the run does not bring its config to the server.
-                        extra = _schema.Record(config=record.run.config)
-                        _merge(extra.config, identities)
-                        yield extra.SerializeToString()
-                    _place_run(record.run, run, how.is_resumed)
-                elif kind == "config":
-                    _merge(record.config, identities)
-                elif kind == "artifact":
-                    _place_artifact(record.artifact, part, run, folder)
-                elif is_simple:
-                    pass  # its rows and its end are as they should be
-                elif kind == "history":
-                    row = _values(record.history.item)
-                    last_step, last_second = int(row.get("_step", last_step)), row.get("_runtime", last_second)
-                    if how.after is not None and row.get("_timestamp", how.after) <= how.after:
-                        # The client counts the steps of a resumed run from the last one that is there.
-                        passed = steps + last_step + 1 if how.is_resumed else 0
-                        continue
-                    record.history.step.num += steps - passed
-                    _shift(record.history.item, steps - passed, seconds)
-                elif kind == "summary":
-                    change = _schema.Changes.FromString(record.summary)
-                    _shift(change.update, steps - passed, seconds)
-                    record.summary = change.SerializeToString()
-                elif kind in _AT_THE_END and number < len(parts) - 1:
+        for message in _log.entries(part.contents()):
+            record = _schema.Record.FromString(message)
+            kind = record.WhichOneof("kind")
+            if kind == "run":
+                if number:
+                    # A second record of the run does not bring its config to the server.
+                    extra = _schema.Record(config=record.run.config)
+                    _merge(extra.config, identities)
+                    yield extra.SerializeToString()
+                _place_run(record.run, run, how.is_resumed)
+            elif kind == "config":
+                _merge(record.config, identities)
+            elif kind == "artifact":
+                _place_artifact(record.artifact, part, run, folder)
+            elif is_simple:
+                pass  # its rows and its end are as they should be
+            elif kind == "history":
+                row = _values(record.history.item)
+                last_step, last_second = int(row.get("_step", last_step)), row.get("_runtime", last_second)
+                if how.after is not None and row.get("_timestamp", how.after) <= how.after:
+                    # The client counts the steps of a resumed run from the last one that is there.
+                    passed = steps + last_step + 1 if how.is_resumed else 0
                     continue
-                yield record.SerializeToString()
+                record.history.step.num += steps - passed
+                _shift(record.history.item, steps - passed, seconds)
+            elif kind == "summary":
+                change = _schema.Changes.FromString(record.summary)
+                _shift(change.update, steps - passed, seconds)
+                record.summary = change.SerializeToString()
+            elif kind in _AT_THE_END and number < len(parts) - 1:
+                continue
+            yield record.SerializeToString()
         next_step, next_second = max(next_step, steps + last_step + 1), max(next_second, seconds + last_second)
 
 
@@ -176,23 +175,21 @@ def _place_run(record: Any, run: OfflineRun, is_resumed: bool) -> None:
 def _place_artifact(record: Any, part: Fragment, run: OfflineRun, folder: Path) -> None:
     record.entity, record.project, record.name = name_on_server(run, record.name, record.type)
     for entry in record.manifest.contents:
-        found = None if entry.ref else locate(part, entry_of(entry))
-        if found is not None:
+        if found := locate(part, entry):
             entry.local_path = str(found.absolute())
     if record.manifest.manifest_file_path:
-        record.manifest.manifest_file_path = str(_relocated(record, part, folder))
+        record.manifest.manifest_file_path = str(_relocated(record.manifest.manifest_file_path, part, folder))
 
 
-def _relocated(record: Any, part: Fragment, folder: Path) -> Path:
+def _relocated(listing: str, part: Fragment, folder: Path) -> Path:
     """A copy of the file with a very large artifact's entries; the client deletes the one that it is given."""
-    artifact = artifact_of(record)
-    source = None if artifact is None else manifest_file(part, artifact)
-    if artifact is None or source is None:
-        raise FileNotFoundError(record.manifest.manifest_file_path)
+    source = locate_listing(part, listing)
+    if source is None:
+        raise FileNotFoundError(listing)
     target = folder / source.name
     with gzip.open(source, "rt") as lines, gzip.open(target, "wt", compresslevel=1) as file:
-        for line, entry in zip(lines, entries(part, artifact), strict=True):
-            found = None if entry.ref or not entry.local_path else locate(part, entry)
+        for line in lines:
+            found = locate(part, entry_in(line))
             place = {} if found is None else {"local_path": str(found.absolute())}
             file.write(json.dumps({**json.loads(line), **place}) + "\n")
     return target
