@@ -29,10 +29,10 @@ class Fragment:
     Attributes:
         place: The run's folder, or the tar with it.
         log: The name of the transaction log in it.
+        record: What the client wrote of the run as a whole.
         started: Seconds since 1970; 0 where the log does not say.
         runtime: Whole seconds that it ran; None where it was never closed.
         exit_code: None where it was never closed.
-        resume: Whether it was to go on with an earlier run of the same id.
         starting_step: The first step that it can have: more than 0 where it goes on within the same process.
         files: Patterns, relative to the folder `files`, of what is to be uploaded.
         edges: What the ledger says.
@@ -48,17 +48,12 @@ class Fragment:
     id: str = ""
     entity: str = ""
     project: str = ""
-    name: str = ""
-    group: str = ""
-    job_type: str = ""
-    notes: str = ""
-    tags: list[str] = field(default_factory=list)
+    record: Any = field(default_factory=_schema.Run)
     config: dict[str, Any] = field(default_factory=dict)
     summary: dict[str, Any] = field(default_factory=dict)
     started: float = 0.0
     runtime: int | None = None
     exit_code: int | None = None
-    resume: bool = False
     starting_step: int = 0
     preempting: bool = False
     artifacts: list[Artifact] = field(default_factory=list)
@@ -164,7 +159,7 @@ def _search(path: Path, whole: bool) -> Iterator[Fragment]:
         log = next((child.name for child in children if is_log(child.name)), None)
         if log is not None:
             if not Path(folder).name.startswith("run-") or folder == str(path):
-                run = read_folder(Path(folder), log, children, whole)
+                run = read_folder(Path(folder), log, whole)
                 yield run
                 yield from _begun_online(run, whole)
             continue
@@ -195,7 +190,6 @@ def _is_folder_of_run(name: str) -> bool:
 def read_folder(
     folder: Path,
     log: str,
-    children: list[os.DirEntry[str]] | None = None,
     whole: bool = True,
     rows: Callable[[Any], None] | None = None,
 ) -> Fragment:
@@ -204,11 +198,10 @@ def read_folder(
     Args:
         folder: The run's folder.
         log: The name of its transaction log.
-        children: What is in the folder, where that is known.
         whole: As for `find_fragments`.
         rows: Called with each row of the history.
     """
-    run = Fragment(folder, log, size=_size(str(folder), children))
+    run = Fragment(folder, log, size=_size(str(folder)))
     data = run.contents()
     run.log_size = len(data)
     if whole or len(data) <= _WHOLE_UP_TO:
@@ -220,16 +213,12 @@ def read_folder(
     return run
 
 
-def _size(folder: str, children: list[os.DirEntry[str]] | None = None) -> int:
+def _size(folder: str) -> int:
     total = 0
-    if children is None:
-        with os.scandir(folder) as found:
-            children = list(found)
-    for child in children:
-        if child.is_dir(follow_symlinks=False):
-            total += _size(child.path)
-        else:
-            total += child.stat(follow_symlinks=False).st_size
+    with os.scandir(folder) as children:
+        for child in children:
+            is_folder = child.is_dir(follow_symlinks=False)
+            total += _size(child.path) if is_folder else child.stat(follow_symlinks=False).st_size
     return total
 
 
@@ -314,9 +303,8 @@ def _noting_faults(run: Fragment) -> Iterator[None]:
 def _read_record(run: Fragment, kind: str, record: Any) -> None:
     if kind == "run":
         run.is_begun = True
-        run.id, run.entity, run.project, run.name = record.run_id, record.entity, record.project, record.display_name
-        run.group, run.job_type, run.notes, run.tags = record.run_group, record.job_type, record.notes, [*record.tags]
-        run.starting_step, run.resume = record.starting_step, record.resume
+        run.record, run.starting_step = record, record.starting_step
+        run.id, run.entity, run.project = record.run_id, record.entity, record.project
         run.started = record.start_time.seconds + record.start_time.nanos / 1e9
         _log.apply(run.config, record.config.update, record.config.remove)
         _log.apply(run.summary, record.summary.update, record.summary.remove)

@@ -51,8 +51,11 @@ class OfflineRun:
         self.project = named or project or NO_PROJECT
         self.fragments = fragments
         self.renamed: dict[tuple[tuple[str, str, str], str], str] = {}
-        self.name = last.name or last.id
-        self.group, self.job_type, self.tags, self.notes = last.group, last.job_type, last.tags, last.notes
+        record = last.record
+        self.name: str = record.display_name or last.id
+        self.group: str = record.run_group
+        self.job_type: str = record.job_type
+        self.tags, self.notes = list(record.tags), record.notes
         self.config: dict[str, Any] = {}
         self.summary: dict[str, Any] = {}
         for part in fragments:

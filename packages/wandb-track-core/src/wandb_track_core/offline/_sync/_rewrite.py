@@ -56,7 +56,7 @@ def continuation(run: OfflineRun, remote: Remote | None) -> Continuation:
         return FROM_THE_BEGINNING
     first, last = remote
     first_part = run.fragments[0]
-    is_resumed = first_part.resume and (first is None or first < first_part.started)
+    is_resumed = first_part.record.resume and (first is None or first < first_part.started)
     is_begun = last is not None and (is_resumed or last >= first_part.started)
     return Continuation(is_resumed, last if is_begun else None)
 
