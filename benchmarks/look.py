@@ -18,7 +18,7 @@ from importlib import import_module
 from pathlib import Path
 
 RUNS = 1000
-LIMITS = {"card 10000": 0.1, "card 20000": 0.3, "report 100": 5.0}
+LIMITS = {"card 10000": 0.15, "card 20000": 0.3, "report 100": 5.0}
 
 
 def make(folder: Path, rows: int, copies: int) -> None:

@@ -60,9 +60,10 @@ def message(**parts: Any) -> bytes:
     return written
 
 
-def items(**values: object) -> list[dict[str, str]]:
+def items(**values: object) -> list[bytes]:
     """Keys and values."""
-    return [{"key": key, "value_json": json.dumps(value)} for key, value in values.items()]
+    found = [_schema.Item(key=key, value_json=json.dumps(value)) for key, value in values.items()]
+    return [item.SerializeToString() for item in found]
 
 
 def write_run(root: Path, number: int, inputs: range, rows: int) -> None:
@@ -83,7 +84,8 @@ def write_run(root: Path, number: int, inputs: range, rows: int) -> None:
     ]
     for step in range(rows):
         values = items(loss=1 / (step + 1), _step=step, _timestamp=START + step)
-        messages += [message(summary={"update": values}), message(history={"item": values})]
+        change = _schema.Changes(update=values).SerializeToString()
+        messages += [message(summary=change), message(history={"item": values, "step": {"num": step}})]
     messages.append(message(exit={"runtime": 5}))
     _log.write(folder / f"run-{name}.wandb", messages)
     edges = [{"format": 1, "edge": "input", "name": f"data{other}", "alias": "key"} for other in inputs]

@@ -195,8 +195,7 @@ def test_a_log_reads_as_it_was_written(tmp_path_factory, sizes):
     path = tmp_path_factory.mktemp("log") / "run-x.wandb"
     messages = [file_record(size, number) for number, size in enumerate(sizes)]
     _log.write(path, messages)
-    with _log.opened(path) as data:
-        assert list(_log.entries(data)) == messages
+    assert list(_log.entries(_log.contents_of(path))) == messages
     assert [len(record.files.files[0].path) for record in read_records(path)] == sizes
 
 

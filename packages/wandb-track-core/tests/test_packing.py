@@ -1,3 +1,4 @@
+import base64
 import json
 import stat
 import threading
@@ -93,7 +94,7 @@ def test_the_files_of_an_artifact_that_lies_elsewhere_are_kept_in_the_runs_folde
         (kept,) = (run.place / "wandb-track" / "adopted").iterdir()
         assert kept.read_text() == "mine"
         assert kept.stat().st_nlink == links
-        assert run.artifacts[0].entries[0].md5 == kept.name
+        assert base64.b64decode(run.artifacts[0].entries[0].digest).hex() == kept.name
         assert bool(kept.stat().st_mode & stat.S_IWUSR) == (policy == "immutable")
         assert json.loads((run.place / "wandb-track" / "lineage.jsonl").read_text())["name"] == "mine"
 

@@ -20,7 +20,12 @@ PIXEL = bytes.fromhex(
 
 
 def items(values):
-    return [{"key": key, "value_json": json.dumps(value)} for key, value in values.items()]
+    found = [_schema.Item(key=key, value_json=json.dumps(value)) for key, value in values.items()]
+    return [item.SerializeToString() for item in found]
+
+
+def changed(values):
+    return {"summary": _schema.Changes(update=values).SerializeToString()}
 
 
 def write(
@@ -39,8 +44,8 @@ def write(
     records = [{"run": run}]
     for step, row in enumerate(rows):
         values = items({**row, "_step": step})
-        records += [{"history": {"item": values}}, {"summary": {"update": values}}]
-    records.append({"summary": {"update": items(dict(summary))}})
+        records += [{"history": {"item": values, "step": {"num": step}}}, changed(values)]
+    records.append(changed(items(dict(summary))))
     for artifact, alias in made:
         records.append({"artifact": {"type": "model", "name": artifact, "digest": alias, "aliases": ["latest", alias]}})
     if code is not None:
@@ -122,9 +127,7 @@ def curve_of(values):
     """A curve of values at the steps 0, 1, 2, ..."""
     curve = _curves.Curve()
     for step, value in enumerate(values):
-        for add, what in zip(curve.adders, (step, value), strict=True):
-            add(what)
-        curve.thin()
+        curve.add(step, value)
     return curve
 
 

@@ -264,7 +264,7 @@ def test_the_folder_of_an_online_run_can_be_synced_too(server, tmp_path):
 def test_how_a_run_goes_on_follows_from_the_rows_that_are_there(written, resume, remote, expected):
     """Rows later than the start (10) are its own, of a sync that was cut off; a run that resumes keeps earlier ones."""
     unit = group(find([written]))[0]
-    unit.fragments[0].resume, unit.fragments[0].started = resume, 10.0
+    unit.fragments[0].record.resume, unit.fragments[0].started = resume, 10.0
     assert continuation(unit, remote) == expected
 
 

@@ -32,7 +32,7 @@ def merge(identity: TaskIdentity, given: Mapping[str, Any], settings: Any) -> di
             merged[argument] = getattr(identity, argument)
     is_resuming = resume_of(given, settings)
     if given.get("id") is None and setting_of(settings, "run_id") is None:
-        moment = _chosen("resume_from", given, settings)
+        moment = chosen("resume_from", given, settings)
         merged["id"] = _run_of(moment) if moment else identity.stable_id if is_resuming else identity.run_id
     if not is_resuming:
         merged["config"] = _config(identity, given.get("config"))
@@ -55,17 +55,17 @@ def with_link(link: str, notes: str | None) -> str:
 
 def resume_of(given: Mapping[str, Any], settings: Any) -> bool:
     """Whether the run is to continue one that may be there already."""
-    return _chosen("resume", given, settings) in _RESUMING or bool(_chosen("resume_from", given, settings))
+    return chosen("resume", given, settings) in _RESUMING or bool(chosen("resume_from", given, settings))
 
 
 def is_disabled(given: Mapping[str, Any], settings: Any) -> bool:
     """Whether tracking is switched off, found out without the client."""
-    return bool(_chosen("mode", given, settings) == "disabled")
+    return bool(chosen("mode", given, settings) == "disabled")
 
 
 def is_offline(given: Mapping[str, Any], settings: Any) -> bool:
     """Whether no server is to be reached, so that nobody need be asked for a key."""
-    return _chosen("mode", given, settings) in ("offline", "dryrun")
+    return chosen("mode", given, settings) in ("offline", "dryrun")
 
 
 def setting_of(settings: Any, name: str) -> Any:
@@ -80,7 +80,8 @@ def settings_given(settings: Any) -> Mapping[str, Any]:
     return {name: getattr(settings, name) for name in getattr(settings, "model_fields_set", ())}
 
 
-def _chosen(name: str, given: Mapping[str, Any], settings: Any) -> Any:
+def chosen(name: str, given: Mapping[str, Any], settings: Any) -> Any:
+    """An argument of `wandb.init`, as given, in the settings, or in the environment."""
     return given.get(name) or setting_of(settings, name) or os.environ.get(f"WANDB_{name.upper()}")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from functools import update_wrapper
 from typing import Any
 
+from wandb_track_core._arguments import chosen
 from wandb_track_core._notify import notify
 from wandb_track_core.current import Frame
 
@@ -42,12 +43,13 @@ class Init:
         if frame.process != os.getpid():
             return client_init(*args, **kwargs)
         given = dict(signature(client_init).bind(*args, **kwargs).arguments)
+        settings = given.get("settings")
         if frame.run.disabled:
             _update(frame.run.config, given.get("config"))
             return frame.run
-        if _chosen("mode", given) == "disabled":
+        if chosen("mode", given, settings) == "disabled":
             return self._open(client_init, given, is_current=True)
-        reinit = _chosen("reinit", given)
+        reinit = chosen("reinit", given, settings)
         current = frame.opened[-1] if frame.opened else None
         if reinit == "create_new":
             return self._open(client_init, given, is_current=False)
@@ -63,11 +65,11 @@ class Init:
 
     def _open(self, client_init: Any, given: dict[str, Any], is_current: bool) -> Any:
         """Open a run of the user's own; what they leave open is closed with the task."""
-        frame, task_run = self._frame, self._frame.task_run
+        frame, task_run, settings = self._frame, self._frame.task_run, given.get("settings")
         for name in ("entity", "project"):
-            if _chosen(name, given) is None:
+            if chosen(name, given, settings) is None:
                 given[name] = getattr(task_run, name) or None
-        if _chosen("mode", given) is None and task_run.offline:
+        if chosen("mode", given, settings) is None and task_run.offline:
             given["mode"] = "offline"
         run = client_init(**{**given, "reinit": "create_new"})
         frame.to_close.append(run)
@@ -111,14 +113,3 @@ def _update(config: Any, values: Any) -> None:
         config.update(dict(values), allow_val_change=True)
     elif hasattr(values, "__dict__"):
         config.update(dict(vars(values)), allow_val_change=True)
-
-
-def _chosen(name: str, given: Mapping[str, Any]) -> Any:
-    """An argument of `wandb.init`, as given, in its settings, or in the environment."""
-    settings = given.get("settings")
-    value = given.get(name)
-    if value is None and isinstance(settings, Mapping):
-        value = settings.get(name)
-    elif value is None and settings is not None and name in settings.model_fields_set:
-        value = getattr(settings, name)
-    return os.environ.get(f"WANDB_{name.upper()}") if value is None else value

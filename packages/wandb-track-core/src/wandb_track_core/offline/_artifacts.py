@@ -10,24 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-
-@dataclass
-class Entry:
-    """A file of an artifact: its path in the artifact, its digest (base64 of its MD5), size in bytes, place."""
-
-    path: str = ""
-    digest: str = ""
-    size: int = 0
-    local_path: str = ""
-    ref: str = ""
-
-    @property
-    def md5(self) -> str:
-        """The digest in hexadecimal."""
-        try:
-            return base64.b64decode(self.digest).hex()
-        except ValueError:
-            return ""
+from . import _schema
 
 
 @dataclass
@@ -36,7 +19,8 @@ class Artifact:
 
     Attributes:
         aliases: With "latest", as the client always has it.
-        entries: Its files and references. Empty for an artifact of an online run, of which only its name is known here.
+        entries: Its files and references, each with `path`, `digest` (base64 of its MD5), `size` in bytes, `local_path`
+            and `ref`. Empty for an artifact of an online run, of which only its name is known here.
         manifest_file: Where the client keeps the entries of a very large artifact.
     """
 
@@ -44,13 +28,13 @@ class Artifact:
     type: str = ""
     digest: str = ""
     aliases: list[str] = field(default_factory=list)
-    entries: list[Entry] = field(default_factory=list, repr=False)
+    entries: list[Any] = field(default_factory=list, repr=False)
     manifest_file: str = field(default="", repr=False)
 
     @property
     def size(self) -> int:
         """Bytes of all files."""
-        return sum(entry.size for entry in self.entries)
+        return sum(int(entry.size) for entry in self.entries)
 
 
 @dataclass
@@ -77,20 +61,31 @@ def artifact_of(record: Any) -> Artifact | None:
         record.type,
         record.digest,
         list(record.aliases),
-        [entry_of(entry) for entry in record.manifest.contents],
+        list(record.manifest.contents),
         record.manifest.manifest_file_path,
     )
 
 
-def entry_of(record: Any) -> Entry:
-    """An entry of an artifact's manifest."""
-    return Entry(record.path, record.digest, record.size, record.local_path, record.ref)
+def is_file(entry: Any) -> bool:
+    """Whether an entry of an artifact is a file of this machine, rather than a reference."""
+    return bool(entry.local_path and not entry.ref)
 
 
-def read_listing(path: Path) -> Iterator[Entry]:
+def md5_of(entry: Any) -> str:
+    """The digest of an entry in hexadecimal."""
+    try:
+        return base64.b64decode(entry.digest).hex()
+    except ValueError:
+        return ""
+
+
+def read_listing(path: Path) -> Iterator[Any]:
     """The entries of a very large artifact, which the client keeps in a file of their own."""
     with gzip.open(path, "rt") as lines:
-        for item in map(json.loads, lines):
-            yield Entry(
-                item["path"], item["digest"], item.get("size", 0), item.get("local_path", ""), item.get("ref", "")
-            )
+        yield from map(entry_in, lines)
+
+
+def entry_in(line: str) -> Any:
+    """The entry in a line of such a file."""
+    known = _schema.Entry.DESCRIPTOR.fields_by_name
+    return _schema.Entry(**{key: value for key, value in json.loads(line).items() if key in known})

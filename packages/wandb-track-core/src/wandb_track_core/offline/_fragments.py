@@ -18,7 +18,7 @@ from ._artifacts import Artifact, artifact_of
 
 _WHOLE_UP_TO = 1 << 18
 _ENDS = 1 << 16
-_UNREADABLE = (_schema.DecodeError, ValueError, IndexError, RecursionError)
+_UNREADABLE = (_schema.DecodeError, ValueError, RecursionError)
 """What the parser raises if a complete entry is not a record of the client."""
 
 
@@ -29,10 +29,10 @@ class Fragment:
     Attributes:
         place: The run's folder, or the tar with it.
         log: The name of the transaction log in it.
+        record: What the client wrote of the run as a whole.
         started: Seconds since 1970; 0 where the log does not say.
         runtime: Whole seconds that it ran; None where it was never closed.
         exit_code: None where it was never closed.
-        resume: Whether it was to go on with an earlier run of the same id.
         starting_step: The first step that it can have: more than 0 where it goes on within the same process.
         files: Patterns, relative to the folder `files`, of what is to be uploaded.
         edges: What the ledger says.
@@ -48,17 +48,12 @@ class Fragment:
     id: str = ""
     entity: str = ""
     project: str = ""
-    name: str = ""
-    group: str = ""
-    job_type: str = ""
-    notes: str = ""
-    tags: list[str] = field(default_factory=list)
+    record: Any = field(default_factory=_schema.Run)
     config: dict[str, Any] = field(default_factory=dict)
     summary: dict[str, Any] = field(default_factory=dict)
     started: float = 0.0
     runtime: int | None = None
     exit_code: int | None = None
-    resume: bool = False
     starting_step: int = 0
     preempting: bool = False
     artifacts: list[Artifact] = field(default_factory=list)
@@ -114,25 +109,20 @@ class Fragment:
             file.seek(0 if self.members is None else self.members[inside][0])
             return file.read(size)
 
-    @contextmanager
-    def opened(self) -> Iterator[memoryview]:
+    def contents(self) -> memoryview:
         """The transaction log's contents, not yet in memory."""
         if self.members is None:
-            with _log.opened(self.place / self.log) as data:
-                yield data
-        else:
-            with _log.opened(self.place, *self.members[self.log]) as data:
-                yield data
+            return _log.contents_of(self.place / self.log)
+        return _log.contents_of(self.place, *self.members[self.log])
 
-    def history(self) -> Iterator[bytes]:
+    def history(self) -> Iterator[Any]:
         """Each row as the log has it, up to where it is damaged or ends."""
-        with self.opened() as data:
-            try:
-                for kind, contents in map(_log.kind_of, _log.entries(data)):
-                    if kind == _log.HISTORY:
-                        yield contents
-            except (_log.DamagedError, *_UNREADABLE):
-                return
+        try:
+            for kind, contents in _log.records(_log.entries(self.contents())):
+                if kind == "history":
+                    yield contents
+        except (_log.DamagedError, *_UNREADABLE):
+            return
 
 
 def find_fragments(paths: Iterable[str | Path], *, whole: bool = True) -> list[Fragment]:
@@ -169,7 +159,7 @@ def _search(path: Path, whole: bool) -> Iterator[Fragment]:
         log = next((child.name for child in children if is_log(child.name)), None)
         if log is not None:
             if not Path(folder).name.startswith("run-") or folder == str(path):
-                run = read_folder(Path(folder), log, children, whole)
+                run = read_folder(Path(folder), log, whole)
                 yield run
                 yield from _begun_online(run, whole)
             continue
@@ -200,45 +190,39 @@ def _is_folder_of_run(name: str) -> bool:
 def read_folder(
     folder: Path,
     log: str,
-    children: list[os.DirEntry[str]] | None = None,
     whole: bool = True,
-    rows: Callable[[bytes], None] | None = None,
+    rows: Callable[[Any], None] | None = None,
 ) -> Fragment:
     """Read the fragment in a folder.
 
     Args:
         folder: The run's folder.
         log: The name of its transaction log.
-        children: What is in the folder, where that is known.
         whole: As for `find_fragments`.
         rows: Called with each row of the history.
     """
-    run = Fragment(folder, log, size=_size(str(folder), children))
-    with run.opened() as data:
-        run.log_size = len(data)
-        if whole or len(data) <= _WHOLE_UP_TO:
-            _read_records(run, _log.entries(data), rows)
-        else:
-            _read_records(run, _log.entries(data[:_ENDS]))
-            _read_records(run, _log.entries(data, tail=_ENDS))
+    run = Fragment(folder, log, size=_size(str(folder)))
+    data = run.contents()
+    run.log_size = len(data)
+    if whole or len(data) <= _WHOLE_UP_TO:
+        _read_records(run, _log.entries(data), rows)
+    else:
+        _read_records(run, _log.entries(data[:_ENDS]))
+        _read_records(run, _log.entries(data, tail=_ENDS))
     _take_ledger(run, *_ledger.read(folder))
     return run
 
 
-def _size(folder: str, children: list[os.DirEntry[str]] | None = None) -> int:
+def _size(folder: str) -> int:
     total = 0
-    if children is None:
-        with os.scandir(folder) as found:
-            children = list(found)
-    for child in children:
-        if child.is_dir(follow_symlinks=False):
-            total += _size(child.path)
-        else:
-            total += child.stat(follow_symlinks=False).st_size
+    with os.scandir(folder) as children:
+        for child in children:
+            is_folder = child.is_dir(follow_symlinks=False)
+            total += _size(child.path) if is_folder else child.stat(follow_symlinks=False).st_size
     return total
 
 
-def read_tar(path: Path, *, is_meant: bool = False, rows: Callable[[bytes], None] | None = None) -> Iterator[Fragment]:
+def read_tar(path: Path, *, is_meant: bool = False, rows: Callable[[Any], None] | None = None) -> Iterator[Fragment]:
     """Read the fragment in a tar. Other tars, and other files with this name, are passed over.
 
     Args:
@@ -270,8 +254,7 @@ def read_tar(path: Path, *, is_meant: bool = False, rows: Callable[[bytes], None
     inside = {name: place for name, place in members.items() if name.is_relative_to(log.parent)}
     run.members = {name.relative_to(log.parent).as_posix(): place for name, place in inside.items()}
     run.log, run.log_size = log.name, members[log][1]
-    with run.opened() as data:
-        _read_records(run, _log.entries(data), rows)
+    _read_records(run, _log.entries(run.contents()), rows)
     ledger = run.read(_ledger.LEDGER, run.size)
     if ledger is not None:
         _take_ledger(run, *_ledger.parse(ledger))
@@ -284,26 +267,25 @@ def _take_ledger(run: Fragment, edges: list[dict[str, Any]], faults: list[str]) 
     run.faults += faults
 
 
-def _read_records(run: Fragment, messages: Iterable[bytes], rows: Callable[[bytes], None] | None = None) -> None:
-    summary: dict[bytes, bytes] = {}
+def _read_records(run: Fragment, messages: Iterable[bytes], rows: Callable[[Any], None] | None = None) -> None:
+    # The client writes a change of the summary for each row, many twice: of each item only the last is parsed.
+    latest: dict[bytes, bytes] = {}
     last = b""
     with _noting_faults(run):
-        for kind, contents in map(_log.kind_of, messages):
-            if kind == _log.SUMMARY:
-                # Many follow on one that is the same.
-                if contents != last and not _log.latest(contents, summary):
-                    _log.read_latest(summary, run.summary)
-                    change = _schema.Changes.FromString(contents)
-                    _log.apply(change.update, run.summary, change.remove)
-                last = contents
-            elif kind == _log.HISTORY:
-                if rows is not None:
-                    rows(contents)
-            elif kind in _READERS:
-                message, reader = _READERS[kind]
-                reader(run, message.FromString(contents))
+        for kind, contents in _log.records(messages):
+            if kind == "summary" and contents != last:
+                last, change = contents, _schema.Changes.FromString(contents)
+                for item in change.update:
+                    latest[item.partition(_log.VALUE)[0]] = item
+                if change.remove:
+                    _log.apply(run.summary, latest.values(), change.remove)
+                    latest.clear()
+            elif kind != "history":
+                _read_record(run, kind, contents)
+            elif rows is not None:
+                rows(contents)
     with _noting_faults(run):
-        _log.read_latest(summary, run.summary)
+        _log.apply(run.summary, latest.values())
     # Of a process that was killed before the client wrote anything, no more than this is known.
     run.id = run.id or run.log.removeprefix("run-").removesuffix(".wandb")
 
@@ -318,43 +300,22 @@ def _noting_faults(run: Fragment) -> Iterator[None]:
         run.faults.append(f"its log holds what is no record of a run: {error}")
 
 
-def _read_run(run: Fragment, record: Any) -> None:
-    run.is_begun = True
-    run.id, run.entity, run.project, run.name = record.run_id, record.entity, record.project, record.display_name
-    run.group, run.job_type, run.notes, run.tags = record.run_group, record.job_type, record.notes, list(record.tags)
-    run.starting_step, run.resume = record.starting_step, record.resume
-    run.started = record.start_time.seconds + record.start_time.nanos / 1e9
-    _log.apply(record.config.update, run.config, record.config.remove)
-    _log.apply(record.summary.update, run.summary, record.summary.remove)
-
-
-def _read_config(run: Fragment, change: Any) -> None:
-    _log.apply(change.update, run.config, change.remove)
-
-
-def _read_exit(run: Fragment, record: Any) -> None:
-    run.exit_code, run.runtime = record.exit_code, record.runtime
-
-
-def _read_artifact(run: Fragment, record: Any) -> None:
-    artifact = artifact_of(record)
-    if artifact is not None:
-        run.artifacts.append(artifact)
-
-
-def _read_files(run: Fragment, record: Any) -> None:
-    run.files += [file.path for file in record.files]
-
-
-def _read_preempting(run: Fragment, record: Any) -> None:
-    run.preempting = True
-
-
-_READERS: dict[int, tuple[Any, Callable[[Fragment, Any], None]]] = {
-    _log.CONFIG: (_schema.Changes, _read_config),
-    _log.RUN: (_schema.Run, _read_run),
-    _log.EXIT: (_schema.Exit, _read_exit),
-    _log.ARTIFACT: (_schema.Artifact, _read_artifact),
-    _log.FILES: (_schema.Files, _read_files),
-    _log.PREEMPTING: (_schema.Files, _read_preempting),
-}
+def _read_record(run: Fragment, kind: str, record: Any) -> None:
+    if kind == "run":
+        run.is_begun = True
+        run.record, run.starting_step = record, record.starting_step
+        run.id, run.entity, run.project = record.run_id, record.entity, record.project
+        run.started = record.start_time.seconds + record.start_time.nanos / 1e9
+        _log.apply(run.config, record.config.update, record.config.remove)
+        _log.apply(run.summary, record.summary.update, record.summary.remove)
+    elif kind == "config":
+        _log.apply(run.config, record.update, record.remove)
+    elif kind == "exit":
+        run.exit_code, run.runtime = record.exit_code, record.runtime
+    elif kind == "artifact":
+        if artifact := artifact_of(record):
+            run.artifacts.append(artifact)
+    elif kind == "files":
+        run.files += [file.path for file in record.files]
+    elif kind == "preempting":
+        run.preempting = True

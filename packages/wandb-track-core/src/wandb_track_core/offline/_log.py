@@ -9,11 +9,9 @@ from __future__ import annotations
 import json
 import mmap
 import os
-import re
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -25,23 +23,8 @@ _BLOCK = 32 * 1024
 _CHUNK = struct.Struct("<IHB")
 _WHOLE, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
 _CHECKSUMS = {kind: zlib.crc32(bytes((kind,))) for kind in range(256)}
-
-HISTORY, SUMMARY, CONFIG, FILES, ARTIFACT, RUN, EXIT, PREEMPTING = 2, 3, 5, 6, 8, 17, 18, 23
-"""Kinds of records: the numbers of their fields in `Record`."""
-_TAGS = {kind << 3 | 2 for kind in (HISTORY, SUMMARY, CONFIG, FILES, ARTIFACT)}
-UPDATE = 1 << 3 | 2
-"""The first byte of each item of a history or summary record, of a dictionary's change that sets something."""
 VALUE = b"\x82\x01"
-"""What begins the value of an item, its field 16."""
-_VARINT = rb"[\x80-\xff]*[\x00-\x7f]"
-METRICS = re.compile(
-    rb"\n%b([\n\x12]%b(?!_(?!step\x82))[^\x82]*(?:\x82(?!\x01)[^\x82]*)*)\x82\x01%b"
-    rb"(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|NaN|-?Infinity)(?![^\n\x12])" % (_VARINT, _VARINT, _VARINT)
-).findall
-"""Key and value of each number in a row, but for those that the client adds beside the step.
-
-JSON escapes control characters, so that a value ends where a field begins.
-"""
+"""What begins the value of an item, its field 16. The value's length follows, and JSON."""
 
 
 class DamagedError(ValueError):
@@ -52,16 +35,13 @@ class UnknownFormatError(DamagedError):
     """A log does not begin as the known clients begin it."""
 
 
-@contextmanager
-def opened(path: Path, at: int = 0, size: int | None = None) -> Iterator[memoryview]:
+def contents_of(path: Path, at: int = 0, size: int | None = None) -> memoryview:
     """A log's contents, not yet in memory; in a tar, it begins at a place and has a size."""
     with path.open("rb") as file:
         if not os.fstat(file.fileno()).st_size:
-            yield memoryview(b"")
-            return
-        whole = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        # Not closed here: a reader that was left in the middle may still hold a part. It goes with the last one.
-        yield memoryview(whole)[at : None if size is None else at + size]
+            return memoryview(b"")
+        whole = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    return whole[at : None if size is None else at + size]
 
 
 def entries(data: bytes | memoryview, tail: int | None = None) -> Iterator[bytes]:
@@ -82,7 +62,7 @@ def entries(data: bytes | memoryview, tail: int | None = None) -> Iterator[bytes
         at = -(-(len(data) - tail) // _BLOCK) * _BLOCK
     parts: list[bytes] = []
     is_whole = False
-    # Spelled out, as `kind_of` is: this reads each record of each run that is listed.
+    # Spelled out: this reads each record of each run that is listed.
     head, unpack, crc32 = _CHUNK.size, _CHUNK.unpack_from, zlib.crc32
     while at < len(data):
         start = at - at % _BLOCK
@@ -142,75 +122,11 @@ def write(path: Path, messages: Iterable[bytes]) -> None:
                 at += file.write(_CHUNK.pack(checksum, len(chunk), kind) + chunk)
 
 
-def kind_of(message: bytes) -> tuple[int, bytes]:
-    """What a `Record` is, and its contents; kind 0 is none of those that have a name here.
-
-    Parsing each record takes several times as long, and long logs consist of records of which nothing is needed.
-    """
-    at = 0
-    # The record's own number comes first, then one of the kinds below 16.
-    if message and message[0] == 0x08:
-        at = 2
-        while message[at - 1] > 0x7F:
-            at += 1
-    tag = message[at] if at < len(message) else 0
-    if tag in _TAGS:
-        size = message[at + 1]
-        size, at = (size, at + 2) if size < 0x80 else varint(message, at + 1)
-        return tag >> 3, message[at : at + size]
-    if tag > 0x7F:
-        for field, contents in _schema.Record.FromString(message).ListFields():
-            return field.number, contents.SerializeToString()
-    return 0, b""
-
-
-def varint(data: bytes, at: int) -> tuple[int, int]:
-    """A number in the form in which messages hold lengths, and where it ends."""
-    value, byte = data[at], data[at + 1] if data[at] > 0x7F else 0
-    if byte < 0x80:
-        return (value, at + 1) if value < 0x80 else (value & 0x7F | byte << 7, at + 2)
-    value, shift = value & 0x7F | (byte & 0x7F) << 7, 14
-    at += 1
-    while True:
-        at += 1
-        byte = data[at]
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at + 1
-        shift += 7
-
-
-def latest(contents: bytes, known: dict[bytes, bytes]) -> bool:
-    """Note each item of a summary record as it stands now, in the form in which it is written, by the bytes of its key.
-
-    The client writes a change of the summary for each row of the history: only the last of each item is parsed.
-
-    Args:
-        contents: The record.
-        known: The latest items so far; `read_latest` reads what they have become.
-
-    Returns:
-        Whether that was all: a record that removes something has to be applied instead.
-    """
-    at, size = 0, len(contents)
-    while at < size:
-        if contents[at] != UPDATE:
-            return False
-        length = contents[at + 1]
-        if length > 0x7F:
-            length, at = varint(contents, at + 1)
-        else:
-            at += 2
-        item = contents[at : at + length]
-        known[item.partition(VALUE)[0]] = item
-        at += length
-    return True
-
-
-def read_latest(known: dict[bytes, bytes], target: dict[str, Any]) -> None:
-    """Apply the items that `latest` noted, and forget them."""
-    apply(map(_schema.Item.FromString, known.values()), target)
-    known.clear()
+def records(messages: Iterable[bytes]) -> Iterator[tuple[str, Any]]:
+    """The kind of each message, which is the name of its field in `Record`, and its contents; others are left out."""
+    for record in map(_schema.Record.FromString, messages):
+        if kind := record.WhichOneof("kind"):
+            yield kind, getattr(record, kind)
 
 
 def keys_of(item: Any) -> list[str]:
@@ -218,10 +134,10 @@ def keys_of(item: Any) -> list[str]:
     return list(item.nested_key) or [item.key]
 
 
-def apply(items: Iterable[Any], target: dict[str, Any], removed: Iterable[Any] = ()) -> None:
+def apply(target: dict[str, Any], items: Iterable[bytes], removed: Iterable[bytes] = ()) -> None:
     """Make changes to a dictionary, as the client makes them to config and summary."""
     for is_removed, changes in ((False, items), (True, removed)):
-        for item in changes:
+        for item in map(_schema.Item.FromString, changes):
             *parents, last = keys_of(item)
             inner = target
             for key in parents:

@@ -17,8 +17,8 @@ from pathlib import Path
 from wandb_track_core._ledger import ADOPTED
 from wandb_track_core._wandb._adopt import link
 
-from . import _log, _schema
-from ._artifacts import artifact_of, read_listing
+from . import _log
+from ._artifacts import Artifact, artifact_of, is_file, md5_of, read_listing
 
 END_SECONDS = 5.0
 """How long a closed run may take to have its last record on disk. It takes milliseconds."""
@@ -73,8 +73,8 @@ def await_end(folder: Path, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         for log in folder.glob("run-*.wandb"):
-            with _log.opened(log) as data, suppress(_log.DamagedError):
-                if any(_log.kind_of(message)[0] == _log.EXIT for message in _log.entries(data, tail=_END)):
+            with suppress(_log.DamagedError):
+                if any(kind == "exit" for kind, _ in _log.records(_log.entries(_log.contents_of(log), tail=_END))):
                     return
         time.sleep(0.002)
 
@@ -93,25 +93,25 @@ def keep_saved(folder: str | Path) -> None:
                 beside.replace(path)
 
 
-def _logged(folder: Path) -> Iterator[bytes]:
-    """The records of a run's artifacts."""
+def _logged(folder: Path) -> Iterator[Artifact]:
+    """The artifacts that a run logged."""
     for log in folder.glob("run-*.wandb"):
-        with _log.opened(log) as data, suppress(_log.DamagedError):
-            for kind, contents in map(_log.kind_of, _log.entries(data)):
-                if kind == _log.ARTIFACT:
-                    yield contents
+        with suppress(_log.DamagedError):
+            for kind, contents in _log.records(_log.entries(_log.contents_of(log))):
+                if kind == "artifact" and (artifact := artifact_of(contents)):
+                    yield artifact
 
 
-def _outside(folder: Path, records: Iterable[bytes]) -> Iterator[tuple[str, Path]]:
+def _outside(folder: Path, artifacts: Iterable[Artifact]) -> Iterator[tuple[str, Path]]:
     """The files of artifacts outside the run's folder: the name that each gets in the tar, and its path."""
     found: dict[str, Path] = {}
-    for artifact in filter(None, map(artifact_of, map(_schema.Artifact.FromString, records))):
+    for artifact in artifacts:
         entries = artifact.entries
         listing = Path(artifact.manifest_file or folder)
         if listing.is_file():
             found[listing.name] = listing
             entries = list(read_listing(listing))
-        found.update({entry.md5: Path(entry.local_path) for entry in entries if entry.local_path and not entry.ref})
+        found.update({md5_of(entry): Path(entry.local_path) for entry in entries if is_file(entry)})
     for name, path in found.items():
         if path.is_file() and not path.is_relative_to(folder) and not (folder / ADOPTED / name).exists():
             yield name, path

@@ -51,8 +51,11 @@ class OfflineRun:
         self.project = named or project or NO_PROJECT
         self.fragments = fragments
         self.renamed: dict[tuple[tuple[str, str, str], str], str] = {}
-        self.name = last.name or last.id
-        self.group, self.job_type, self.tags, self.notes = last.group, last.job_type, last.tags, last.notes
+        record = last.record
+        self.name: str = record.display_name or last.id
+        self.group: str = record.run_group
+        self.job_type: str = record.job_type
+        self.tags, self.notes = list(record.tags), record.notes
         self.config: dict[str, Any] = {}
         self.summary: dict[str, Any] = {}
         for part in fragments:
@@ -124,10 +127,8 @@ class OfflineRun:
             steps = max(0, next_step - part.starting_step)
             seconds = 0.0 if part.starting_step else next_second
             for contents in part.history():
-                row = {
-                    ".".join(_log.keys_of(item)): json.loads(item.value_json)
-                    for item in _schema.History.FromString(contents).item
-                }
+                items = map(_schema.Item.FromString, contents.item)
+                row = {".".join(_log.keys_of(item)): json.loads(item.value_json) for item in items}
                 for key, offset in (("_step", steps), ("_runtime", seconds)):
                     if offset and key in row:
                         row[key] += offset

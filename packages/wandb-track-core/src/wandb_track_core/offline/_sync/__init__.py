@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from wandb_track_core.offline._runs import OfflineRun
 
-from ._sync import SyncReport
+from ._plan import SyncReport
 
 __all__ = ["SyncReport", "sync"]
 

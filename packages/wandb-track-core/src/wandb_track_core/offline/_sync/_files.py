@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from wandb_track_core._ledger import ADOPTED, ARTIFACTS
-from wandb_track_core.offline._artifacts import Artifact, Entry, read_listing
+from wandb_track_core.offline._artifacts import is_file, md5_of, read_listing
 from wandb_track_core.offline._fragments import Fragment
 from wandb_track_core.offline._runs import OfflineRun
 
@@ -40,42 +41,40 @@ def unwritten(run: OfflineRun) -> list[str]:
 
 def _missing_files(part: Fragment) -> Iterator[str]:
     for artifact in part.artifacts:
-        if artifact.manifest_file and manifest_file(part, artifact) is None:
-            yield f"artifact {artifact.name}: {artifact.manifest_file}, the list of its files, is missing"
-            continue
-        for entry in entries(part, artifact):
-            if entry.local_path and not entry.ref and locate(part, entry) is None:
+        entries = artifact.entries
+        if artifact.manifest_file:
+            listing = locate_listing(part, artifact.manifest_file)
+            if listing is None:
+                yield f"artifact {artifact.name}: {artifact.manifest_file}, the list of its files, is missing"
+            elif not part.is_packed:
+                entries = list(read_listing(listing))
+        for entry in entries:
+            if is_file(entry) and locate(part, entry) is None:
                 yield f"artifact {artifact.name}: {entry.path} ({entry.local_path}) is missing"
     for name in part.files:
         if not (set("*?[") & set(name) or name in _MADE_BY_SYNC) and part.size_of(f"files/{name}") is None:
             yield f"file {name} ({part.place / 'files' / name}) is missing"
 
 
-def entries(part: Fragment, artifact: Artifact) -> list[Entry]:
-    """The entries of an artifact; those of very large ones are in a file of their own."""
-    path = manifest_file(part, artifact) if artifact.manifest_file else None
-    if path is None or part.is_packed:
-        return artifact.entries
-    return list(read_listing(path))
-
-
-def manifest_file(part: Fragment, artifact: Artifact) -> Path | None:
+def locate_listing(part: Fragment, listing: str) -> Path | None:
     """The file with the entries of a very large artifact; None where it is gone."""
-    adopted = ADOPTED + Path(artifact.manifest_file).name
+    adopted = ADOPTED + Path(listing).name
     if part.size_of(adopted) is not None:
         return part.place / adopted
-    path = Path(artifact.manifest_file)
+    path = Path(listing)
     return path if path.is_file() else None
 
 
-def locate(part: Fragment, entry: Entry) -> Path | None:
+def locate(part: Fragment, entry: Any) -> Path | None:
     """Where the contents of an artifact's file are: in the run's folder, else where the client left them.
 
     Returns:
         The path, for a packed run as it will be in the folder; None where there is no file of the right size.
     """
+    if not is_file(entry):
+        return None
     _, ours, tail = entry.local_path.partition(ARTIFACTS)
-    for inside in (ours + tail, ADOPTED + entry.md5):
+    for inside in (ours + tail, ADOPTED + md5_of(entry)):
         if inside and ".." not in PurePosixPath(inside).parts and part.size_of(inside) == entry.size:
             return part.place / inside
     path = Path(entry.local_path)

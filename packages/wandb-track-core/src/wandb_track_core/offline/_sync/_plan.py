@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from wandb_track_core.offline._fragments import Fragment
-from wandb_track_core.offline._graph import Name, produced
 from wandb_track_core.offline._runs import OfflineRun, group
 
 from ._files import missing
@@ -23,28 +22,39 @@ _EMPTY = (
 
 
 @dataclass
-class Plan:
-    """What a sync is to do.
+class SyncReport:
+    """The result of a sync, for each run.
 
     Attributes:
         levels: Runs to sync, in order; those of a level at once.
-        already: Runs that are on the server.
-        incomplete: Runs of which something is missing or damaged, with what it is.
-        unreadable: What holds no run that could be read, with the reason.
+        synced: Runs that this sync uploaded completely.
+        already: Runs that were on the server already.
+        failed: Runs that could not be uploaded, with the reasons.
+        incomplete: Runs with missing or damaged files, with what is missing or damaged. Nothing of them was uploaded.
+        unreadable: Paths without a readable run, with the reason.
+        kept: Runs that should have been deleted and were not, with the reason.
+        unlinked: Runs that consumed artifacts that the server does not know, with the names. The next sync tries again.
+        renamed: By run, one line for each artifact that has another name on the server, because an artifact of another
+            type has its name.
     """
 
-    levels: list[list[OfflineRun]]
+    levels: list[list[OfflineRun]] = field(default_factory=list, repr=False)
+    synced: list[OfflineRun] = field(default_factory=list)
     already: list[OfflineRun] = field(default_factory=list)
+    failed: list[tuple[OfflineRun, list[str]]] = field(default_factory=list)
     incomplete: list[tuple[OfflineRun, list[str]]] = field(default_factory=list)
     unreadable: list[tuple[Path, str]] = field(default_factory=list)
+    kept: list[tuple[OfflineRun, str]] = field(default_factory=list)
+    unlinked: list[tuple[OfflineRun, list[str]]] = field(default_factory=list)
+    renamed: dict[str, list[str]] = field(default_factory=dict)
 
-    def makes(self) -> set[tuple[Name, str]]:
-        """The versions of artifacts, by name and alias, that the runs to sync bring to the server."""
-        runs = [run for level in self.levels for run in level]
-        return {(name, alias) for run in runs for name, aliases in produced(run).items() for alias in aliases}
+    @property
+    def is_good(self) -> bool:
+        """Whether every run is on the server."""
+        return not (self.failed or self.incomplete or self.unreadable)
 
 
-def plan(fragments: list[Fragment], *, entity: str = "", project: str = "", url: str | None = None) -> Plan:
+def plan(fragments: list[Fragment], *, entity: str = "", project: str = "", url: str | None = None) -> SyncReport:
     """Check that the files of runs are there, and sort them, without changing anything.
 
     Args:
@@ -52,8 +62,11 @@ def plan(fragments: list[Fragment], *, entity: str = "", project: str = "", url:
         entity: Of runs that name none.
         project: Of runs that name none.
         url: The server; None counts a run as synced whatever the server was.
+
+    Returns:
+        The report, as far as it is known before anything is synced.
     """
-    found = Plan([])
+    found = SyncReport()
     todo = []
     for part in fragments:
         if not part.is_begun:

@@ -17,15 +17,15 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from wandb_track_core.offline import _log, _schema
-from wandb_track_core.offline._artifacts import artifact_of, entry_of
+from wandb_track_core.offline._artifacts import entry_in
 from wandb_track_core.offline._fragments import Fragment
 from wandb_track_core.offline._graph import name_on_server
 from wandb_track_core.offline._runs import OfflineRun
 
-from ._files import entries, locate, manifest_file
+from ._files import locate, locate_listing
 
 _WRITTEN_BY_SYNC = {"config.yaml", "output.log", "wandb-metadata.json", "wandb-summary.json"}
-_NOT_AT_AN_END = {_log.EXIT, _log.PREEMPTING}
+_AT_THE_END = {"exit", "preempting"}
 
 
 class Remote(NamedTuple):
@@ -56,7 +56,7 @@ def continuation(run: OfflineRun, remote: Remote | None) -> Continuation:
         return FROM_THE_BEGINNING
     first, last = remote
     first_part = run.fragments[0]
-    is_resumed = first_part.resume and (first is None or first < first_part.started)
+    is_resumed = first_part.record.resume and (first is None or first < first_part.started)
     is_begun = last is not None and (is_resumed or last >= first_part.started)
     return Continuation(is_resumed, last if is_begun else None)
 
@@ -113,54 +113,50 @@ def _messages(run: OfflineRun, parts: list[Fragment], folder: Path, how: Continu
         steps = max(0, next_step - part.starting_step)
         seconds = seconds + part.started - started if number and part.starting_step else next_second
         started = part.started
-        is_last = number == len(parts) - 1
-        with part.opened() as data:
-            for message in _log.entries(data):
-                kind, _ = _log.kind_of(message)
-                if kind in (_log.RUN, _log.CONFIG, _log.ARTIFACT):
-                    record = _schema.Record.FromString(message)
-                    if kind == _log.RUN:
-                        if number:
-                            # A second record of the run does not bring its config to the server.
-                            change = _schema.Record(config=record.run.config)
-                            _merge(change.config, identities)
-                            yield change.SerializeToString()
-                        _place_run(record.run, run, how.is_resumed)
-                    elif kind == _log.CONFIG:
-                        _merge(record.config, identities)
-                    else:
-                        _place_artifact(record.artifact, part, run, folder)
-                    yield record.SerializeToString()
-                elif is_simple:
-                    yield message
-                elif kind in (_log.HISTORY, _log.SUMMARY):
-                    record = _schema.Record.FromString(message)
-                    if kind == _log.HISTORY:
-                        row = _values(record.history.item)
-                        last_step, last_second = int(row.get("_step", last_step)), row.get("_runtime", last_second)
-                        if how.after is not None and row.get("_timestamp", how.after) <= how.after:
-                            # The client counts the steps of a resumed run from the last one that is there.
-                            passed = steps + last_step + 1 if how.is_resumed else 0
-                            continue
-                        record.history.step.num += steps - passed
-                        _shift(record.history.item, steps - passed, seconds)
-                    else:
-                        _shift(record.summary.update, steps - passed, seconds)
-                    yield record.SerializeToString()
-                elif is_last or kind not in _NOT_AT_AN_END:
-                    yield message
+        for message in _log.entries(part.contents()):
+            record = _schema.Record.FromString(message)
+            kind = record.WhichOneof("kind")
+            if kind == "run":
+                if number:
+                    # A second record of the run does not bring its config to the server.
+                    extra = _schema.Record(config=record.run.config)
+                    _merge(extra.config, identities)
+                    yield extra.SerializeToString()
+                _place_run(record.run, run, how.is_resumed)
+            elif kind == "config":
+                _merge(record.config, identities)
+            elif kind == "artifact":
+                _place_artifact(record.artifact, part, run, folder)
+            elif is_simple:
+                pass  # its rows and its end are as they should be
+            elif kind == "history":
+                row = _values(record.history.item)
+                last_step, last_second = int(row.get("_step", last_step)), row.get("_runtime", last_second)
+                if how.after is not None and row.get("_timestamp", how.after) <= how.after:
+                    # The client counts the steps of a resumed run from the last one that is there.
+                    passed = steps + last_step + 1 if how.is_resumed else 0
+                    continue
+                record.history.step.num += steps - passed
+                _shift(record.history.item, steps - passed, seconds)
+            elif kind == "summary":
+                change = _schema.Changes.FromString(record.summary)
+                _shift(change.update, steps - passed, seconds)
+                record.summary = change.SerializeToString()
+            elif kind in _AT_THE_END and number < len(parts) - 1:
+                continue
+            yield record.SerializeToString()
         next_step, next_second = max(next_step, steps + last_step + 1), max(next_second, seconds + last_second)
 
 
 def _values(items: Any) -> dict[str, float]:
     names = {"_step", "_timestamp", "_runtime"}
-    keys = ((_log.keys_of(item)[0], item) for item in items)
+    keys = ((_log.keys_of(item)[0], item) for item in map(_schema.Item.FromString, items))
     return {key: json.loads(item.value_json) for key, item in keys if key in names and item.value_json}
 
 
 def _merge(change: Any, identities: dict[str, Any]) -> None:
     """Change the config as a resumed run does it online: a task's identity lists its attempts so far."""
-    for item in change.update:
+    for number, item in enumerate(map(_schema.Item.FromString, change.update)):
         key, value = _log.keys_of(item)[0], json.loads(item.value_json or "null")
         if isinstance(value, dict) and "attempt" in value:
             known = identities.get(key)
@@ -168,6 +164,7 @@ def _merge(change: Any, identities: dict[str, Any]) -> None:
                 attempts = [*known.get("attempts", [known["attempt"]]), value["attempt"]]
                 value = {**known, **value, "attempts": list(dict.fromkeys(attempts))}
                 item.value_json = json.dumps(value)
+                change.update[number] = item.SerializeToString()
             identities[key] = value
 
 
@@ -178,23 +175,21 @@ def _place_run(record: Any, run: OfflineRun, is_resumed: bool) -> None:
 def _place_artifact(record: Any, part: Fragment, run: OfflineRun, folder: Path) -> None:
     record.entity, record.project, record.name = name_on_server(run, record.name, record.type)
     for entry in record.manifest.contents:
-        found = None if entry.ref else locate(part, entry_of(entry))
-        if found is not None:
+        if found := locate(part, entry):
             entry.local_path = str(found.absolute())
     if record.manifest.manifest_file_path:
-        record.manifest.manifest_file_path = str(_relocated(record, part, folder))
+        record.manifest.manifest_file_path = str(_relocated(record.manifest.manifest_file_path, part, folder))
 
 
-def _relocated(record: Any, part: Fragment, folder: Path) -> Path:
+def _relocated(listing: str, part: Fragment, folder: Path) -> Path:
     """A copy of the file with a very large artifact's entries; the client deletes the one that it is given."""
-    artifact = artifact_of(record)
-    source = None if artifact is None else manifest_file(part, artifact)
-    if artifact is None or source is None:
-        raise FileNotFoundError(record.manifest.manifest_file_path)
+    source = locate_listing(part, listing)
+    if source is None:
+        raise FileNotFoundError(listing)
     target = folder / source.name
     with gzip.open(source, "rt") as lines, gzip.open(target, "wt", compresslevel=1) as file:
-        for line, entry in zip(lines, entries(part, artifact), strict=True):
-            found = None if entry.ref or not entry.local_path else locate(part, entry)
+        for line in lines:
+            found = locate(part, entry_in(line))
             place = {} if found is None else {"local_path": str(found.absolute())}
             file.write(json.dumps({**json.loads(line), **place}) + "\n")
     return target
@@ -204,10 +199,12 @@ def _shift(items: Any, steps: int, seconds: float) -> None:
     """Make a row of history or a change of the summary as many steps and seconds later."""
     shifts = {"_step": steps, "_runtime": seconds}
     for number in reversed(range(len(items))):
-        offset = shifts.get(_log.keys_of(items[number])[0])
+        item = _schema.Item.FromString(items[number])
+        offset = shifts.get(_log.keys_of(item)[0])
         if offset:
-            value = offset + json.loads(items[number].value_json)
+            value = offset + json.loads(item.value_json)
             if value < 0:
                 del items[number]
             else:
-                items[number].value_json = json.dumps(value)
+                item.value_json = json.dumps(value)
+                items[number] = item.SerializeToString()

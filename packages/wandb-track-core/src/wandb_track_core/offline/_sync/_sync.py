@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from wandb_track_core.offline._fragments import Fragment
-from wandb_track_core.offline._graph import Name, whole_name
+from wandb_track_core.offline._graph import Name, produced, whole_name
 from wandb_track_core.offline._runs import OfflineRun
 
 from ._locks import lock, working_folder
-from ._plan import Plan, is_synced, is_uploaded, write_mark
+from ._plan import SyncReport, is_synced, is_uploaded, write_mark
 from ._rewrite import FROM_THE_BEGINNING, Continuation, Remote, continuation, rewrite
 from ._server import Server, has_sync_marker
 
@@ -24,37 +24,6 @@ _WORKERS = 8
 
 Progress = Callable[[str, int], None]
 """Called with "uploaded" or "checked", and with the number of runs that this step has just finished."""
-
-
-@dataclass
-class SyncReport:
-    """The result of a sync, for each run.
-
-    Attributes:
-        synced: Runs that this sync uploaded completely.
-        already: Runs that were on the server already.
-        failed: Runs that could not be uploaded, with the reasons.
-        incomplete: Runs with missing or damaged files, with what is missing or damaged. Nothing of them was uploaded.
-        unreadable: Paths without a readable run, with the reason.
-        kept: Runs that should have been deleted and were not, with the reason.
-        unlinked: Runs that consumed artifacts that the server does not know, with the names. The next sync tries again.
-        renamed: By run, one line for each artifact that has another name on the server, because an artifact of another
-            type has its name.
-    """
-
-    synced: list[OfflineRun] = field(default_factory=list)
-    already: list[OfflineRun] = field(default_factory=list)
-    failed: list[tuple[OfflineRun, list[str]]] = field(default_factory=list)
-    incomplete: list[tuple[OfflineRun, list[str]]] = field(default_factory=list)
-    unreadable: list[tuple[Path, str]] = field(default_factory=list)
-    kept: list[tuple[OfflineRun, str]] = field(default_factory=list)
-    unlinked: list[tuple[OfflineRun, list[str]]] = field(default_factory=list)
-    renamed: dict[str, list[str]] = field(default_factory=dict)
-
-    @property
-    def is_good(self) -> bool:
-        """Whether every run is on the server."""
-        return not (self.failed or self.incomplete or self.unreadable)
 
 
 @dataclass
@@ -83,7 +52,7 @@ class Sync:
     """Carries out a plan.
 
     Args:
-        plan: The plan.
+        plan: What `plan` found; it becomes the report.
         server: The server.
         progress: See `Progress`.
 
@@ -91,20 +60,19 @@ class Sync:
         report: The result so far.
     """
 
-    def __init__(self, plan: Plan, server: Server, progress: Progress) -> None:
-        self._plan = plan
+    def __init__(self, plan: SyncReport, server: Server, progress: Progress) -> None:
+        self.report = plan
         self._server = server
         self._progress = progress
-        self.report = SyncReport(already=list(plan.already), incomplete=plan.incomplete, unreadable=plan.unreadable)
-        for level in plan.levels:
-            for run in level:
-                run.entity = run.entity or server.entity
-        self._name_apart()
-        self._expected = plan.makes()
+        runs = [run for level in plan.levels for run in level]
+        for run in runs:
+            run.entity = run.entity or server.entity
+        self._name_apart(runs)
+        # The versions of artifacts, by name and alias, that the runs to sync bring to the server.
+        self._expected = {(name, alias) for run in runs for name, aliases in produced(run).items() for alias in aliases}
 
-    def _name_apart(self) -> None:
+    def _name_apart(self, runs: list[OfflineRun]) -> None:
         """Rename artifacts whose name belongs to another type: a server has one type for each name."""
-        runs = [run for level in self._plan.levels for run in level]
         makers = [(run, whole_name(run, made.name), made.type) for run in runs for made in run.artifacts]
         users = [(run, whole_name(run, used.name), used.type) for run in runs for used in run.inputs if used.type]
         names = list(dict.fromkeys(name for _, name, _ in (*makers, *users)))
@@ -123,7 +91,7 @@ class Sync:
     def run(self) -> None:
         """Upload all complete runs, producers before consumers."""
         lacking = {id(run) for run, _ in self.report.incomplete}
-        for level in self._plan.levels:
+        for level in self.report.levels:
             runs = [run for run in level if id(run) not in lacking]
             for at in range(0, len(runs), AT_ONCE):
                 self._sync_some(runs[at : at + AT_ONCE])
