@@ -11,6 +11,13 @@ from __future__ import annotations
 
 from typing import Any
 
+try:
+    from google.protobuf import descriptor_pb2, message_factory
+    from google.protobuf.message import DecodeError as DecodeError  # what a message that is damaged raises
+except ModuleNotFoundError as error:
+    missing = "reading runs needs protobuf, which comes with wandb: pip install 'wandb-track-core[cli]'"
+    raise ModuleNotFoundError(missing, name=error.name) from None
+
 _MESSAGES = {
     "Record": "2 History history, 3 bytes summary, 5 Changes config, 6 Files files, 8 Artifact artifact, 17 Run run,"
     "18 Exit exit, 23 Files preempting",
@@ -33,19 +40,7 @@ _MESSAGES = {
 _BASE = {"string": 9, "bytes": 12, "int64": 3, "int32": 5, "bool": 8}
 
 
-def _error() -> Any:
-    from google.protobuf.message import DecodeError  # brought by wandb, which the core does not require
-
-    return DecodeError
-
-
-DecodeError = _error()
-"""What a message that is damaged raises."""
-
-
 def _declare() -> dict[str, Any]:
-    from google.protobuf import descriptor_pb2, message_factory
-
     file = descriptor_pb2.FileDescriptorProto(name="wandb_track.proto", package="wandb_track", syntax="proto3")
     for name, fields in _MESSAGES.items():
         message = file.message_type.add(name=name)
