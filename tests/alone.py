@@ -13,11 +13,9 @@ import pkgutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
-PREFIX = "wandb-track-"
 OPTIONAL = {"pandas", "polars", "safetensors", "scikit-learn", "skops", "torch"}
 NEVER = {
     "core": OPTIONAL | {"flytekit", "metaflow", "rich", "wandb"},
@@ -31,13 +29,9 @@ HEAVY = OPTIONAL | {"numpy", "pyarrow", "sklearn", "wandb"}
 
 def check(package: str) -> list[str]:
     """Say everything that is wrong with a package in this environment."""
-    wrong = []
     installed = {dist.metadata["Name"].lower() for dist in importlib.metadata.distributions()}
-    wrong += [f"it brings {name}" for name in sorted(installed & NEVER[package])]
-    wrong += _imports(f"wandb_track_{package}")
-    for case in CASES.get(package, ()):
-        wrong += case()
-    return wrong
+    wrong = [f"it brings {name}" for name in sorted(installed & NEVER[package])]
+    return wrong + _imports(f"wandb_track_{package}") + CASES.get(package, list)()
 
 
 def _imports(module: str) -> list[str]:
@@ -59,46 +53,41 @@ def _imports(module: str) -> list[str]:
     return wrong
 
 
-def _says(what: str, does: Callable[[], object], *words: str) -> list[str]:
-    try:
-        does()
-    except Exception as error:
-        missing = [word for word in words if word not in str(error)]
-        return [f"{what} says {str(error)!r}, without {word!r}" for word in missing]
-    return [f"{what} works without what it needs"]
+def _run(command: list[str], *words: str) -> list[str]:
+    """Run a command, and say which words it does not print."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    said = done.stdout + done.stderr
+    return [f"{command} prints {said!r}, without {word!r}" for word in words if word not in said]
 
 
-def _core_without_wandb() -> list[str]:
+def _core_lacks_wandb() -> list[str]:
     task = "with TrackedRun(TaskIdentity('any', 'task'), project='any'): print('done')"
     program = f"from wandb_track_core import TaskIdentity, TrackedRun\n{task}"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    wanted = ("done", "this task was not tracked", "pip install 'wandb>=")
-    return [f"a task without wandb says {done.stderr!r}, without {word!r}" for word in wanted if word not in str(done)]
+    command = str(Path(sys.executable).with_name("wandb-track"))
+    return [
+        *_run([sys.executable, "-c", program], "done", "this task was not tracked", "pip install 'wandb>="),
+        *_run([command, "runs"], "rich", "wandb", "pip install 'wandb-track-core[cli]'"),
+    ]
 
 
-def _command_without_extra() -> list[str]:
-    command = Path(sys.executable).with_name("wandb-track")
-    done = subprocess.run([command, "runs"], capture_output=True, text=True, check=False)
-    said = done.stdout + done.stderr
-    wanted = ("rich", "wandb", "pip install 'wandb-track-core[cli]'")
-    return [f"{command.name} says {said!r}, without {word!r}" for word in wanted if word not in said]
-
-
-def _serializers_without_libraries() -> list[str]:
+def _serializers_lack_libraries() -> list[str]:
     from wandb_track_serializers import dump, load, to_artifact
 
     with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
-        dump(Fraction(1, 3), home / "pickle")
-        if load(home / "pickle", trusted=True) != Fraction(1, 3):
-            return ["a pickle comes back as something else"]
-        frame = home / "frame"
+        dump(Fraction(1, 3), Path(folder, "pickle"))
+        is_same = load(Path(folder, "pickle"), trusted=True) == Fraction(1, 3)
+        frame = Path(folder, "frame")
         frame.mkdir()
         (frame / "frame.parquet").write_bytes(b"PAR1")
-        return [
-            *_says("reading a frame without a library", lambda: load(frame), "pandas"),
-            *_says("an artifact without wandb", lambda: to_artifact("x", Fraction(1, 3), others=True), "[wandb]"),
-        ]
+        wrong = [] if is_same else ["a pickle comes back as something else"]
+        for does, word in ((lambda: load(frame), "pandas"), (lambda: to_artifact("x", {1j}, others=True), "[wandb]")):
+            try:
+                does()
+            except Exception as error:
+                wrong += [] if word in str(error) else [f"{str(error)!r} does not name {word}"]
+            else:
+                wrong.append(f"what needs {word} works without it")
+        return wrong
 
 
 def _metaflow_finds_the_decorator() -> list[str]:
@@ -109,14 +98,14 @@ def _metaflow_finds_the_decorator() -> list[str]:
 
 
 CASES = {
-    "core": (_core_without_wandb, _command_without_extra),
-    "serializers": (_serializers_without_libraries,),
-    "metaflow": (_metaflow_finds_the_decorator,),
+    "core": _core_lacks_wandb,
+    "serializers": _serializers_lack_libraries,
+    "metaflow": _metaflow_finds_the_decorator,
 }
 
 
 if __name__ == "__main__":
     found = check(sys.argv[1])
     count = len(list(importlib.metadata.distributions()))
-    print("\n".join(found) or f"{PREFIX}{sys.argv[1]} stands alone, in an environment of {count} distributions")
+    print("\n".join(found) or f"wandb-track-{sys.argv[1]} stands alone, in an environment of {count} distributions")
     sys.exit(bool(found))

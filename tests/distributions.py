@@ -5,7 +5,6 @@ noxfile.py calls these functions; each yields a sentence for everything that is 
 
 from __future__ import annotations
 
-import hashlib
 import io
 import re
 import subprocess
@@ -197,14 +196,6 @@ def unlike_git(project: Project, sdist: Path, wheel: Path) -> Iterator[str]:
         found = {name for name in files_of(archive) if not name.endswith((".gitkeep", ".gitignore"))}
         yield from (f"{archive.name} lacks {name}, which git tracks" for name in sorted(expected - found))
         yield from (f"{archive.name} holds {name}, which git does not track" for name in sorted(found - expected))
-
-
-def not_reproduced(first: Path, second: Path) -> Iterator[str]:
-    """Say which archives of two builds differ."""
-    for one in sorted(first.glob("*.[tw]*")):
-        hashes = {hashlib.sha256((folder / one.name).read_bytes()).hexdigest() for folder in (first, second)}
-        if len(hashes) > 1:
-            yield f"{one.name} is not the same when it is built again elsewhere"
 
 
 def package_of(tag: str) -> str:

@@ -1,7 +1,7 @@
 """Both orchestrators end to end, read back by the client's public API alone.
 
-Usually they run against the stand-in server. `nox -s live` runs the same tests against a real one, which keeps the
-stand-in honest: it needs WANDB_API_KEY, WANDB_ENTITY and WANDB_PROJECT, and WANDB_BASE_URL for a server of one's own.
+Usually they run against the stand-in server. With WANDB_TRACK_LIVE=1 they run against a real one, which keeps the
+stand-in honest: WANDB_API_KEY, WANDB_ENTITY and WANDB_PROJECT name it, and WANDB_BASE_URL a server of one's own.
 """
 
 import json

@@ -122,16 +122,6 @@ def test_a_file_that_an_archive_lacks_or_should_not_hold_is_found(dists, project
     ]
 
 
-def test_archives_that_differ_between_two_builds_are_found(dists, tmp_path):
-    for folder, contents in (("one", b"a"), ("two", b"b")):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / "x.whl").write_bytes(contents)
-        (tmp_path / folder / "x.tar.gz").write_bytes(b"same")
-    assert list(dists.not_reproduced(tmp_path / "one", tmp_path / "two")) == [
-        "x.whl is not the same when it is built again elsewhere"
-    ]
-
-
 def test_a_release_has_its_version_in_tag_source_and_changelog_and_its_siblings_released(dists, project, tmp_path):
     commit(tmp_path)
     flyte = project("flyte")
