@@ -80,7 +80,10 @@ def _serializers_lack_libraries() -> list[str]:
         frame.mkdir()
         (frame / "frame.parquet").write_bytes(b"PAR1")
         wrong = [] if is_same else ["a pickle comes back as something else"]
-        for does, word in ((lambda: load(frame), "pandas"), (lambda: to_artifact("x", {1j}, others=True), "[wandb]")):
+        for does, word in (
+            (lambda: load(frame), "pandas"),
+            (lambda: to_artifact("x", Fraction(1, 3), others=True), "[wandb]"),
+        ):
             try:
                 does()
             except Exception as error:
