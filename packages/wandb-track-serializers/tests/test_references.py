@@ -110,7 +110,8 @@ def test_an_object_of_s3_is_referred_to_by_size_and_etag(run, s3, bucket):
 
 
 def test_a_folder_of_s3_comes_back(run, s3, bucket):
-    s3.pipe({"raw/a": b"a", "raw/deep/b": b"bb"})
+    for path, contents in (("raw/a", b"a"), ("raw/deep/b", b"bb")):
+        s3.pipe(path, contents)
     log(run, "tree", f"{bucket.uri}/raw/")
     back = use_value(run, "tree", "here", load=True)
     assert {path.relative_to(back).as_posix(): path.read_bytes() for path in back.rglob("*") if path.is_file()} == {
