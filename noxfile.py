@@ -256,8 +256,8 @@ def alone(session: nox.Session, project: dists.Project) -> None:
     """Install a wheel with only what it declares: it imports, says what it lacks, and brings nothing else."""
     ours = project.needed(extras=False).values()
     fresh = [f"--reinstall-package={each.distribution}" for each in ours]
-    session.install(*fresh, *(wheel(session, each.folder) for each in ours))
-    session.run("python", "tests/alone.py", project.name)
+    session.install(*fresh, *(wheel(session, each.folder) for each in ours), "pytest>=8")
+    session.run("pytest", "--noconftest", "tests/test_alone.py", env={"ALONE": project.name})
 
 
 def archives(session: nox.Session, project: dists.Project) -> dists.Project:
