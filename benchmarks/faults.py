@@ -35,6 +35,8 @@ from wandb_track_testing.standin import StandIn
 from wandb_track_testing.standin._faults import NO_SUCH_HOST, black_hole, refused, tls_garbage
 
 AT_ONCE = 3
+NAME_SERVER = re.compile(r" on [\d.]+:53\b")
+"""The address of the name server of the machine that this runs on, which is nobody else's concern."""
 TASK = """
 import os, signal, sys, time
 from wandb_track_core import TaskIdentity, TrackedRun
@@ -242,7 +244,8 @@ def _said(errors: list[str]) -> str:
     """Our lines; where there are none, the client's warning, or the last line of a traceback."""
     ours = [line.removeprefix("wandb-track: ").strip() for line in errors if line.startswith("wandb-track:")]
     warnings = [line.partition("WARNING ")[2].strip() for line in errors if "WARNING " in line]
-    return " ".join(ours or warnings[-1:] or [line.strip() for line in errors if re.match(r"[\w.]*Error\b", line)][-1:])
+    raised = [line.strip() for line in errors if re.match(r"[\w.]*Error\b", line)]
+    return NAME_SERVER.sub(" on the name server", " ".join(ours or warnings[-1:] or raised[-1:]))
 
 
 def _kept(folder: Path, server: StandIn) -> tuple[str, str]:

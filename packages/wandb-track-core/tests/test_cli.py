@@ -189,6 +189,15 @@ def file_record(size, number):
     return _schema.Record(files={"files": [{"path": chr(97 + number) * size}]}).SerializeToString()
 
 
+def test_what_is_logged_in_the_middle_of_a_long_run_is_listed(tmp_path, capsys):
+    folder = tmp_path / "offline-run-1-x"
+    folder.mkdir()
+    filling = [file_record(1000, 0)] * 300
+    begun, artifact = _schema.Record(run={"run_id": "x"}), _schema.Record(artifact={"name": "a", "digest": "b"})
+    _log.write(folder / "run-x.wandb", [begun.SerializeToString(), *filling, artifact.SerializeToString(), *filling])
+    assert json.loads(printed(capsys, "runs", tmp_path, "--json"))[0]["artifacts"] == 1
+
+
 @given(st.lists(st.integers(0, 70_000), max_size=6))
 def test_a_log_reads_as_it_was_written(tmp_path_factory, sizes):
     """Whatever the lengths, around the borders of blocks, too; and the client's framing is met."""

@@ -35,22 +35,26 @@ class QuietMapping(dict[str, Any]):
         self[name] = value
 
 
-class _Nothing:
-    """The answer of every method: can be called, entered, iterated, waited for; never holds anything."""
+class _Quiet:
+    """What can be entered, and has every attribute: one that does nothing."""
 
-    def __call__(self, *args: Any, **kwargs: Any) -> _Nothing:
-        return self
-
-    def __getattr__(self, name: str) -> _Nothing:
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return self
+        return _NOTHING
 
-    def __enter__(self) -> _Nothing:
+    def __enter__(self) -> Any:
         return self
 
     def __exit__(self, *exc: object) -> None:
         return None
+
+
+class _Nothing(_Quiet):
+    """The answer of every method: can be called, entered, iterated, waited for; never holds anything."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> _Nothing:
+        return self
 
     def __iter__(self) -> Iterator[Any]:
         return iter(())
@@ -62,7 +66,7 @@ class _Nothing:
 _NOTHING = _Nothing()
 
 
-class QuietRun:
+class QuietRun(_Quiet):
     """Stands where a `wandb.Run` would, without a service, a file or an import of wandb.
 
     Where the client's own disabled run has a text or a number, this has one, too.
@@ -111,17 +115,6 @@ class QuietRun:
 
     def finish(self, *args: Any, **kwargs: Any) -> None:
         """Do nothing, as there is nothing to finish."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return _NOTHING
-
-    def __enter__(self) -> QuietRun:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        return None
 
     def __repr__(self) -> str:
         return "<QuietRun: this task is not tracked>"

@@ -88,19 +88,16 @@ def guarded_run() -> Any:
 def _user_run() -> Any:
     import wandb
 
-    def release(self: Any, *args: Any, **kwargs: Any) -> None:
-        if keeper := _keeper_of(self):
-            keeper.release()
-        else:
-            wandb.Run.finish(self, *args, **kwargs)
+    def ending(name: str) -> Callable[..., None]:
+        def release(self: Any, *args: Any, **kwargs: Any) -> None:
+            if keeper := _keeper_of(self):
+                keeper.release()
+            else:
+                getattr(wandb.Run, name)(self, *args, **kwargs)
 
-    def exit(self: Any, *error: Any) -> None:
-        if keeper := _keeper_of(self):
-            keeper.release()
-        else:
-            wandb.Run.__exit__(self, *error)
+        return release
 
-    return _subclass(guarded_run(), {"finish": release, "__exit__": exit}, plain=wandb.Run)
+    return _subclass(guarded_run(), {name: ending(name) for name in ("finish", "__exit__")}, plain=wandb.Run)
 
 
 @cache

@@ -29,7 +29,7 @@ def doctor(paths: list[Path], *, as_json: bool) -> int:
     names = [f"wandb-track-{name}" for name in _PACKAGES] + list(_OTHERS)
     versions = {"python": platform.python_version(), **{name: found for name in names if (found := _version(name))}}
     server = _server()
-    runs = group(find_fragments(paths, whole=False))
+    runs = group(find_fragments(paths))
     waiting = [run for run in runs if not all(part.is_online for part in run.fragments) and not is_synced(run)]
     facts: dict[str, Any] = {
         "versions": versions,

@@ -24,7 +24,7 @@ _NUMBERS = ("artifacts", "size")
 
 def runs(paths: list[Path], *, as_json: bool) -> int:
     """Print what is below the paths; returns the exit status."""
-    found = group(find_fragments(paths, whole=False))
+    found = group(find_fragments(paths))
     if as_json:
         _print_json([_facts(run) for run in found])
         return 0

@@ -16,8 +16,6 @@ from wandb_track_core import _ledger
 from . import _log, _schema
 from ._artifacts import Artifact, artifact_of
 
-_WHOLE_UP_TO = 1 << 18
-_ENDS = 1 << 16
 _UNREADABLE = (_schema.DecodeError, ValueError, RecursionError)
 """What the parser raises if a complete entry is not a record of the client."""
 
@@ -125,7 +123,7 @@ class Fragment:
             return
 
 
-def find_fragments(paths: Iterable[str | Path], *, whole: bool = True) -> list[Fragment]:
+def find_fragments(paths: Iterable[str | Path]) -> list[Fragment]:
     """Every fragment at or below the paths, the earliest first. Of copies, that with the longest log counts.
 
     If a run went on offline because its service process died, the folder that it wrote before is included, if it is in
@@ -133,21 +131,19 @@ def find_fragments(paths: Iterable[str | Path], *, whole: bool = True) -> list[F
 
     Args:
         paths: Folders of runs, `.wandb` files in them, tars, or folders above any of these.
-        whole: Read all of a long log; otherwise its ends, in which everything stands but what was logged in the
-            middle and never again.
     """
     found: dict[tuple[str, float], Fragment] = {}
     for path in paths:
-        for run in _search(Path(path), whole):
+        for run in _search(Path(path)):
             key = (run.id, run.started) if run.is_begun else (str(run.place), 0.0)
             found[key] = max(found.get(key, run), run, key=lambda one: (one.log_size, not one.is_packed))
     return sorted(found.values(), key=lambda run: run.started)
 
 
-def _search(path: Path, whole: bool) -> Iterator[Fragment]:
+def _search(path: Path) -> Iterator[Fragment]:
     if path.is_file():
         if path.suffix == ".wandb":
-            yield read_folder(path.parent, path.name, whole=whole)
+            yield read_folder(path.parent, path.name)
         else:
             yield from read_tar(path, is_meant=True)
         return
@@ -159,9 +155,9 @@ def _search(path: Path, whole: bool) -> Iterator[Fragment]:
         log = next((child.name for child in children if is_log(child.name)), None)
         if log is not None:
             if not Path(folder).name.startswith("run-") or folder == str(path):
-                run = read_folder(Path(folder), log, whole)
+                run = read_folder(Path(folder), log)
                 yield run
-                yield from _begun_online(run, whole)
+                yield from _begun_online(run)
             continue
         for child in children:
             if child.is_dir(follow_symlinks=False):
@@ -170,10 +166,10 @@ def _search(path: Path, whole: bool) -> Iterator[Fragment]:
                 yield from read_tar(Path(child.path))
 
 
-def _begun_online(run: Fragment, whole: bool) -> Iterator[Fragment]:
+def _begun_online(run: Fragment) -> Iterator[Fragment]:
     """What a run wrote online, where its service died and it went on offline in the folder that was found."""
     for log in run.place.parent.glob(f"run-*/{glob.escape(run.log)}") if run.starting_step else ():
-        begun = read_folder(log.parent, log.name, whole=whole)
+        begun = read_folder(log.parent, log.name)
         if begun.exit_code is None and begun.started < run.started:
             yield begun
 
@@ -187,28 +183,18 @@ def _is_folder_of_run(name: str) -> bool:
     return name.startswith(("offline-run-", "run-"))
 
 
-def read_folder(
-    folder: Path,
-    log: str,
-    whole: bool = True,
-    rows: Callable[[Any], None] | None = None,
-) -> Fragment:
+def read_folder(folder: Path, log: str, rows: Callable[[Any], None] | None = None) -> Fragment:
     """Read the fragment in a folder.
 
     Args:
         folder: The run's folder.
         log: The name of its transaction log.
-        whole: As for `find_fragments`.
         rows: Called with each row of the history.
     """
     run = Fragment(folder, log, size=_size(str(folder)))
     data = run.contents()
     run.log_size = len(data)
-    if whole or len(data) <= _WHOLE_UP_TO:
-        _read_records(run, _log.entries(data), rows)
-    else:
-        _read_records(run, _log.entries(data[:_ENDS]))
-        _read_records(run, _log.entries(data, tail=_ENDS))
+    _read_records(run, _log.entries(data), rows)
     _take_ledger(run, *_ledger.read(folder))
     return run
 
