@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from metaflow import FlowSpec, Parameter, step
-from wandb_track_metaflow import wandb_log, wandb_track, wandb_use
+from wandb_track_metaflow import current_run, wandb_log, wandb_track, wandb_use
 
 track = wandb_log(datasets=True, models=True, others=True, project="p", entity="acme", storage=os.environ["STORAGE"])
 
@@ -32,7 +32,9 @@ class References(FlowSpec):
         self.frame["x"] += 1
         self.rows = len(self.days)
         Path("own.txt").write_text("own")
-        wandb_track("own", Path("own.txt"), storage="reference")
+        made = wandb_track("own", Path("own.txt"), storage="reference")
+        if not current_run().offline:
+            made.wait()  # until the server has it, the next line's version is not there
         assert wandb_use("own", "latest", load=True).read_text() == "own"
         self.next(self.end)
 
