@@ -13,9 +13,15 @@ FLOW = "cards.py"
 
 
 @pytest.fixture(scope="module")
-def cards(workplace):
+def elsewhere(tmp_path_factory):
+    """A folder of the user's own, to which a step changes."""
+    return tmp_path_factory.mktemp("elsewhere")
+
+
+@pytest.fixture(scope="module")
+def cards(workplace, elsewhere):
     """The cards of a flow whose last step failed, by step and type."""
-    workplace.env |= {"FAIL": "1", "BROWSER": "echo shown %s"}
+    workplace.env |= {"FAIL": "1", "BROWSER": "echo shown %s", "ELSEWHERE": str(elsewhere)}
     execution = workplace.run(FLOW, check=False)
     assert "RuntimeError: for now" in execution.output, execution.output
     found = workplace.client(
@@ -55,6 +61,11 @@ def test_each_tracked_task_has_one_card_unless_it_is_switched_off(cards):
     states = {step: state(of_step["wandb_track"]) for step, of_step in cards.items() if "wandb_track" in of_step}
     assert states == {"start": "finished", "long": "finished", "both": "finished", "end": "failed (1)"}
     assert "RuntimeError: for now" in cards["end"]["wandb_track"]
+
+
+def test_a_step_that_changes_its_folder_leaves_no_card_there(cards, elsewhere):
+    assert cards["start"]["wandb_track"]
+    assert not list(elsewhere.iterdir())
 
 
 def test_a_long_steps_card_is_there_while_it_runs(cards, workplace):

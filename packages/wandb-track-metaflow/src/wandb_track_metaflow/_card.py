@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from wandb_track_core.adapters import fuse, run_folder
 
-from ._metaflow_internals import save_card
+from ._metaflow_internals import card_saver
 
 if TYPE_CHECKING:
     import wandb
@@ -35,11 +35,12 @@ class Card:
 
     def __init__(self, task: Task, run: wandb.Run, wanted: bool | None) -> None:
         step: Any = getattr(task.flow, task.step)
-        self._is_wanted = all(each.name != "card" for each in step.decorators) if wanted is None else wanted
-        self._task, self._run = task, run
+        is_wanted = all(each.name != "card" for each in step.decorators) if wanted is None else wanted
+        self._save: Any = card_saver(task, "wandb_track") if is_wanted else None
+        self._run = run
         self._is_closed = Event()
         self._refreshing = Thread(target=self._refresh, name="wandb-track-card", daemon=True)
-        if self._is_wanted:
+        if self._save is not None:
             self._refreshing.start()
 
     def finish(self, stored: Iterable[str]) -> None:
@@ -48,7 +49,7 @@ class Card:
         Args:
             stored: Where an offline run was brought.
         """
-        if self._is_wanted:
+        if self._save is not None:
             self._is_closed.set()
             self._refreshing.join(_PATIENCE)
             self._draw(is_closed=True, stored=stored)
@@ -67,4 +68,4 @@ class Card:
             links = {} if self._run.offline else {"Open in W&B": self._run.url or ""}
             drawn = render_run(run_folder(self._run), links=links, **options)
             head = "<meta charset='utf-8'><meta name='viewport' content='width=device-width,initial-scale=1'>"
-            save_card(self._task, "wandb_track", f"<!doctype html>{head}<title>W&amp;B run</title>{drawn}")
+            self._save(f"<!doctype html>{head}<title>W&amp;B run</title>{drawn}")

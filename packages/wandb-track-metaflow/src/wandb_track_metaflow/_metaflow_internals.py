@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import wraps
+from functools import partial, wraps
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
@@ -331,8 +331,11 @@ def packed(*packages: str) -> Sequence[tuple[str, str, Any]]:
 
 
 @optional("save_card", None)
-def save_card(task: Any, kind: str, text: str) -> None:
-    """Save a card where Metaflow looks for those of a task. It replaces an earlier one, also of another attempt."""
+def card_saver(task: Any, kind: str) -> Callable[[str], object] | None:
+    """What saves a task's card where Metaflow looks for it: there it replaces an earlier one, also of another attempt.
+
+    Metaflow looks below the folder in which the task was started: ask for this before the step's code may leave it.
+    """
     from hashlib import sha1
     from types import SimpleNamespace
 
@@ -342,7 +345,7 @@ def save_card(task: Any, kind: str, text: str) -> None:
     storage = type(parent._storage_impl)
     home = SimpleNamespace(_storage_impl=storage(store.get_storage_root(storage.TYPE)), flow_name=parent.flow_name)
     name = sha1(task.pathspec.encode(), usedforsecurity=False).hexdigest()
-    store(home, task.pathspec).save_card(name, kind, text)
+    return partial(store(home, task.pathspec).save_card, name, kind)
 
 
 def is_remote() -> bool:

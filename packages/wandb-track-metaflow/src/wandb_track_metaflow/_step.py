@@ -80,9 +80,9 @@ class StepTracker:
                     url = None if run.offline else run.url
                     where = {"wandb-run-url": url} if url else {"wandb-run-folder": str(run_folder(run))}
                     register(self.task, {"wandb-run-id": run.id, **where})
-                    self._card = Card(self.task, run, self._arguments.card)
                     # From here on, rather than around the step's code: user step decorators read before and after it.
                     self._reads.start()
+                    self._card = Card(self.task, run, self._arguments.card)
 
     def end(self, error: BaseException | None = None) -> None:
         """Take note of how the step's code ended, write out what it set, and begin to link what it read."""

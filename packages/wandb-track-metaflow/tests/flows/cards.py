@@ -33,6 +33,7 @@ class Cards(FlowSpec):
     def start(self):
         if not current.retry_count:
             raise RuntimeError("the first time")
+        os.chdir(os.environ["ELSEWHERE"])
         self.next(self.long)
 
     @wandb_log
