@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from flytekit import FlyteFile
 from flytekit.types.structured import StructuredDataset
 from wandb_track_core.adapters import read_lineage
 from wandb_track_flyte import load as load_value
@@ -237,3 +238,25 @@ def test_an_input_that_is_missing_or_a_pickle_has_no_link_and_costs_the_task_not
     references = load("references")
     assert references.take_pickle(thing=references.Thing(1)) == 1
     assert [used(run) for run in bench.runs(2)] == [set(), set()]
+
+
+def test_a_file_that_is_not_on_this_machine_is_a_reference_also_where_files_are_copied(bench, standin, s3):
+    """One that a task returns by its URI, and one that it passes on without reading it."""
+    bucket, env = s3
+    import fsspec
+
+    store = fsspec.filesystem("s3", key="id", secret="secret", endpoint_url=bucket.env["AWS_ENDPOINT_URL"])
+    store.pipe(f"{bucket.uri}/raw.txt", b"raw")
+    uri = f"{bucket.uri}/raw.txt"
+    for number, (task, inputs) in enumerate((("at_a_uri", {"uri": uri}), ("passed_on", {"file": FlyteFile(uri)}))):
+        container = bench.container("references", task, inputs, execution=f"f0elsewhere{number}")
+        outcome = bench.execute_in_process_of_its_own(container, **env, **standin.env())
+        assert "not logged" not in outcome.said
+        (entry,) = standin.artifact(f"{task}:latest", entity="e", project="p").entries.values()
+        assert (entry["ref"], entry["size"]) == (uri, 3)
+
+
+def test_an_empty_folder_is_said_to_be_one(bench, load, tmp_path, capfd):
+    assert load("references").take(raw=__file__, rows=[], folder=str(tmp_path)) == 0
+    (line,) = [line for line in capfd.readouterr().err.splitlines() if "input 'folder' could not be linked" in line]
+    assert line.endswith(" is an empty folder, and W&B keeps files only")

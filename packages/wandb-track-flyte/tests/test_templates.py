@@ -137,18 +137,6 @@ def test_another_class_decorator_above_ours_runs_ours():
     assert config_of(tracked) == {"repeated": "2"}
 
 
-def test_two_of_ours_on_one_task_are_two_runs(bench):
-    @track(id="outer-one", mode="offline")
-    @task
-    @track(id="inner-one", mode="offline", project="other")
-    def train(x: int) -> int:
-        return x
-
-    assert train(x=1) == 1
-    assert [(run.id, run.project) for run in bench.runs(2)] == [("outer-one", "fraud"), ("inner-one", "other")]
-    assert config_of(train) == {**LINK, "link_type": "wandb-custom-id", "id": "outer-one"}
-
-
 @pytest.mark.parametrize("order", ["above", "below"])
 def test_a_tasks_names_documentation_types_and_source_are_those_of_its_function(order):
     def train(epochs: int, rate: float = 0.5) -> dict[str, float]:

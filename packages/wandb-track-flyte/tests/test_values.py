@@ -1,10 +1,15 @@
 """What a task takes and gives is on its run, with exact links, through real workflows and containers."""
 
+import asyncio
+import functools
+
 import pytest
+from flytekit import task
 from wandb_track_core import ArgumentError
 from wandb_track_core.adapters import read_lineage
+from wandb_track_flyte import wandb_init
 
-pytest.importorskip("pandas")
+pandas = pytest.importorskip("pandas")
 pytest.importorskip("pyarrow")
 
 
@@ -102,8 +107,6 @@ def test_hits_of_the_cache_are_the_same_with_and_without_us(bench, tmp_path, env
     ],
 )
 def test_below_task_a_flag_is_an_error_that_says_where_it_belongs(load, flag, value):
-    from wandb_track_flyte import wandb_init
-
     with pytest.raises(ArgumentError, match=f"^{flag} needs .* Put @wandb_init above @task"):
 
         @wandb_init(project="p", entity="e", secret=lambda: None, **{flag: value})
@@ -112,8 +115,6 @@ def test_below_task_a_flag_is_an_error_that_says_where_it_belongs(load, flag, va
 
 
 def test_a_flag_that_cannot_be_meant_is_named():
-    from wandb_track_flyte import wandb_init
-
     with pytest.raises(ArgumentError, match="datasets must be True or False, not 'perhaps'"):
         wandb_init(project="p", entity="e", secret=lambda: None, datasets="perhaps")
 
@@ -146,3 +147,79 @@ def test_an_input_named_as_our_own_key_has_another_one_and_an_equal_value_is_no_
     assert (run.config["parameter_flyte"], run.config["least"]) == (2, 1)
     assert run.config["flyte"]["task"].endswith("clashing")
     assert "is not in the config" not in capsys.readouterr().err
+
+
+def test_enums_records_and_times_go_to_config_and_summary_wherever_they_are(bench, load):
+    load("values").describe()
+    run = bench.run()
+    layers = {"sizes": [8, 2], "kind": "fast"}
+    (record,) = run.config.pop("records")
+    assert record.pop("rows").endswith("rows.csv")
+    assert record == {"kind": "fast", "since": "2024-01-02T00:00:00+00:00"}
+    assert {name: value for name, value in run.config.items() if name not in ("flyte", "_wandb")} == {
+        "by_name": {"a": {"depth": 3}},
+        "layers": layers,
+        "since": "2024-01-02T00:00:00+00:00",
+        "kinds": ["fast", "fast"],
+    }
+    assert [run.summary[name] for name in ("layers", "took", "kinds")] == [layers, "1:00:00", ["fast", "fast"]]
+    assert not run.artifacts
+
+
+@pytest.mark.parametrize("storage", ["copy", "reference"])
+def test_frames_in_nested_and_optional_lists_are_versions_of_their_own_with_exact_links(bench, storage):
+    bench.pyflyte_run("values", "nesting", WANDB_MODE="offline", STORAGE=storage)
+    runs = by_task(bench.runs(3))
+    names = {*outputs(runs["nested"]), *outputs(runs["perhaps"])}
+    assert names == {"nested_part_0", "nested_part_1", "perhaps_0", "perhaps_1"}
+    made = {**outputs(runs["nested"]), **outputs(runs["perhaps"])}
+    assert edges(runs["use_nested"], "input") == {f"e/p/{name}:{alias}" for name, alias in made.items()}
+
+
+def test_a_str_that_a_task_returns_as_a_file_is_that_file_and_files_are_no_parameters(bench, load):
+    assert load("values").with_paths() == "abc"
+    runs = by_task(bench.runs(2))
+    made = outputs(runs["paths_as_str"])
+    assert made.keys() == {"paths_as_str_o0", "paths_as_str_o1_0", "paths_as_str_o1_1"}
+    assert edges(runs["use_paths"], "input") == {f"e/p/{name}:{alias}" for name, alias in made.items()}
+    assert not {"one", "more"} & runs["use_paths"].config.keys()
+
+
+@pytest.mark.parametrize("is_in_container", [True, False])
+def test_a_coroutine_task_has_parameters_outputs_and_links(bench, load, is_in_container):
+    frame = pandas.DataFrame({"x": [1, 2, 3]})
+    if is_in_container:
+        container = bench.container("values", "asynchronous", {"frame": frame, "least": 2})
+        assert bench.execute_in_process_of_its_own(container, WANDB_MODE="offline").outputs["count"] == 2
+    else:
+        assert asyncio.run(load("values").asynchronous(frame=frame, least=2)).count == 2
+    run = bench.run()
+    assert (run.config["least"], run.summary["count"], run.exit_code) == (2, 2, 0)
+    assert "frame" in outputs(run)
+
+
+def test_a_rank_that_leaves_the_outputs_to_another_one_has_parameters_and_has_not_failed(bench):
+    bench.execute("of_another_rank", {"least": 1}, module="values")
+    run = bench.run()
+    assert (run.config["least"], run.exit_code, run.artifacts) == (1, 0, [])
+    assert "exception" not in run.summary
+
+
+@pytest.mark.parametrize("order", ["above", "below", "both", "apart"])
+def test_a_task_that_is_decorated_twice_is_an_error(order):
+    def function(x: int) -> int:
+        return x
+
+    def other(inner):
+        return functools.wraps(inner)(lambda *args, **kwargs: inner(*args, **kwargs))
+
+    track = wandb_init(project="p", entity="e", secret=lambda: None)
+    again = wandb_init(project="p", entity="e", secret=lambda: None)
+    decorate = {
+        "above": lambda: again(track(task(function))),
+        "below": lambda: again(track(function)),
+        "both": lambda: again(task(track(function))),
+        "apart": lambda: again(task(other(track(function)))),
+    }[order]
+    with pytest.raises(ArgumentError, match=r"^@wandb_init is there twice.* Use one for each task"):
+        decorate()

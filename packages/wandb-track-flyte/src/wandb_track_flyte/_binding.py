@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -81,13 +81,19 @@ def with_inner_links(config: dict[str, str], ours: type[ClassDecorator], functio
 
     The platform takes a list of link types, with commas between.
     """
-    while function is not None:
-        if isinstance(function, ClassDecorator) and not isinstance(function, ours):
-            inner = function.get_extra_config() or {}
+    for one in chain(function):
+        if isinstance(one, ClassDecorator) and not isinstance(one, ours):
+            inner = one.get_extra_config() or {}
             types = [config[ClassDecorator.LINK_TYPE_KEY], inner.get(ClassDecorator.LINK_TYPE_KEY)]
             return {**inner, **config, ClassDecorator.LINK_TYPE_KEY: ",".join(filter(None, types))}
-        function = getattr(function, "__wrapped__", None)
     return config
+
+
+def chain(function: Any) -> Iterator[Any]:
+    """A function, and what it decorates in turn."""
+    while function is not None:
+        yield function
+        function = getattr(function, "__wrapped__", None)
 
 
 def _with_links(

@@ -57,12 +57,13 @@ class Dispatch:
     def end(self, error: BaseException | None = None, outputs: Any = None) -> None:
         """Log the outputs, and close the run with the attempt's outcome."""
         run = None if self.tracked is None else self.tracked.run
+        cause = self.error or error  # in a container, flytekit wraps what the function raised
         if error is None and self.values is not None and run is not None and not run.disabled:
             with fuse("logging the task's outputs"):
                 self.values.end(run, self.returned, self.interface, outputs)
         try:
             if self.tracked is not None:
-                self.tracked.close(None if isinstance(error, IgnoreOutputs) else self.error or error)
+                self.tracked.close(None if isinstance(cause, IgnoreOutputs) else cause)
         finally:
             if self.tab is not None:
                 self.tab.draw()

@@ -7,11 +7,12 @@ literals, so only those are noted that are new with each attempt: their URI is b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, is_dataclass
+from datetime import date, timedelta
 from enum import Enum
 from hashlib import sha256
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -65,8 +66,11 @@ class Values(NamedTuple):
         """
         from wandb_track_serializers import to_summary
 
+        given = getattr(literals, "literals", None) or {}
         with fuse("noting the task's inputs"):
             for name, value in inputs.items() if self.parameters else ():
+                if any(map(_uri, _walk(given.get(name)))):
+                    continue
                 if _is_here(value) and self.capture.decide(name, value := _plain(value)).kind == "summary":
                     key, shown = f"parameter_{name}" if name == "flyte" else name, to_summary(value)
                     if key not in run.config:
@@ -74,7 +78,7 @@ class Values(NamedTuple):
                     elif run.config[key] != shown:  # an earlier attempt of a run that goes on has noted the same
                         notify(f"input {name!r} is not in the config, because config= has something else of this name")
         with fuse("linking the task's inputs"):
-            for name, literal in (getattr(literals, "literals", None) or {}).items():
+            for name, literal in given.items():
                 for one in _walk(literal) if self.capture.shows(name) else ():
                     self._link(run, name, one.metadata, _uri(one), one)
             for name, value in inputs.items() if literals is None else ():
@@ -155,7 +159,8 @@ class Values(NamedTuple):
     def _log(self, run: Any, name: str, value: Any, literal: Any) -> None:
         if not _is_here(value):
             return
-        value = _plain(value)
+        uri = _uri(literal)
+        value = Path(value) if uri and isinstance(value, str) else _plain(value)
         kind, reason, is_expected = self.capture.decide(name, value)
         if kind is None and not is_expected:
             notify(reason)
@@ -163,8 +168,6 @@ class Values(NamedTuple):
             return
         from wandb_track_serializers import SerializerError, log_value
 
-        literal = next(_walk(literal), None)
-        uri = _uri(literal)
         is_new = bool(uri) and _is_new_with_each_attempt(uri)
         location = _location(uri)._replace(
             kind="dataset" if kind == "summary" else kind,
@@ -172,6 +175,8 @@ class Values(NamedTuple):
             class_name=f"{type(value).__module__}.{type(value).__qualname__}",
         )
 
+        is_elsewhere = isinstance(value, Path) and not value.exists()  # such as a file that is only passed on
+        is_reference = uri and kind != "summary" and (is_elsewhere or self.capture.storage == "reference")
         try:
             alias = alias_of(uri, "" if is_new else _state(location)) if uri else ""
             artifact = log_value(
@@ -180,7 +185,7 @@ class Values(NamedTuple):
                 value,
                 [alias] if uri else lambda made: [f"md5-{made.digest}"],
                 max_size=self.capture.max_size,
-                storage=location if uri and kind != "summary" and self.capture.storage == "reference" else "copy",
+                storage=location if is_reference else "copy",
                 in_container=is_in_container(),
             )
         except SerializerError as error:
@@ -220,7 +225,21 @@ def _plain(value: Any) -> Any:
         return value.dataframe
     if isinstance(value, Enum):
         return value.value
-    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+    if isinstance(value, date | timedelta):
+        from wandb_track_serializers import to_summary
+
+        return to_summary(value)
+    if type(value) is list:
+        return [_plain(part) for part in value]
+    if type(value) is dict:
+        return {key: _plain(part) for key, part in value.items()}
+    names = getattr(type(value), "__dataclass_fields__", None) or getattr(type(value), "model_fields", None)
+    return {name: _in_record(getattr(value, name)) for name in names} if names else value
+
+
+def _in_record(value: Any) -> Any:
+    """A field of a dataclass or a pydantic model: Flyte keeps it in the record, of a file the path alone."""
+    return str(value.path) if isinstance(value, FlyteFile | FlyteDirectory) else _plain(value)
 
 
 def _is_here(value: Any) -> bool:
@@ -254,15 +273,20 @@ def _key(uri: str) -> str:
 
 
 def _parts(value: Any, literal: Any) -> Iterator[tuple[Any, str, Any]]:
-    """A value, or what is in a list or dictionary of values with literals of their own; what is added to its name."""
-    if isinstance(value, list) and getattr(literal, "collection", None) is not None and any(map(_uri, _walk(literal))):
-        for number, (part, one) in enumerate(zip(value, literal.collection.literals, strict=True)):
-            yield part, f"_{number}", one
-    elif isinstance(value, dict) and getattr(literal, "map", None) is not None and any(map(_uri, _walk(literal))):
-        for key, part in value.items():
-            yield part, f"_{key}", literal.map.literals[key]
-    else:
+    """A value, or what is in lists and dictionaries of values with URIs of their own; what is added to its name."""
+    if getattr(getattr(literal, "scalar", None), "union", None) is not None:
+        literal = literal.scalar.union.value
+    parts: Iterable[tuple[Any, Any, Any]] = ()
+    if isinstance(value, list) and getattr(literal, "collection", None) is not None:
+        parts = zip(count(), value, literal.collection.literals)
+    elif isinstance(value, dict) and getattr(literal, "map", None) is not None:
+        parts = ((key, part, literal.map.literals[key]) for key, part in value.items())
+    if not parts or not any(map(_uri, _walk(literal))):
         yield value, "", literal
+        return
+    for key, part, one in parts:
+        for inner, suffix, its in _parts(part, one):
+            yield inner, f"_{key}{suffix}", its
 
 
 def _walk(literal: Any) -> Iterator[Any]:

@@ -128,6 +128,8 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
         super().__init__(task_function, **arguments)
         if task_function is not None:
             _binding.check_function(task_function)
+            if any(isinstance(one, wandb_init) for one in _binding.chain(task_function)):
+                raise ArgumentError("@wandb_init", "is there twice, above and below", remedy="Use one for each task.")
             _binding.pass_as_function(self, task_function)
 
     # `inspect.getsourcefile` takes functions and code objects alone. As a function it would be pickled as one.

@@ -101,6 +101,18 @@ def at_a_fixed_place(uri: str) -> str:
 
 @track()
 @task
+def at_a_uri(uri: str) -> FlyteFile:
+    return uri
+
+
+@track()
+@task
+def passed_on(file: FlyteFile) -> FlyteFile:
+    return file
+
+
+@track()
+@task
 def take(raw: FlyteFile, rows: list[FlyteFile], folder: FlyteDirectory) -> int:
     return len(rows)
 

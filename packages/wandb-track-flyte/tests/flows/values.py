@@ -3,12 +3,15 @@
 import functools
 import os
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import pandas as pd
 from flytekit import FlyteFile, HashMethod, Secret, dynamic, map_task, task, workflow
+from flytekit.core.base_task import IgnoreOutputs
+from pydantic import BaseModel
 from wandb_track_flyte import wandb_init
 
 SECRET = Secret(group="wandb", key="WANDB_API_KEY")
@@ -170,3 +173,95 @@ def mapped(n: int = 4) -> list[pd.DataFrame]:
 @task
 def clashing(flyte: int = 2, least: int = 1) -> int:
     return flyte + least
+
+
+@dataclass
+class Record:
+    kind: Kind
+    since: datetime
+    rows: FlyteFile
+
+
+class Layers(BaseModel):
+    sizes: list[int] = [8, 2]
+    kind: Kind = Kind.FAST
+
+
+class Described(NamedTuple):
+    layers: Layers
+    took: timedelta
+    kinds: list[Kind]
+
+
+@track()
+@task
+def described(
+    records: list[Record], by_name: dict[str, Options], layers: Layers, since: datetime, kinds: list[Kind]
+) -> Described:
+    return Described(layers, timedelta(hours=1), kinds)
+
+
+def describe() -> Described:
+    since = datetime(2024, 1, 2, tzinfo=timezone.utc)
+    Path("rows.csv").write_text("x")
+    record = Record(Kind.FAST, since, FlyteFile("rows.csv"))
+    return described(
+        records=[record], by_name={"a": Options()}, layers=Layers(), since=since, kinds=[Kind.FAST, Kind.FAST]
+    )
+
+
+@track(storage=os.environ.get("STORAGE", "copy"))
+@task
+def nested(n: int) -> dict[str, list[pd.DataFrame]]:
+    return {"part": [pd.DataFrame({"x": [i]}) for i in range(n)]}
+
+
+@track(storage=os.environ.get("STORAGE", "copy"))
+@task
+def perhaps(n: int) -> list[pd.DataFrame] | None:
+    return [pd.DataFrame({"x": [i]}) for i in range(n)]
+
+
+@track(datasets=False)
+@task
+def use_nested(parts: dict[str, list[pd.DataFrame]], others: list[pd.DataFrame] | None) -> int:
+    return len(parts["part"]) + len(others or [])
+
+
+@workflow
+def nesting(n: int = 2) -> int:
+    return use_nested(parts=nested(n=n), others=perhaps(n=n))
+
+
+@track()
+@task
+def paths_as_str() -> tuple[FlyteFile, list[FlyteFile]]:
+    for name in "abc":
+        Path(f"{name}.txt").write_text(name)
+    return "a.txt", ["b.txt", "c.txt"]
+
+
+@track()
+@task
+def use_paths(one: FlyteFile, more: list[FlyteFile]) -> str:
+    return "".join(Path(each).read_text() for each in (one, *more))
+
+
+@workflow
+def with_paths() -> str:
+    one, more = paths_as_str()
+    return use_paths(one=one, more=more)
+
+
+@track()
+@task
+async def asynchronous(frame: pd.DataFrame, least: int) -> Made:
+    return Made(frame[frame["x"] >= least], least)
+
+
+@track()
+@task
+def of_another_rank(least: int) -> pd.DataFrame:
+    if least:
+        raise IgnoreOutputs("rank 0 has them")
+    return pd.DataFrame()

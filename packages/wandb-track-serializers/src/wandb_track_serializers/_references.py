@@ -109,7 +109,6 @@ class Location(NamedTuple):
         if self.files is not None:
             return self.files
         uri = self.uri.rstrip("/")
-        missing = f"{uri} does not exist, or is an empty folder: write it before you refer to it"
         try:
             with _opened(uri, self.filesystem) as (filesystem, path):
                 info = filesystem.info(path)
@@ -117,7 +116,7 @@ class Location(NamedTuple):
                     return [RemoteFile(path.rpartition("/")[2], uri, info["size"], _digest(info, uri))]
                 root, found = info["name"].rstrip("/"), filesystem.find(path, detail=True)
         except FileNotFoundError:
-            raise SerializerError(missing) from None
+            raise SerializerError(f"{uri} does not exist: was it deleted, or never written?") from None
         except SerializerError:
             raise
         except Exception as error:
@@ -129,7 +128,7 @@ class Location(NamedTuple):
             if not inside.endswith("/"):
                 files.append(RemoteFile(inside, target, info["size"], _digest(info, target)))
         if not files:
-            raise SerializerError(missing)
+            raise SerializerError(f"{uri} is an empty folder, and W&B keeps files only")
         return files
 
 
