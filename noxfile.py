@@ -287,7 +287,7 @@ def exchange(session: nox.Session) -> None:
         install(session, "serializers", instead=[writer])
         session.run("python", str(tests / "make_data.py"), "v1-now")
         install(session, "serializers", instead=[reader])
-        session.run("pytest", "--import-mode=importlib", str(tests / "test_versions.py"), *session.posargs)
+        session.run("pytest", str(tests / "test_versions.py"), "-k", "what_was_written_is_read", *session.posargs)
 
 
 @nox.session
