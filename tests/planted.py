@@ -36,7 +36,7 @@ MISTAKES: list[tuple[str, list[str], str, list[tuple[str, str, str]]]] = [
         "an import that is not declared",
         ["lint"],
         r"quiet\.py.*'requests' imported but missing",
-        [(f"{CORE}/quiet.py", "", "\n\ndef f() -> None:\n    import requests as requests\n")],
+        [(f"{CORE}/quiet.py", "", '\n\ndef f() -> None:\n    """Do."""\n    import requests as requests\n')],
     ),
     (
         "an import of an extra when the package is imported",
