@@ -38,11 +38,10 @@ def load(
     """
     from wandb_track_core import ArgumentError
     from wandb_track_core.adapters import legal_artifact_name
-    from wandb_track_serializers import Producer, load_artifact, register
+    from wandb_track_serializers import Producer, load_artifact
 
-    from ._stored import StoredVariable
+    from . import _stored  # noqa: F401 - reads what `storage="reference"` refers to
 
-    register(StoredVariable)
     parts = pathspec.split("/") if isinstance(pathspec, str) else []
     if len(parts) not in (4, 5) or not all(parts):
         raise ArgumentError("pathspec", "must be 'flow/run/step/name' or 'flow/run/step/task/name'", pathspec)

@@ -7,9 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from wandb_track_serializers import Location
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._contents import digest_of, write
 from ._metaflow_internals import content_keys, is_remote, store_of
@@ -30,6 +28,18 @@ MAX_SUMMARY_SIZE = 8 << 20
 """Bytes of all of them together, as JSON."""
 MAX_VALUE_SIZE = 256 << 10
 """Bytes of one of them."""
+
+
+class Referred(NamedTuple):
+    """A value of which no copy is written: its artifact refers to what Metaflow stores.
+
+    Attributes:
+        kind: "dataset", "model" or "other".
+        class_name: Its class.
+    """
+
+    kind: Any
+    class_name: str
 
 
 def key_alias(key: str) -> str:
@@ -54,7 +64,7 @@ class Outputs:
         self._before = dict(vars(task.flow))
         self._earlier: dict[str, Any] = {}
         self._logged_by_user: set[str] = set()
-        self._drafts: dict[str, tuple[wandb.Artifact, Path] | Location] = {}
+        self._drafts: dict[str, tuple[wandb.Artifact, Path] | Referred] = {}
         self._refers = self._capture.storage == "reference"
         self._summary: dict[str, Any] = {}
         self._left = MAX_SUMMARY_SIZE
@@ -114,12 +124,12 @@ class Outputs:
                 continue
             alias = key_alias(keys[name]) if name in keys else "latest"
             with self._each(name):
-                artifact, folder = self._reference(name, keys, draft) if isinstance(draft, Location) else draft
+                artifact, folder = self._reference(name, keys, draft) if isinstance(draft, Referred) else draft
                 log_artifact(run, artifact, [alias] if name in keys else [], folder)
                 logged.append({"variable": name, "name": artifact.name, "type": artifact.type, "alias": alias})
         return logged
 
-    def _reference(self, name: str, keys: Mapping[str, str], draft: Location) -> tuple[wandb.Artifact, None]:
+    def _reference(self, name: str, keys: Mapping[str, str], draft: Referred) -> tuple[wandb.Artifact, None]:
         from wandb_track_core.adapters import legal_artifact_name
         from wandb_track_serializers import to_reference
 
@@ -127,7 +137,7 @@ class Outputs:
 
         if name not in keys:
             raise ValueError(f"Metaflow has not stored {name!r}, so nothing can refer to it: use storage='copy'")
-        return to_reference(legal_artifact_name(name), location_of(self._task, name, keys[name], draft)), None
+        return to_reference(legal_artifact_name(name), location_of(self._task, name, keys[name], *draft)), None
 
     def _note_summary(self, run: wandb.Run) -> None:
         there = dict(run.summary)
@@ -175,7 +185,7 @@ class Outputs:
                 f"at most {MAX_ARTIFACTS:,} artifacts of a step are logged: put values into a list or a dictionary"
             )
         if self._refers:
-            self._drafts[name] = Location("", kind, class_name=f"{type(value).__module__}.{type(value).__qualname__}")
+            self._drafts[name] = Referred(kind, f"{type(value).__module__}.{type(value).__qualname__}")
         else:
             self._drafts[name] = write(run, name, value, self._capture.max_size)
 
@@ -191,14 +201,14 @@ class Outputs:
             value = self._task.datastore[name]
             self._write(run, name, value, read.kind)
             draft = self._drafts[name]
-            mine = digest_of(name, value) if isinstance(draft, Location) else draft[0].digest
+            mine = digest_of(name, value) if isinstance(draft, Referred) else draft[0].digest
             if mine is not None and mine == digest_of(name, origin[name]):
                 _discard(self._drafts.pop(name))
                 self.stored_again[name] = read.key
 
 
-def _discard(draft: tuple[wandb.Artifact, Path] | Location) -> None:
-    if not isinstance(draft, Location):
+def _discard(draft: tuple[wandb.Artifact, Path] | Referred) -> None:
+    if not isinstance(draft, Referred):
         shutil.rmtree(draft[1])
 
 

@@ -6,7 +6,7 @@ from hashlib import sha1
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wandb_track_serializers import IntegrityError, Location, RemoteFile, Serializer, Source
+from wandb_track_serializers import IntegrityError, Location, RemoteFile, Serializer, Source, register
 
 from ._metaflow_internals import read_stored, store_of, stored_at
 
@@ -45,20 +45,26 @@ class StoredVariable(Serializer):
         return load()
 
 
-def location_of(task: Task, name: str, key: str, draft: Location) -> Location:
+register(StoredVariable)  # a remote task has our code, but no distribution that Python could ask for it
+
+
+def location_of(task: Task, name: str, key: str, kind: Any, class_name: str) -> Location:
     """Where Metaflow has stored a variable.
 
     Args:
         task: The task that set it.
         name: The variable.
         key: Its content key.
-        draft: Kind and class of the value.
+        kind: What the value is: "dataset", "model" or "other".
+        class_name: Its class.
     """
     address, size = stored_at(task.datastore, key)
     uri = address if "://" in address else Path(address).absolute().as_uri()
     where = {"run": task.run_id, "step": task.step, "task": task.task_id, "attempt": task.attempt}
-    return draft._replace(
-        uri=uri,
+    return Location(
+        uri,
+        kind,
+        class_name=class_name,
         serializer=StoredVariable.id,
         details={**store_of(task.datastore), **where, "variable": name, "key": key, "uri": uri},
         files=[RemoteFile(f"{key}.pkl.gz", uri, size, key)],

@@ -75,9 +75,8 @@ def wandb_use(name: str, alias: str | None = None, *, load: bool = False, truste
         from ._inputs import use_input
 
         return use_input(run, name, load)
-    from wandb_track_serializers import register, use_value
+    from wandb_track_serializers import use_value
 
-    from ._stored import StoredVariable
+    from . import _stored  # noqa: F401 - reads what `storage="reference"` refers to
 
-    register(StoredVariable)  # a remote task has our code, but no distribution that Python could ask for it
     return use_value(run, name, alias, load=load, trusted=trusted)
