@@ -176,6 +176,17 @@ def test_frames_in_nested_and_optional_lists_are_versions_of_their_own_with_exac
     assert edges(runs["use_nested"], "input") == {f"e/p/{name}:{alias}" for name, alias in made.items()}
 
 
+def test_in_a_container_the_notes_of_an_optional_list_are_in_what_the_platform_gets(bench):
+    container = bench.container("values", "perhaps", {"n": 2})
+    bench.execute_in_process_of_its_own(container, WANDB_MODE="offline")
+    from flyteidl.core import literals_pb2
+
+    outputs_file = (container.output_prefix / "outputs.pb").read_bytes()
+    literal = literals_pb2.LiteralMap.FromString(outputs_file).literals["o0"].scalar.union.value
+    notes = {dict(one.metadata)["wandb_track"] for one in literal.collection.literals}
+    assert notes == {f"e/p/{name}:{alias}" for name, alias in outputs(bench.run()).items()}
+
+
 def test_a_str_that_a_task_returns_as_a_file_is_that_file_and_files_are_no_parameters(bench, load):
     assert load("values").with_paths() == "abc"
     runs = by_task(bench.runs(2))
