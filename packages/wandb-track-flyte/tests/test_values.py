@@ -196,14 +196,16 @@ def test_a_str_that_a_task_returns_as_a_file_is_that_file_and_files_are_no_param
     assert not {"one", "more"} & runs["use_paths"].config.keys()
 
 
-@pytest.mark.parametrize("is_in_container", [True, False])
-def test_a_coroutine_task_has_parameters_outputs_and_links(bench, load, is_in_container):
+@pytest.mark.parametrize("where", ["in a container", "locally", "without a dispatch"])
+def test_a_coroutine_task_has_parameters_and_outputs(bench, load, where):
     frame = pandas.DataFrame({"x": [1, 2, 3]})
-    if is_in_container:
+    if where == "in a container":
         container = bench.container("values", "asynchronous", {"frame": frame, "least": 2})
         assert bench.execute_in_process_of_its_own(container, WANDB_MODE="offline").outputs["count"] == 2
     else:
-        assert asyncio.run(load("values").asynchronous(frame=frame, least=2)).count == 2
+        task = load("values").asynchronous
+        call = task if where == "locally" else task.task_function
+        assert asyncio.run(call(frame=frame, least=2)).count == 2
     run = bench.run()
     assert (run.config["least"], run.summary["count"], run.exit_code) == (2, 2, 0)
     assert "frame" in outputs(run)
