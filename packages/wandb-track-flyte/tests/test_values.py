@@ -176,6 +176,17 @@ def test_frames_in_nested_and_optional_lists_are_versions_of_their_own_with_exac
     assert edges(runs["use_nested"], "input") == {f"e/p/{name}:{alias}" for name, alias in made.items()}
 
 
+def test_in_a_container_the_notes_of_an_optional_list_are_in_what_the_platform_gets(bench):
+    container = bench.container("values", "perhaps", {"n": 2})
+    bench.execute_in_process_of_its_own(container, WANDB_MODE="offline")
+    from flyteidl.core import literals_pb2
+
+    outputs_file = (container.output_prefix / "outputs.pb").read_bytes()
+    literal = literals_pb2.LiteralMap.FromString(outputs_file).literals["o0"].scalar.union.value
+    notes = {dict(one.metadata)["wandb_track"] for one in literal.collection.literals}
+    assert notes == {f"e/p/{name}:{alias}" for name, alias in outputs(bench.run()).items()}
+
+
 def test_a_str_that_a_task_returns_as_a_file_is_that_file_and_files_are_no_parameters(bench, load):
     assert load("values").with_paths() == "abc"
     runs = by_task(bench.runs(2))
@@ -185,14 +196,16 @@ def test_a_str_that_a_task_returns_as_a_file_is_that_file_and_files_are_no_param
     assert not {"one", "more"} & runs["use_paths"].config.keys()
 
 
-@pytest.mark.parametrize("is_in_container", [True, False])
-def test_a_coroutine_task_has_parameters_outputs_and_links(bench, load, is_in_container):
+@pytest.mark.parametrize("where", ["in a container", "locally", "without a dispatch"])
+def test_a_coroutine_task_has_parameters_and_outputs(bench, load, where):
     frame = pandas.DataFrame({"x": [1, 2, 3]})
-    if is_in_container:
+    if where == "in a container":
         container = bench.container("values", "asynchronous", {"frame": frame, "least": 2})
         assert bench.execute_in_process_of_its_own(container, WANDB_MODE="offline").outputs["count"] == 2
     else:
-        assert asyncio.run(load("values").asynchronous(frame=frame, least=2)).count == 2
+        task = load("values").asynchronous
+        call = task if where == "locally" else task.task_function
+        assert asyncio.run(call(frame=frame, least=2)).count == 2
     run = bench.run()
     assert (run.config["least"], run.summary["count"], run.exit_code) == (2, 2, 0)
     assert "frame" in outputs(run)

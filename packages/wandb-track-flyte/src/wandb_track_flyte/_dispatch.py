@@ -1,11 +1,12 @@
 """The way of a task's values through flytekit, around its function: the run closes when the attempt's outcome is known.
 
 After the function has returned, flytekit converts what it returned, which can fail, too. Where a task is called without
-a dispatch (an element of a map task, a process of an elastic task), its run closes with its function.
+a dispatch (below `@task`, as an element of a map task, in a process of an elastic task), its run closes with its function.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from inspect import isawaitable
 from typing import Any
 
 from flytekit.core.base_task import IgnoreOutputs
+from flytekit.core.interface import transform_function_to_interface
 from wandb_track_core import TrackedRun
 from wandb_track_core.adapters import fuse
 
@@ -27,8 +29,9 @@ class Dispatch:
 
     Args:
         function: The tracked function of the task.
-        literals: The `LiteralMap` of its inputs.
-        interface: The task's Python interface.
+        literals: The `LiteralMap` of its inputs; None where it is not at hand.
+        interface: The task's Python interface; None for that of the function.
+        is_alone: Whether flytekit does not tell when the attempt ends: it ends with the function.
 
     Attributes:
         tracked: The run, once the function has begun.
@@ -37,10 +40,11 @@ class Dispatch:
         tab: Shows the run in the task's Deck.
     """
 
-    def __init__(self, function: Any, literals: Any, interface: Any) -> None:
+    def __init__(self, function: Any, literals: Any = None, interface: Any = None, is_alone: bool = False) -> None:
         self.function = function
         self.literals = literals
         self.interface = interface
+        self.is_alone = is_alone
         self.returned: Any = None
         self.values: Values | None = None
         self.inputs: dict[str, Any] = {}
@@ -58,9 +62,10 @@ class Dispatch:
         """Log the outputs, and close the run with the attempt's outcome."""
         run = None if self.tracked is None else self.tracked.run
         cause = self.error or error  # in a container, flytekit wraps what the function raised
-        if error is None and self.values is not None and run is not None and not run.disabled:
+        if cause is None and self.values is not None and run is not None and not run.disabled:
             with fuse("logging the task's outputs"):
-                self.values.end(run, self.returned, self.interface, outputs)
+                interface = self.interface or transform_function_to_interface(self.function.task_function)
+                self.values.end(run, self.returned, interface, outputs)
         try:
             if self.tracked is not None:
                 self.tracked.close(None if isinstance(cause, IgnoreOutputs) else cause)
@@ -72,12 +77,12 @@ class Dispatch:
 _current: ContextVar[Dispatch | None] = ContextVar("wandb_track_flyte_dispatch", default=None)
 
 
-def dispatch_of(function: Any) -> Dispatch | None:
-    """The dispatch in which a tracked function is called for the first time; None where it is called without one."""
+def dispatch_of(function: Any) -> Dispatch:
+    """The dispatch in which a tracked function is called for the first time, or one of its own."""
     dispatch = _current.get()
-    if dispatch is None or dispatch.function is not function or not dispatch.is_of_this_process:
-        return None
-    return dispatch if dispatch.tracked is None else None
+    if dispatch is None or dispatch.function is not function or not dispatch.is_of_this_process or dispatch.tracked:
+        return Dispatch(function, is_alone=True)
+    return dispatch
 
 
 def follow(task: Any, function: Any) -> None:
@@ -117,37 +122,33 @@ def _write_decks(inner: Callable[..., None], name: str, *given: Any) -> None:
         dispatch.tab.write_decks(inner, name, *given)
 
 
-def run(tracked: TrackedRun, call: Callable[[], Any], dispatch: Dispatch | None) -> Any:
-    """Call a function inside a run, which its dispatch closes, if there is one."""
-    if dispatch is None:
-        with opened_alone(tracked):
-            return call()
+def run(tracked: TrackedRun, call: Callable[[], Any], dispatch: Dispatch) -> Any:
+    """Call a function inside a run, which its dispatch closes."""
     tracked.open()
-    with _of_dispatch(tracked, dispatch):
-        dispatch.returned = call()
+    try:
+        with _of_dispatch(tracked, dispatch):
+            dispatch.returned = call()
+    finally:
+        if dispatch.is_alone:
+            dispatch.end()
     return dispatch.returned
 
 
-async def run_async(tracked: TrackedRun, call: Callable[[], Any], dispatch: Dispatch | None) -> Any:
-    """Await a coroutine function inside a run, which its dispatch closes, if there is one."""
-    if dispatch is None:
-        tab = None
-        try:
-            async with tracked:
-                tab = tab_of(tracked)
-                return await call()
-        finally:
-            if tab is not None:
-                tab.draw()
+async def run_async(tracked: TrackedRun, call: Callable[[], Any], dispatch: Dispatch) -> Any:
+    """Await a coroutine function inside a run, which its dispatch closes."""
     await tracked.__aenter__()
-    with _of_dispatch(tracked, dispatch):
-        dispatch.returned = await call()
+    try:
+        with _of_dispatch(tracked, dispatch):
+            dispatch.returned = await call()
+    finally:
+        if dispatch.is_alone:
+            await asyncio.to_thread(dispatch.end)
     return dispatch.returned
 
 
 @contextmanager
 def opened_alone(tracked: TrackedRun) -> Iterator[None]:
-    """A run around a function, or a generator: one that nobody reads to its end has not failed."""
+    """A run around a generator: one that nobody reads to its end has not failed."""
     tracked.open()
     tab = tab_of(tracked)
     try:

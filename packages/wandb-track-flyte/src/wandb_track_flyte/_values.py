@@ -7,7 +7,7 @@ literals, so only those are noted that are new with each attempt: their URI is b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import date, timedelta
 from enum import Enum
@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flytekit.core.context_manager import FlyteContextManager
-from flytekit.core.interface import transform_function_to_interface
 from flytekit.core.promise import Promise
 from flytekit.types.directory import FlyteDirectory
 from flytekit.types.file import FlyteFile
@@ -27,7 +26,6 @@ from wandb_track_core.adapters import fuse, notify, use_artifact
 from ._context import filesystem, is_in_container
 
 if TYPE_CHECKING:
-    from wandb_track_core import TrackedRun
     from wandb_track_serializers import Capture, Location
 
 NOTE = "wandb_track"
@@ -85,24 +83,6 @@ class Values(NamedTuple):
                 if isinstance(value, FlyteFile | FlyteDirectory) and self.capture.shows(name):
                     uri = str(getattr(value, "remote_source", None) or value.path)
                     self._link(run, name, getattr(value, "metadata", None), uri)
-
-    def around(self, tracked: TrackedRun, inputs: Mapping[str, Any], function: Any, call: Callable[[], Any]) -> Any:
-        """Call a function whose literals are not at hand, such as that of a map task's element: outputs are copied.
-
-        Args:
-            tracked: Its run, which is open.
-            inputs: The function's arguments by name.
-            function: The function.
-            call: Calls it.
-        """
-        run = tracked.run
-        if run is None or run.disabled:
-            return call()
-        self.begin(run, inputs, None)
-        returned = call()
-        with fuse("logging the task's outputs"):
-            self.end(run, returned, transform_function_to_interface(function), None)
-        return returned
 
     def end(self, run: Any, returned: Any, interface: Any, literals: Any) -> None:
         """Log the outputs with a run that is still open, and note their versions in their literals.

@@ -166,15 +166,9 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
         dispatch, tracked = dispatch_of(self), self._run(args, kwargs)
         if any(self.decorator_kwargs[flag] for flag in FLAGS):
             given, name = self.decorator_kwargs, getattr(function, "__name__", "output")
-            values = Values(_capture(given), given["parameters"], given["entity"], name)
-            inputs = _arguments.named(function, args, kwargs)
-            if dispatch is not None:
-                dispatch.values, dispatch.inputs = values, inputs
-            elif not iscoroutinefunction(function):
-                call = partial(values.around, tracked, inputs, function, call)
-        if iscoroutinefunction(function):
-            return run_async(tracked, call, dispatch)
-        return run(tracked, call, dispatch)
+            dispatch.values = Values(_capture(given), given["parameters"], given["entity"], name)
+            dispatch.inputs = _arguments.named(function, args, kwargs)
+        return (run_async if iscoroutinefunction(function) else run)(tracked, call, dispatch)
 
     def _generate(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[Any]:
         with opened_alone(self._run(args, kwargs)):
