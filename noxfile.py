@@ -210,7 +210,7 @@ def full(session: nox.Session) -> None:
     """What the gate leaves out: slow tests, then frameworks, examples, and every proof."""
     for name in FULL:
         session.notify(name)
-    install(session, *PRESENT, more=BESIDE)
+    install(session, *PRESENT, more=(*BESIDE, "gcp-storage-emulator", "gcsfs", "adlfs"))  # stores beside S3
     session.run("pytest", *WORKERS, "-m", "slow", *(session.posargs or SUITES))
 
 
