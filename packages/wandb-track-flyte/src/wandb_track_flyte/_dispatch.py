@@ -1,7 +1,8 @@
 """The way of a task's values through flytekit, around its function: the run closes when the attempt's outcome is known.
 
 After the function has returned, flytekit converts what it returned, which can fail, too. Where a task is called without
-a dispatch (below `@task`, as an element of a map task, in a process of an elastic task), its run closes with its function.
+a dispatch (below `@task`, as an element of a map task, in a process of an elastic task), its run closes with the
+function.
 """
 
 from __future__ import annotations
