@@ -196,6 +196,13 @@ def test_a_str_that_a_task_returns_as_a_file_is_that_file_and_files_are_no_param
     assert not {"one", "more"} & runs["use_paths"].config.keys()
 
 
+@pytest.mark.parametrize("value", ["some words", {"depth": 3}])
+def test_a_parameter_that_flyte_pickles_is_one_like_others(bench, load, value):
+    assert load("values").anything(value=value) == value
+    run = bench.run()
+    assert (run.config["value"], run.summary["anything"], run.artifacts) == (value, value, [])
+
+
 @pytest.mark.parametrize("where", ["in a container", "locally", "without a dispatch"])
 def test_a_coroutine_task_has_parameters_and_outputs(bench, load, where):
     frame = pandas.DataFrame({"x": [1, 2, 3]})

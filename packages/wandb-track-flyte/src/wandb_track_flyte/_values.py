@@ -67,9 +67,9 @@ class Values(NamedTuple):
         given = getattr(literals, "literals", None) or {}
         with fuse("noting the task's inputs"):
             for name, value in inputs.items() if self.parameters else ():
-                if any(map(_uri, _walk(given.get(name)))):
+                if _holds_files(value) or not _is_here(value):
                     continue
-                if _is_here(value) and self.capture.decide(name, value := _plain(value)).kind == "summary":
+                if self.capture.decide(name, value := _plain(value)).kind == "summary":
                     key, shown = f"parameter_{name}" if name == "flyte" else name, to_summary(value)
                     if key not in run.config:
                         run.config.update({key: shown})
@@ -140,7 +140,8 @@ class Values(NamedTuple):
         if not _is_here(value):
             return
         uri = _uri(literal)
-        value = Path(value) if uri and isinstance(value, str) else _plain(value)
+        is_path = uri and isinstance(value, str) and _serializer_of(literal, value) == _FILES
+        value = Path(value) if is_path else _plain(value)
         kind, reason, is_expected = self.capture.decide(name, value)
         if kind is None and not is_expected:
             notify(reason)
@@ -220,6 +221,13 @@ def _plain(value: Any) -> Any:
 def _in_record(value: Any) -> Any:
     """A field of a dataclass or a pydantic model: Flyte keeps it in the record, of a file the path alone."""
     return str(value.path) if isinstance(value, FlyteFile | FlyteDirectory) else _plain(value)
+
+
+def _holds_files(value: Any) -> bool:
+    """Whether a value is a file or folder, or a list or dictionary of them: no parameter."""
+    if isinstance(value, list | dict):
+        return any(map(_holds_files, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, FlyteFile | FlyteDirectory)
 
 
 def _is_here(value: Any) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import pandas as pd
 from flytekit import FlyteFile, HashMethod, Secret, dynamic, map_task, task, workflow
@@ -231,6 +231,12 @@ def use_nested(parts: dict[str, list[pd.DataFrame]], others: list[pd.DataFrame] 
 @workflow
 def nesting(n: int = 2) -> int:
     return use_nested(parts=nested(n=n), others=perhaps(n=n))
+
+
+@track()
+@task
+def anything(value: Any) -> Any:
+    return value
 
 
 @track()
