@@ -53,6 +53,17 @@ def test_from_a_folder_and_from_a_tar(made, tmp_path):
         load_artifact("other", offline=tar.parent)
 
 
+def test_the_latest_is_that_of_a_run_whose_log_is_not_on_the_disk_yet(made, wandb_env):
+    """The client's service writes a log a moment after a run was closed."""
+    (wandb_env / "notes.txt").write_text("later")
+    with wandb.init(project="p", mode="offline") as run:
+        log_value(run, "notes", wandb_env / "notes.txt")
+        log = next(Path(run.dir).parent.glob("*.wandb"))
+    wandb.teardown()
+    os.truncate(log, 7)
+    assert load_artifact("notes", offline=made.parent).read_text() == "later"
+
+
 @pytest.mark.parametrize("path", ["../../../secret", "/etc", "wandb-track/../../../secret", "", "a\\b"])
 def test_a_ledger_that_leads_out_of_its_run(made, tmp_path, path):
     """Neither from a folder nor from a tar is a file read that is not the run's own."""

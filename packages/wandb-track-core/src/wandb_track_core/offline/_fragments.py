@@ -137,7 +137,8 @@ def find_fragments(paths: Iterable[str | Path]) -> list[Fragment]:
         for run in _search(Path(path)):
             key = (run.id, run.started) if run.is_begun else (str(run.place), 0.0)
             found[key] = max(found.get(key, run), run, key=lambda one: (one.log_size, not one.is_packed))
-    return sorted(found.values(), key=lambda run: run.started)
+    # The client's service writes the beginning of a run a moment after the run began: one without has only just begun.
+    return sorted(found.values(), key=lambda run: (not run.is_begun, run.started))
 
 
 def _search(path: Path) -> Iterator[Fragment]:
