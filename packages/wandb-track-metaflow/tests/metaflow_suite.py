@@ -36,6 +36,8 @@ def verdicts(suite: Path, options: argparse.Namespace, **env: str) -> tuple[dict
         listed = json.loads((copy / "contexts.json").read_text())
         for context in listed["contexts"]:
             context["executors"] = options.executors.split(",")
+        for each in (*listed["contexts"], *listed["checks"].values()):
+            each["python"] = sys.executable
         (copy / "contexts.json").write_text(json.dumps(listed))
         command = [sys.executable, "run_tests.py", "--inherit-env", f"--num-parallel={options.parallel}"]
         command += [f"--{name}={getattr(options, name)}" for name in ("contexts", "tests", "graphs")]
@@ -78,7 +80,8 @@ def main() -> int:
     for name in different:
         print(f"DIFFERS {name}: {plain.get(name)} without tracking, {tracked.get(name)} with it")
     same = len(plain) - len(different)
-    print(f"{same} of {len(plain)} verdicts are the same; {runs} runs were tracked")
+    succeeded = sum(verdict == "success" for verdict in plain.values())
+    print(f"{same} of {len(plain)} verdicts are the same ({succeeded} success untracked); {runs} runs were tracked")
     return 1 if different or not plain or not runs else 0
 
 

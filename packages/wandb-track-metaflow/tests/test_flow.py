@@ -88,7 +88,7 @@ def test_base_types_go_to_summary_and_not_to_history(execution):
 
 
 def test_only_what_a_step_set_becomes_its_artifacts(execution):
-    """Neither locals nor what it read or never touched."""
+    """Neither locals nor what it read or never touched, nor functions, which are no variables to Metaflow."""
     assert {artifact.name: artifact.type for artifact in execution.only("start").artifacts} == {
         "df": "dataset",
         "untouched": "dataset",

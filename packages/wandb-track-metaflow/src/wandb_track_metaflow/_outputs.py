@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._contents import digest_of, write
@@ -155,7 +156,7 @@ class Outputs:
         return any(keys.get(name) == key for keys in self._task.input_keys)
 
     def _take(self, run: wandb.Run, name: str, value: Any, read: Read | None) -> None:
-        if name.startswith("_"):
+        if name.startswith("_") or isinstance(value, FunctionType | MethodType):  # Metaflow stores none of these
             return
         kind, reason, is_expected = self._capture.decide(name, value)
         if kind is None:

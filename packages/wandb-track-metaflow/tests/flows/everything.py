@@ -59,6 +59,7 @@ class Everything(Base):
         self.untouched = pd.DataFrame({"x": range(3)})
         self.changed = pd.DataFrame({"x": [1, 2]})
         self.forest = fitted()
+        self.function = words  # Metaflow stores none
         self.numbers = [1, 2]
         self.unique = {"b", "a"}
         self.text = self.static("text")
