@@ -116,7 +116,7 @@ class Location(NamedTuple):
                     return [RemoteFile(path.rpartition("/")[2], uri, info["size"], _digest(info, uri))]
                 root, found = info["name"].rstrip("/"), filesystem.find(path, detail=True)
         except FileNotFoundError:
-            raise SerializerError(f"{uri} does not exist: was it deleted, or never written?") from None
+            raise SerializerError(f"{uri} does not exist: write it before you refer to it") from None
         except SerializerError:
             raise
         except Exception as error:
@@ -128,7 +128,7 @@ class Location(NamedTuple):
             if not inside.endswith("/"):
                 files.append(RemoteFile(inside, target, info["size"], _digest(info, target)))
         if not files:
-            raise SerializerError(f"{uri} is an empty folder, and W&B keeps files only")
+            raise SerializerError(f"{uri} is an empty folder, and W&B keeps files only: write a file into it first")
         return files
 
 
