@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import sha1
-from inspect import signature
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._metaflow_internals import content_keys, deployment_of, find_task, node_of, places, ui_url
@@ -45,14 +44,10 @@ class Task(NamedTuple):
     @classmethod
     def of_hook(cls, *given: Any) -> Task:
         """The task that Metaflow's hook `task_pre_step` is told of."""
-        step, datastore, metadata, run_id, task_id, flow, _, attempt, _, _, inputs, *_ = given
+        step, datastore, metadata, run_id, task_id, flow, graph, attempt, _, _, inputs, *_ = given
         keys = [content_keys(one) for one in inputs or ()]
-        # As Metaflow's own graph has it: a join is a step that takes its inputs.
-        is_join = any(
-            each.kind is each.POSITIONAL_OR_KEYWORD for each in signature(getattr(flow, step)).parameters.values()
-        )
         ids = str(run_id), str(task_id), attempt
-        return cls(flow, step, *ids, metadata, datastore, list(inputs or ()), keys, is_join)
+        return cls(flow, step, *ids, metadata, datastore, list(inputs or ()), keys, graph[step].type == "join")
 
     @property
     def pathspec(self) -> str:
