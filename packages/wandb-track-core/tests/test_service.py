@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from wandb_track_core import offline
 from wandb_track_testing.offline import find_runs
 from wandb_track_testing.plugin import command_line, isolated_env, run_python
 from wandb_track_testing.standin import StandIn
@@ -125,6 +126,20 @@ def test_a_run_whose_service_is_killed_goes_on_and_a_sync_makes_one_run_of_both_
     assert (run.summary["best"], run.summary["late"], run.summary["loss"]) == ({"epoch": 1}, 2, {"last": 0.1})
     made = {name: [each.state for each in held.versions] for (*_, name), held in server.collections.items()}
     assert made == {"before": ["COMMITTED"], "begun": ["COMMITTED"], "after": ["COMMITTED"]}
+
+
+def test_what_began_online_without_an_entity_is_one_run_with_what_went_on_offline(tmp_path, server):
+    """The client's log names an entity only where the user did; the run that goes on has the one of the server."""
+    code = """
+with tracked() as run:
+    run.log({"loss": 1.0})
+    kill()
+    run.log({"loss": 0.5})
+"""
+    perform(code, tmp_path, server)
+    (run,) = offline.find_runs(*(tmp_path / "wandb").glob("*run-*"))
+    assert (run.entity, len(run.fragments)) == ("acme", 2)
+    assert [row["loss"] for row in run.history()] == [1.0, 0.5]
 
 
 def test_an_upload_that_the_service_did_not_end_is_synced_with_the_rest(tmp_path, server):

@@ -162,10 +162,13 @@ def group(fragments: list[Fragment], entity: str = "", project: str = "") -> lis
         project: Of runs that name none, for which the client writes its own default.
     """
     parts: dict[tuple[str, str, str], list[Fragment]] = {}
+    # A run that began online went on offline with the entity that the server had told; its first log does not name it.
+    known = {(part.project, part.id): part.entity for part in fragments if part.entity}
     for part in fragments:
         named = "" if part.project == NO_PROJECT else part.project
+        owner = part.entity or known.get((part.project, part.id)) or entity
         # What is no run is one by itself, whatever its file is called.
-        key = (part.entity or entity, named or project, part.id if part.is_begun else str(part.place))
+        key = (owner, named or project, part.id if part.is_begun else str(part.place))
         parts.setdefault(key, []).append(part)
     return [OfflineRun(found, entity, project) for found in parts.values()]
 
