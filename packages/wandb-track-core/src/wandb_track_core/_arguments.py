@@ -82,7 +82,8 @@ def settings_given(settings: Any) -> Mapping[str, Any]:
 
 def chosen(name: str, given: Mapping[str, Any], settings: Any) -> Any:
     """An argument of `wandb.init`, as given, in the settings, or in the environment."""
-    return given.get(name) or setting_of(settings, name) or os.environ.get(f"WANDB_{name.upper()}")
+    places = given.get(name), setting_of(settings, name), os.environ.get(f"WANDB_{name.upper()}")
+    return next((value for value in places if value is not None), None)
 
 
 def _run_of(moment: Any) -> str:

@@ -1,7 +1,7 @@
 """The way of a task's values through flytekit, around its function: the run closes when the attempt's outcome is known.
 
-After the function has returned, flytekit converts what it returned, which can fail, too. Without a
-dispatch (below `@task`, in an element of a map task or a process of an elastic task), the run closes with the function.
+After the function has returned, flytekit converts what it returned, which can fail, too. Without a dispatch (below
+`@task`, in an element of a map task or a process of an elastic task), the run closes with the function.
 """
 
 from __future__ import annotations

@@ -223,18 +223,26 @@ def _in_record(value: Any) -> Any:
     return str(value.path) if isinstance(value, FlyteFile | FlyteDirectory) else _plain(value)
 
 
+def _leaves(value: Any) -> Iterator[Any]:
+    """A value, or what is in lists, tuples and dictionaries."""
+    if isinstance(value, list | tuple | dict):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _leaves(part)
+    else:
+        yield value
+
+
 def _holds_files(value: Any) -> bool:
-    """Whether a value is a file or folder, or a list or dictionary of them: no parameter."""
-    if isinstance(value, list | dict):
-        return any(map(_holds_files, value.values() if isinstance(value, dict) else value))
-    return isinstance(value, FlyteFile | FlyteDirectory)
+    """Whether a value is a file or folder, or holds one: no parameter."""
+    return any(isinstance(leaf, FlyteFile | FlyteDirectory) for leaf in _leaves(value))
 
 
 def _is_here(value: Any) -> bool:
     """False for what another task makes or has made: a promise in a dynamic task, a frame that is only passed on."""
-    if isinstance(value, list | tuple | dict):
-        return all(map(_is_here, value.values() if isinstance(value, dict) else value))
-    return not isinstance(value, Promise) and not (isinstance(value, StructuredDataset) and value.dataframe is None)
+    return not any(
+        isinstance(leaf, Promise) or (isinstance(leaf, StructuredDataset) and leaf.dataframe is None)
+        for leaf in _leaves(value)
+    )
 
 
 def _location(uri: str) -> Location:
