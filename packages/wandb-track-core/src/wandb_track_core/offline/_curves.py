@@ -54,6 +54,10 @@ class Curve:
         return zip(xs, ys, strict=True)
 
 
+_NEW = Curve()
+"""Stands for that of a key that has not come before."""
+
+
 def _extremes(xs: list[float], ys: list[float], size: int) -> tuple[list[float], list[float]]:
     """Of each so many points the lowest and the highest, and a gap among them."""
     kept: list[int] = []
@@ -90,11 +94,14 @@ class Rows:
         self._next_step = step + 1
         for item in row.item:
             key, _, value = item.partition(_log.VALUE)
+            curve = self._seen.get(key, _NEW)
+            if curve is None:
+                continue
             try:
                 number = float(value[1:])  # behind its length, as JSON writes it
             except ValueError:
                 continue
-            curve = self._seen[key] if key in self._seen else self._see(key)
+            curve = self._see(key) if curve is _NEW else curve
             if curve is not None:
                 curve.add(step, number)
 
