@@ -3,6 +3,7 @@
 import inspect
 import os
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import wandb
@@ -373,3 +374,86 @@ def test_a_second_opening_is_refused_and_loses_nothing(wandb_env):
             run.open()
         wandb.log({"a": 1})
     assert find_runs(wandb_env)[0].values("a") == [1]
+
+
+SWEEP = """
+import sys, wandb
+from wandb_track_core import TaskIdentity, TrackedRun
+
+def trial():
+    with wandb.init(config={"lr": 9, "depth": 3}) as run:
+        run.config.update({"lr": 8})  # what the sweep chose stays
+        wandb.log({"score": run.config["lr"] * 2})
+        if run.config["lr"] == 0.2:
+            raise ValueError("this trial fails")
+
+def search():
+    sweep = wandb.sweep({"method": "grid", "parameters": {"lr": {"values": [0.1, 0.2]}}}, project=sys.argv[1])
+    wandb.agent(sweep, function=trial, project=sys.argv[1], count=2)
+
+if sys.argv[1] == "plain":
+    search()
+else:
+    with TrackedRun(TaskIdentity("chain", "search", key=("e1",)), project="tracked") as run:
+        wandb.log({"a": 1})
+        search()
+        assert wandb.run is run
+        wandb.log({"a": 2})
+"""
+
+
+def test_the_trials_of_a_sweep_inside_a_task_are_what_they_are_with_plain_wandb(wandb_online, tmp_path):
+    # Two processes side by side, as an agent waits for seconds between its trials.
+    env, found = {**os.environ, "WANDB_SILENT": "false"}, {}
+    with ThreadPoolExecutor() as pool:
+        for project in ("plain", "tracked"):
+            (tmp_path / project).mkdir()
+            folder = {**env, "WANDB_DIR": str(tmp_path / project)}
+            found[project] = pool.submit(run_python, SWEEP, folder, project, cwd=tmp_path / project)
+    said = found["tracked"].result().stderr
+    assert "wandb-track:" not in said
+    assert "Ignored" not in said
+
+    def trials(project):
+        runs = [run for run in wandb_online.runs.values() if run.project == project and run.sweep]
+        assert all(run.id.startswith(run.sweep) for run in runs)
+        return [(run.config, run.summary["score"], len(run.history), run.exit_code) for run in runs]
+
+    assert trials("tracked") == trials("plain")
+    assert [exit_code for *_, exit_code in trials("tracked")] == [0, 1]
+    (own,) = [run for run in wandb_online.runs.values() if run.project == "tracked" and not run.sweep]
+    assert ([row["a"] for row in own.history], own.exit_code) == ([1, 2], 0)
+
+
+def test_a_teardown_inside_a_task_finishes_the_runs_of_its_own_alone(wandb_online, capsys):
+    with tracked(mode="online") as run:
+        wandb.init(id="own", reinit=True).log({"a": 1})
+        wandb.teardown()
+        assert wandb.run is run
+        wandb.log({"b": 1})
+    runs = {key[-1]: run for key, run in wandb_online.runs.items()}
+    assert {name: run.exit_code for name, run in runs.items()} == {"e1-n0-0": 0, "own": 0}
+    assert [row["b"] for row in runs["e1-n0-0"].history] == [1]
+    assert capsys.readouterr().err == ""
+
+
+def test_trials_inside_an_offline_or_disabled_task_are_as_it_is(wandb_online, monkeypatch, tmp_path):
+    path = tmp_path / "trial.yaml"
+    path.write_text("wandb_version: 1\n\nlr:\n  value: 0.1\n")
+    seen = []
+
+    def agent(sweep_id):
+        monkeypatch.setenv("WANDB_SWEEP_ID", sweep_id)
+        monkeypatch.setenv("WANDB_SWEEP_PARAM_PATH", str(path))
+        monkeypatch.setenv("WANDB_RUN_ID", "trial")
+        with wandb.init() as run:
+            seen.append((run.disabled, run.offline, run.config["lr"]))
+        monkeypatch.delenv("WANDB_SWEEP_ID")
+
+    monkeypatch.setitem(vars(wandb), "agent", agent)
+    for mode in ("offline", "disabled"):
+        with tracked(mode=mode):
+            wandb.agent("s1")
+    assert [(disabled, lr) for disabled, _, lr in seen] == [(False, 0.1), (True, 0.1)]
+    assert seen[0][1]
+    assert not wandb_online.runs

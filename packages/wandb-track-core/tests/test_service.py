@@ -15,6 +15,7 @@ pytest.importorskip("wandb", minversion="0.31", reason="older clients write what
 PRELUDE = """
 import multiprocessing, os, shutil, signal, sys, threading, time
 import wandb
+from wandb import teardown
 from wandb_track_core import TaskIdentity, TrackedRun, TrackerFaultError, current_run
 from wandb_track_core.adapters import artifact_folder, log_artifact
 from wandb_track_testing.hurt import service
@@ -301,14 +302,14 @@ with tracked() as run:
     assert (kept.values("loss"), kept.history[0]["_step"], kept.summary["best"]) == ([0.5], 1, 1)
 
 
-def test_runs_go_on_after_the_tasks_own_teardown_and_the_new_service_is_left_alone(tmp_path):
+def test_runs_go_on_after_a_teardown_imported_before_and_the_new_service_is_left_alone(tmp_path):
     """A second run that notices later moves to the service that is there by then."""
     code = """
 with tracked() as outer, tracked(1) as inner:
     outer.log({"loss": 1.0})
     inner.log({"loss": 1.0})
     time.sleep(1)
-    wandb.teardown()
+    teardown()
     outer.log({"loss": 0.5})
     pid = service().pid
     inner.log({"loss": 0.5})

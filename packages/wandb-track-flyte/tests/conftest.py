@@ -237,7 +237,7 @@ def place(tmp_path_factory):
     finally:
         sys.path.remove(str(FLOWS))
         if "wandb" in sys.modules:
-            sys.modules["wandb"].teardown()
+            vars(sys.modules["wandb"])["teardown"]()
         os.chdir(cwd)
         os.environ.clear()
         os.environ.update(saved)

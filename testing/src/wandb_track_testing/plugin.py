@@ -214,7 +214,7 @@ def _end_wandb_session(patience: float = 15) -> None:
     """Tear the client's session down; where it hangs, as it does while it retries, end its service process."""
     if "wandb" not in sys.modules:
         return
-    teardown = threading.Thread(target=sys.modules["wandb"].teardown, daemon=True)
+    teardown = threading.Thread(target=vars(sys.modules["wandb"])["teardown"], daemon=True)
     teardown.start()
     teardown.join(patience)
     if teardown.is_alive():

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from .errors import NoCurrentRunError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import wandb
 
@@ -22,6 +23,7 @@ class Frame:
         run: The task's run, for the task's code.
         task_run: The same run, for the orchestrator's package: it stays open when the task's code finishes `run`.
         names: What wandb's module-level names (`wandb.log`, `wandb.config`) mean in the task.
+        functions: Those of them that mean the same whichever run is current (`wandb.init`).
         is_released: Whether the task's code called `finish()`.
         opened: The runs that the task's code opened and that `wandb.log` meant, the last one now.
         to_close: Every run that the task's code opened and has not finished.
@@ -29,13 +31,17 @@ class Frame:
         process: The process that the task runs in; a forked child has frames that are not its own.
     """
 
-    __slots__ = ("is_released", "names", "opened", "outer", "process", "run", "task_names", "task_run", "to_close")
+    __slots__ = (
+        *("functions", "is_released", "names", "opened", "outer", "process", "run", "task_names", "task_run"),
+        "to_close",
+    )
 
     def __init__(self, run: Any, task_run: Any, names: Mapping[str, Any]) -> None:
         self.run = run
         self.task_run = task_run
         self.task_names = dict(names)
         self.names = dict(names)
+        self.functions: dict[str, Any] = {}
         self.is_released = False
         self.opened: list[Any] = []
         self.to_close: list[Any] = []
@@ -45,9 +51,21 @@ class Frame:
     def release(self) -> None:
         """Let the task's run be nobody's current run, as after a plain `wandb.finish()`."""
         self.is_released = True
-        self.task_names = {"init": self.names["init"]}
+        self.task_names = {}
         if not self.opened:
-            self.names = dict(self.task_names)
+            self.names = {}
+
+    @contextmanager
+    def set_aside(self) -> Iterator[None]:
+        """Within this, the task's run is nobody's current run; afterwards it is what it was before."""
+        before = self.is_released, self.task_names
+        self.release()
+        try:
+            yield
+        finally:
+            self.is_released, self.task_names = before
+            if not self.opened:
+                self.names = dict(self.task_names)
 
 
 _frame: ContextVar[Frame | None] = ContextVar("wandb_track_frame", default=None)

@@ -211,7 +211,7 @@ class TrackedRun:
                 shown = self._guard.user
             _watch(self)
         self._frame = Frame(shown, run, _wandb.names_of(shown))
-        self._frame.names["init"] = self._frame.task_names["init"] = _wandb.Init(self._frame)
+        self._frame.functions = _wandb.functions_of(self._frame)
         push(self._frame)
         if self._key is not None:
             self._key.owner = self._frame

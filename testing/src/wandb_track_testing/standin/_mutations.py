@@ -258,6 +258,31 @@ class Mutation:
         self._repoint(artifact, [alias for alias in artifact.aliases if alias not in gone])
         return {"success": True}
 
+    def upsert_sweep(self, input: dict[str, Any]) -> dict[str, Any]:
+        entity, name = self._place(input)
+        self.context.state.project(entity, name)
+        sweep = self.context.state.new_sweep(input["config"])
+        project = ProjectView(self.context, entity, name)
+        return {"sweep": {"id": sweep, "name": sweep, "project": project}, "configValidationWarnings": []}
+
+    def create_agent(self, input: dict[str, Any]) -> dict[str, Any]:
+        self._place(input)
+        if input["sweep"] not in self.context.state.sweeps:
+            raise ServerError(404, f"sweep {input['sweep']} not found")
+        return {"agent": {"id": input["sweep"]}}
+
+    def agent_heartbeat(self, input: dict[str, Any]) -> dict[str, Any]:
+        state, sweep = self.context.state, input["id"]
+        commands: list[dict[str, Any]] = []
+        if not json.loads(input.get("runState") or "{}"):
+            parameters = next(state.sweeps[sweep], None)
+            if parameters is None:
+                commands = [{"type": "exit"}]
+            else:
+                arguments = {name: {"value": value} for name, value in parameters.items()}
+                commands = [{"type": "run", "run_id": f"{sweep}-{state.number()}", "args": arguments}]
+        return {"agent": {"id": sweep}, "commands": json.dumps(commands)}
+
 
 def opens(input: Mapping[str, Any], run: Run) -> bool:
     """Whether an upsert of an existing run opens it anew.

@@ -8,6 +8,9 @@ import itertools
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from ._model import (
     Artifact,
@@ -35,6 +38,7 @@ class State:
         self.manifests: dict[str, Manifest] = {}
         self.clients: dict[str, str] = {}
         self.projects: dict[tuple[str, str], int] = {}
+        self.sweeps: dict[str, Iterator[dict[str, Any]]] = {}
         self.blobs: dict[tuple[str, str], StoredFile] = {}
         self._numbers = itertools.count(1)
         self._names = itertools.count(1)
@@ -49,6 +53,14 @@ class State:
         if key not in self.projects:
             self.projects[key] = self.number()
         return self.projects[key]
+
+    def new_sweep(self, config: str) -> str:
+        """Begin a sweep over the grid of its parameters, which are given as YAML; returns its id."""
+        parameters = yaml.safe_load(config)["parameters"]
+        values = [given["values"] if "values" in given else [given["value"]] for given in parameters.values()]
+        name = f"sweep{self.number()}"
+        self.sweeps[name] = (dict(zip(parameters, each, strict=True)) for each in itertools.product(*values))
+        return name
 
     def run(self, entity: str, project: str, name: str) -> Run:
         """A run by its id.

@@ -5,7 +5,7 @@ them is optional. What stands in for a function of the client passes on all argu
 
 - `_load` imports the client, `_open` opens a run;
 - `_guard`, with `_classes`, keeps a run going when the client's service process (`_service`) dies;
-- `_module` and `_init` are what `wandb.log` and `wandb.init` mean inside a task;
+- `_module` and `_init` are what `wandb.log`, `wandb.init` and `wandb.agent` mean inside a task;
 - `_adopt` keeps the files of an offline run together, `_uploads` waits for those of an online one;
 - `_session_key` keeps a run's key its own; `_speedups` gives the same answers in less time; `_errors` tells whose
   fault an error is.
@@ -20,7 +20,7 @@ from ._errors import (
     name_what_was_refused,
 )
 from ._guard import Guard
-from ._init import Init
+from ._init import functions_of
 from ._load import ClientError, load
 from ._module import MODULE_NAMES, follow_context_once_imported, names_of
 from ._open import folder_of, loss_of, open_run
@@ -33,10 +33,10 @@ __all__ = [
     "PRIVATE_NAMES",
     "ClientError",
     "Guard",
-    "Init",
     "PrivateName",
     "folder_of",
     "follow_context_once_imported",
+    "functions_of",
     "is_missing_login",
     "is_mistake_of_the_user",
     "is_server_fault",

@@ -1,23 +1,53 @@
-"""What `wandb.init` means inside a tracked task: the task's run, or a run of the user's own beside it."""
+"""What `wandb.init` means inside a tracked task: the task's run, or a run of the user's own beside it.
+
+With it `wandb.agent` and `wandb.teardown`, which finish all runs of the process and stop the client's service.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Mapping
-from functools import update_wrapper
+from functools import partial, update_wrapper
 from typing import Any
 
-from wandb_track_core._arguments import chosen
+from wandb_track_core._arguments import chosen, setting_of
+from wandb_track_core._fuse import fuse
 from wandb_track_core._notify import notify
 from wandb_track_core.current import Frame
 
 from ._classes import watch_end
 from ._module import names_of
+from ._open import copy_of
+from ._private import find
 
 _FINISHING = (True, "finish_previous")
 _TAKEN = ("config", "tags", "notes", "name", "reinit", "settings", "mode")
 _SAME = {"entity": "entity", "project": "project", "id": "id", "group": "group", "job_type": "job_type"}
+
+
+def functions_of(frame: Frame) -> dict[str, Any]:
+    """What those functions of the `wandb` module mean in a task that would replace, finish or stop its run."""
+    return {"init": Init(frame), "agent": partial(_agent, frame), "teardown": partial(_teardown, frame)}
+
+
+def _agent(frame: Frame, *args: Any, **kwargs: Any) -> Any:
+    """Let each trial of a sweep open a run of its own, as with plain wandb; then the task's run is current again."""
+    import wandb
+
+    with frame.set_aside():
+        return vars(wandb)["agent"](*args, **kwargs)
+
+
+def _teardown(frame: Frame, *args: Any, **kwargs: Any) -> None:
+    """Finish the runs that the task opened itself; the service process stays, because the task's run needs it."""
+    import wandb
+
+    if frame.process != os.getpid():
+        vars(wandb)["teardown"](*args, **kwargs)
+    else:
+        for run in frame.to_close[::-1]:
+            run.finish(*args, **kwargs)
 
 
 class Init:
@@ -44,7 +74,7 @@ class Init:
             return client_init(*args, **kwargs)
         given = dict(signature(client_init).bind(*args, **kwargs).arguments)
         settings = given.get("settings")
-        if frame.run.disabled:
+        if frame.run.disabled and not frame.is_released:
             _update(frame.run.config, given.get("config"))
             return frame.run
         if chosen("mode", given, settings) == "disabled":
@@ -67,11 +97,14 @@ class Init:
         """Open a run of the user's own; what they leave open is closed with the task."""
         frame, task_run, settings = self._frame, self._frame.task_run, given.get("settings")
         for name in ("entity", "project"):
-            if chosen(name, given, settings) is None:
-                given[name] = getattr(task_run, name) or None
-        if chosen("mode", given, settings) is None and task_run.offline:
-            given["mode"] = "offline"
+            given[name] = chosen(name, given, settings) or getattr(task_run, name) or None
+        if given.get("mode") is None and setting_of(settings, "mode") is None:
+            given["mode"] = "disabled" if task_run.disabled else "offline" if task_run.offline else None
+        parameters = self._join_sweep(given) if frame.is_released else {}
         run = client_init(**{**given, "reinit": "create_new"})
+        if parameters:
+            run.config.update(parameters, allow_val_change=True)
+            run.config.update_locked(parameters, user="sweep")
         frame.to_close.append(run)
         if is_current:
             frame.opened.append(run)
@@ -89,6 +122,21 @@ class Init:
         else:
             watch_end(run, frame.to_close.remove)
         return run
+
+    def _join_sweep(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Make the run that of a sweep's trial, where an agent says so in the environment; returns its parameters.
+
+        The client reads this itself only when its session begins, which is here the session of the task's run.
+        """
+        sweep, parameters = os.environ.get("WANDB_SWEEP_ID"), os.environ.get("WANDB_SWEEP_PARAM_PATH")
+        if not sweep or not parameters:
+            return {}
+        settings = given["settings"] = copy_of(given.get("settings"))
+        settings.sweep_id, given["id"] = sweep, os.environ.get("WANDB_RUN_ID")
+        read = find("wandb.sdk.lib.config_util:dict_from_config_file")
+        with fuse("reading the parameters of a sweep's trial"):
+            return dict(read(parameters)) if read else {}
+        return {}
 
     def _take(self, given: dict[str, Any]) -> Any:
         """Give the task's run what it can take of a plain `wandb.init()`."""

@@ -15,6 +15,8 @@ MODULE_NAMES = (
     *("mark_preempting", "log_model", "use_model", "link_model", "watch", "unwatch"),
 )
 """The names of the `wandb` module that mean the current run."""
+FUNCTIONS = ("init", "agent", "teardown")
+"""Its functions that would replace, finish or kill the task's run."""
 
 
 def names_of(run: Any) -> dict[str, Any]:
@@ -56,7 +58,8 @@ class _ContextModule(types.ModuleType):
 def _name(name: str) -> property:
     def names(module: types.ModuleType) -> dict[str, Any]:
         frame = current_frame()
-        return module.__dict__ if frame is None or name not in frame.names else frame.names
+        found = () if frame is None else (frame.names, frame.functions)
+        return next((names for names in found if name in names), module.__dict__)
 
     def read(module: types.ModuleType) -> Any:
         try:
@@ -70,7 +73,7 @@ def _name(name: str) -> property:
     return property(read, write)
 
 
-for _module_name in (*MODULE_NAMES, "init"):
+for _module_name in (*MODULE_NAMES, *FUNCTIONS):
     setattr(_ContextModule, _module_name, _name(_module_name))
 
 

@@ -42,7 +42,7 @@ def open_run(
     """
     import wandb
 
-    own = _copy(settings)
+    own = copy_of(settings)
     defaults = {"x_transaction_log_flush_interval": FLUSH_SECONDS}
     defaults = {name: value for name, value in defaults.items() if name not in own.model_fields_set}
     for name, value in {**defaults, **overrides}.items():
@@ -79,7 +79,7 @@ def folder_of(run: wandb.Run) -> str:
     return str(run.settings.sync_dir)
 
 
-def _copy(settings: Any) -> wandb.Settings:
+def copy_of(settings: Any) -> wandb.Settings:
     """A copy of the user's settings: `wandb.init` writes into the object that it is given."""
     import wandb
 

@@ -60,6 +60,11 @@ PRIVATE_NAMES = (
         "a run's key also serves later runs of this process that name none",
     ),
     PrivateName(
+        "wandb.sdk.lib.config_util:dict_from_config_file",
+        "to read what an agent wrote of a sweep's trial",
+        "the runs of a sweep that an agent runs inside a task do not have the sweep's parameters in their config",
+    ),
+    PrivateName(
         "wandb.sdk.wandb_setup:_singleton",
         "whether the client's session has begun, before its environment variables are set",
         "where the network is gone, the process may end 10 s later",

@@ -70,7 +70,7 @@ def replace_service(found_in: Any = None) -> None:
         # Without it a service that was inherited would be looked for again.
         token = os.environ.pop("WANDB_SERVICE", None)
         with suppress(Exception, SystemExit):
-            bounded(wandb.teardown, TEARDOWN_SECONDS, "leaving the service process")
+            bounded(vars(wandb)["teardown"], TEARDOWN_SECONDS, "leaving the service process")
         if os.environ.get("WANDB_SERVICE") == token:
             os.environ.pop("WANDB_SERVICE", None)
 
