@@ -319,8 +319,15 @@ def examples(session: nox.Session, name: str) -> None:
 @nox.session
 def frameworks(session: nox.Session) -> None:
     """Frameworks that log by themselves, inside tracked tasks of both orchestrators."""
-    of_torch = ("lightning>=2.2", "transformers>=4.40", "accelerate>=0.30") if torch(session) else ()
-    install(session, *PRESENT, more=("xgboost>=2", "scikit-learn>=1.3", *of_torch))
+    plain = ("xgboost>=2", "scikit-learn>=1.3", "lightgbm>=4", "optuna-integration>=4")
+    of_torch = (
+        "lightning>=2.2",
+        "transformers>=4.40",
+        "accelerate>=0.30",
+        "tensorboard>=2.15",
+        "stable-baselines3>=2.3",
+    )
+    install(session, *PRESENT, more=(*plain, *(of_torch if torch(session) else ())))
     session.run("pytest", *WORKERS, "tests/frameworks", *session.posargs)
 
 

@@ -18,8 +18,13 @@ LOGGED = {
     "with_accelerate": ("accelerate", "loss"),
     "with_lightning": ("lightning", "train_loss"),
     "with_transformers": ("transformers", "train/loss"),
+    "with_lightgbm": ("lightgbm", "training_auc"),
+    "with_optuna": ("optuna_integration", "value"),
+    "with_tensorboard": ("tensorboard", "loss"),
+    "with_stable_baselines3": ("stable_baselines3", "train/loss"),
 }
 """What each file needs, and a name that its framework logs."""
+WITHOUT_TORCH = ("xgboost", "sklearn", "lightgbm", "optuna_integration")
 IN_FLYTE = """
 from flytekit import Secret, task, workflow
 from wandb_track_flyte import wandb_init
@@ -67,7 +72,7 @@ Frameworks()
 @pytest.mark.parametrize("module", LOGGED)
 def test_the_run_holds_what_the_framework_logs_and_the_task_keeps_its_result(tmp_path, module, orchestrator):
     library, name = LOGGED[module]
-    for needed in (library, orchestrator, *(["torch"] if library not in ("xgboost", "sklearn") else [])):
+    for needed in (library, orchestrator, *([] if library in WITHOUT_TORCH else ["torch"])):
         if find_spec(needed) is None:
             pytest.skip(f"{needed} is not installed")
     program = tmp_path / "program.py"

@@ -22,7 +22,10 @@ from ._open import copy_of
 from ._private import find
 
 _FINISHING = (True, "finish_previous")
-_TAKEN = ("config", "tags", "notes", "name", "reinit", "settings", "mode")
+_TAKEN = (
+    *("config", "tags", "notes", "name", "reinit", "settings", "mode"),
+    *("sync_tensorboard", "tensorboard", "monitor_gym"),
+)
 _SAME = {"entity": "entity", "project": "project", "id": "id", "group": "group", "job_type": "job_type"}
 
 
@@ -133,27 +136,43 @@ class Init:
             return {}
         settings = given["settings"] = copy_of(given.get("settings"))
         settings.sweep_id, given["id"] = sweep, os.environ.get("WANDB_RUN_ID")
-        read = find("wandb.sdk.lib.config_util:dict_from_config_file")
-        with fuse("reading the parameters of a sweep's trial"):
-            return dict(read(parameters)) if read else {}
-        return {}
+        found: dict[str, Any] = {}
+        if read := find("wandb.sdk.lib.config_util:dict_from_config_file"):
+            with fuse("reading the parameters of a sweep's trial"):
+                found = dict(read(parameters))
+        return found
 
     def _take(self, given: dict[str, Any]) -> Any:
         """Give the task's run what it can take of a plain `wandb.init()`."""
         run = self._frame.run
         _update(run.config, given.get("config"))
+        _watch_libraries(given)
         if given.get("tags"):
             run.tags = tuple(dict.fromkeys((*(run.tags or ()), *given["tags"])))
         if given.get("name"):
             run.name = given["name"]
         if given.get("notes"):
             run.notes = "\n".join(part for part in (run.notes, given["notes"]) if part)
-        other = {name: value for name, value in given.items() if value is not None and name not in _TAKEN}
+        other = {name: value for name, value in given.items() if value not in (None, False) and name not in _TAKEN}
         other = {name: value for name, value in other.items() if getattr(run, _SAME.get(name, ""), None) != value}
         if other:
             shown = ", ".join(f"{name}={value!r}" for name, value in other.items())
             notify(f"wandb.init() returned the run of this task, which cannot take {shown}: give it to the decorator")
         return run
+
+
+def _watch_libraries(given: Mapping[str, Any]) -> None:
+    """Let TensorBoard and Gymnasium log to the current run, where `wandb.init` is asked to."""
+    import wandb
+
+    if (given.get("sync_tensorboard") or given.get("tensorboard")) and not wandb.patched["tensorboard"]:
+        from wandb.integration import tensorboard
+
+        tensorboard.patch()
+    if given.get("monitor_gym"):
+        from wandb.integration import gym
+
+        gym.monitor()  # type: ignore[no-untyped-call]
 
 
 def _update(config: Any, values: Any) -> None:
