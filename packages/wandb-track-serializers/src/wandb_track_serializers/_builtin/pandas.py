@@ -12,14 +12,14 @@ import decimal
 import io
 import json
 import math
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import chain, filterfalse
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
-from wandb_track_serializers._kinds import class_name, loaded
-from wandb_track_serializers._same import difference
+from wandb_track_serializers._kinds import class_name, leaves, loaded
 from wandb_track_serializers._serializer import Serializer, Source, Target
 from wandb_track_serializers.errors import NotRepresentableError, SerializerError
 
@@ -51,6 +51,9 @@ _FACTS: dict[type, tuple[Callable[[Any], Any], ...]] = {
     **dict.fromkeys((datetime.datetime, datetime.time), (attrgetter("tzinfo"), attrgetter("fold"))),
 }
 """What must be false of each value."""
+
+
+_IN_JSON = {str, int, float, bool, type(None)}
 
 
 class PandasParquet(Serializer):
@@ -94,14 +97,13 @@ class PandasParquet(Serializer):
 def _prepared(value: Any) -> tuple[pd.DataFrame, pa.Schema]:
     """The frame that Arrow is to convert, and the schema of the file, which a file of one row has proved."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     base = loaded("pandas", "Series" if value.ndim == 1 else "DataFrame")
     attrs = json.dumps(value.attrs, default=repr)
     if base not in (type(value), None) or not value.flags.allows_duplicate_labels:
         raise NotRepresentableError(f"Parquet has no {class_name(value)}, and no flags")
-    if found := difference(value.attrs, json.loads(attrs), "its attrs"):
-        raise NotRepresentableError(found)
+    if repr(json.loads(attrs)) != repr(value.attrs) or not {*map(type, leaves(value.attrs))} <= _IN_JSON:
+        raise NotRepresentableError(f"its attrs would change to {attrs[:200]}")
     recipe: dict[str, Any] = {key: {} for key in recipes.KEYS}
     frame: pd.DataFrame = value
     if value.ndim == 1:
@@ -113,24 +115,46 @@ def _prepared(value: Any) -> tuple[pd.DataFrame, pa.Schema]:
     schema = pa.Schema.from_pandas(columns.iloc[:1], preserve_index=None if columns.size or not len(columns) else True)
     for position, kind in types.items():
         schema = schema.set(position, schema.field(position).with_type(kind))
-    for again in (False, True):
+    back = _first_row(columns, schema := schema.with_metadata(recipes.metadata(schema.metadata, recipe, attrs)))
+    dtypes = zip(_dtypes(frame), _dtypes(back.to_frame() if value.ndim == 1 else back), strict=True)
+    recipe["dtypes"] = {str(number): name for number, both in enumerate(dtypes) if (name := _changed(*both))}
+    if recipe["dtypes"]:
         schema = schema.with_metadata(recipes.metadata(schema.metadata, recipe, attrs))
-        buffer = io.BytesIO()
-        pq.write_table(next(_groups(columns.iloc[:1], schema, 1)), buffer)
-        back = recipes.restored(pq.ParquetFile(buffer).read(), lambda size: None)
-        found = difference(value.iloc[:1], back)
-        if not found:
-            break
-        dtypes = zip(_dtypes(frame), _dtypes(back.to_frame() if value.ndim == 1 else back), strict=True)
-        changed = {str(position): name for position, both in enumerate(dtypes) if (name := _changed(*both))}
-        if again or not changed:
-            raise NotRepresentableError(found)
-        recipe["dtypes"] = changed
+        back = _first_row(columns, schema)
+    _compare(value.iloc[:1], back)
     described = json.loads(schema.metadata[b"pandas"])
     for index in described["index_columns"]:
         if isinstance(index, dict):  # a range, which the schema of the first row does not know to its end
             index |= {name: getattr(columns.index, name) for name in ("start", "stop", "step")}
     return columns, schema.with_metadata({**schema.metadata, b"pandas": json.dumps(described).encode()})
+
+
+def _first_row(columns: pd.DataFrame, schema: pa.Schema) -> Any:
+    import pyarrow.parquet as pq
+
+    buffer = io.BytesIO()
+    pq.write_table(next(_groups(columns.iloc[:1], schema, 1)), buffer)
+    return recipes.restored(pq.ParquetFile(buffer).read(), lambda size: None)
+
+
+def _compare(one: Any, other: Any) -> None:
+    """Raise where two frames or series are not the same to pandas, or their labels are of other classes."""
+    import pandas as pd
+
+    strictly: Any = {"check_index_type": True, "check_exact": True}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about what later versions of pandas will compare
+            if one.ndim == 1:
+                pd.testing.assert_series_equal(one, other, **strictly)
+            else:
+                pd.testing.assert_frame_equal(one, other, check_column_type=True, **strictly)
+    except AssertionError as error:
+        raise NotRepresentableError(f"it would change: {' '.join(str(error).split())}") from None
+    for axis, again in zip(one.axes, other.axes, strict=True):
+        is_same = recipes.exact([*axis, *axis.names]) == recipes.exact([*again, *again.names])
+        if not is_same or getattr(axis, "freq", None) != getattr(again, "freq", None):
+            raise NotRepresentableError(f"its labels would change from {axis} to {again}")
 
 
 def _dtypes(frame: pd.DataFrame) -> list[Any]:
