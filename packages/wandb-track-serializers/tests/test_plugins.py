@@ -186,8 +186,8 @@ for _ in range(2):
     source = "of colours-for-wandb-track 3.2.1 is not used"
     assert len(lines) == 6, shown
     assert lines[0] == (
-        f"plug-in 'colours.absent' {source}: it needs a_module_that_nobody_has"
-        " (No module named 'a_module_that_nobody_has')"
+        f"plug-in 'colours.absent' {source}: it failed with ModuleNotFoundError:"
+        " No module named 'a_module_that_nobody_has'"
     )
     assert lines[1] == f"plug-in 'colours.broken' {source}: it failed with ZeroDivisionError: broken on purpose"
     assert lines[2] == f"plug-in 'colours.exit' {source}: it failed with SystemExit: 3"

@@ -75,18 +75,13 @@ class Registry:
         """Serializers that accept a value: the most derived class first, for one class the last that was registered."""
         with self._lock:
             self._load(lambda id: id.partition(".")[0] in sys.modules)
-            serializers = sorted(self._serializers.values(), key=lambda one: one.id not in _BUILTIN)
-        homes: dict[type, list[Serializer]] = {}
-        for serializer in serializers:
-            for reference in serializer.types:
-                cls = loaded(*reference.split(":"))
-                if cls is not None:
-                    homes.setdefault(cls, []).insert(0, serializer)
-        classes = list(type(value).__mro__)
+            serializers = sorted(self._serializers.values(), key=lambda one: one.id not in _BUILTIN)[::-1]
+        classes: list[type | None] = list(type(value).__mro__)
         if hasattr(type(value), "__dataclass_fields__"):
             classes.insert(-1, Record)
-        ranked = [serializer for cls in classes for serializer in homes.get(cls, ())]
-        return [serializer for serializer in ranked if _accepts(serializer, value)]
+        homes = [(loaded(*name.split(":")), serializer) for serializer in serializers for name in serializer.types]
+        ranked = sorted((classes.index(cls), n) for n, (cls, _) in enumerate(homes) if cls in classes)
+        return [serializer for _, n in ranked if _accepts(serializer := homes[n][1], value)]
 
     def _load(self, wanted: Callable[[str], bool]) -> None:
         if not self._scanned:
@@ -118,11 +113,7 @@ class Registry:
                 raise RegistrationError(f"its entry point is named {point.name!r}, but its id is {serializer.id!r}")
             self.register(serializer, source)
         except (Exception, SystemExit) as error:
-            reason = f"it failed with {class_name(error)}: {error}"
-            if isinstance(error, ModuleNotFoundError):
-                reason = f"it needs {error.name} ({error})"
-            elif isinstance(error, RegistrationError):
-                reason = str(error)
+            reason = error if isinstance(error, RegistrationError) else f"it failed with {class_name(error)}: {error}"
             _log.warning("plug-in %r of %s is not used: %s", point.name, source, reason)
 
 
