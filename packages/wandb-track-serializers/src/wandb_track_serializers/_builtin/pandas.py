@@ -116,12 +116,12 @@ def _prepared(value: Any) -> tuple[pd.DataFrame, pa.Schema]:
     for position, kind in types.items():
         schema = schema.set(position, schema.field(position).with_type(kind))
     back = _first_row(columns, schema := schema.with_metadata(recipes.metadata(schema.metadata, recipe, attrs)))
-    dtypes = zip(_dtypes(frame), _dtypes(back.to_frame() if value.ndim == 1 else back), strict=True)
+    dtypes = zip(_dtypes(frame), _dtypes(back), strict=True)
     recipe["dtypes"] = {str(number): name for number, both in enumerate(dtypes) if (name := _changed(*both))}
     if recipe["dtypes"]:
         schema = schema.with_metadata(recipes.metadata(schema.metadata, recipe, attrs))
         back = _first_row(columns, schema)
-    _compare(value.iloc[:1], back)
+    _compare((value.to_frame() if value.ndim == 1 else value).iloc[:1], back)
     described = json.loads(schema.metadata[b"pandas"])
     for index in described["index_columns"]:
         if isinstance(index, dict):  # a range, which the schema of the first row does not know to its end
@@ -129,26 +129,24 @@ def _prepared(value: Any) -> tuple[pd.DataFrame, pa.Schema]:
     return columns, schema.with_metadata({**schema.metadata, b"pandas": json.dumps(described).encode()})
 
 
-def _first_row(columns: pd.DataFrame, schema: pa.Schema) -> Any:
+def _first_row(columns: pd.DataFrame, schema: pa.Schema) -> pd.DataFrame:
+    """The first row as it comes back; that of a series as a frame."""
     import pyarrow.parquet as pq
 
     buffer = io.BytesIO()
     pq.write_table(next(_groups(columns.iloc[:1], schema, 1)), buffer)
-    return recipes.restored(pq.ParquetFile(buffer).read(), lambda size: None)
+    back: Any = recipes.restored(pq.ParquetFile(buffer).read(), lambda size: None)
+    return back.to_frame() if back.ndim == 1 else back
 
 
-def _compare(one: Any, other: Any) -> None:
-    """Raise where two frames or series are not the same to pandas, or their labels are of other classes."""
+def _compare(one: pd.DataFrame, other: pd.DataFrame) -> None:
+    """Raise where two frames are not the same to pandas, or their labels are of other classes."""
     import pandas as pd
 
-    strictly: Any = {"check_index_type": True, "check_exact": True}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about what later versions of pandas will compare
-            if one.ndim == 1:
-                pd.testing.assert_series_equal(one, other, **strictly)
-            else:
-                pd.testing.assert_frame_equal(one, other, check_column_type=True, **strictly)
+            pd.testing.assert_frame_equal(one, other, check_index_type=True, check_column_type=True, check_exact=True)
     except AssertionError as error:
         raise NotRepresentableError(f"it would change: {' '.join(str(error).split())}") from None
     for axis, again in zip(one.axes, other.axes, strict=True):

@@ -108,8 +108,7 @@ class _Copier:
                 _files.copy(file, copy)
                 after = os.fstat(file.fileno())
         except OSError as error:
-            raise self.error(
-                source, f"{error.strerror or 'it is no file'}: leave it out, or make it readable"
-            ) from error
+            reason = error.strerror or "it is no file"
+            raise self.error(source, f"{reason}: make it readable, or leave it out") from error
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             raise self.error(source, "it was changed while it was copied: write it to its end first")
