@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from wandb_track_serializers import Manifest, _registry, dump
 
+sys.path.insert(0, str(Path(__file__).parent))  # for what the tests share
+
 
 @pytest.fixture
 def registry(monkeypatch: pytest.MonkeyPatch) -> _registry.Registry:

@@ -10,8 +10,8 @@ import sys
 import warnings
 from pathlib import Path
 
+from same import difference
 from wandb_track_serializers import UntrustedError, load
-from wandb_track_serializers._same import difference
 
 warnings.simplefilter("ignore")
 for line in sys.stdin:

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import pytest
+from same import difference
 from wandb_track_core import ArgumentError
 from wandb_track_serializers import (
     Capture,
@@ -19,7 +20,6 @@ from wandb_track_serializers import (
     kind_of,
     load,
 )
-from wandb_track_serializers._same import difference
 
 np = pytest.importorskip("numpy")
 

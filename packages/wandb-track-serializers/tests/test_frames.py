@@ -12,9 +12,9 @@ np = pytest.importorskip("numpy")
 pd = pytest.importorskip("pandas")
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
+from same import difference  # noqa: E402
 from wandb_track_serializers import NotRepresentableError, UntrustedError, dump, load  # noqa: E402 (needs pandas)
 from wandb_track_serializers._builtin import arrow  # noqa: E402
-from wandb_track_serializers._same import difference  # noqa: E402
 
 
 def series(values: Any, dtype: Any = object) -> Any:
@@ -140,7 +140,14 @@ PICKLED = {
         lambda: pd.DataFrame({"a": [1]}, index=pd.Index([np.str_("x")], dtype=object)),
         "its index holds objects (str_)",
     ),
-    "NumPy's NaN": (lambda: pd.DataFrame({"a": series([np.float64("nan"), "x"])}), "missing values of a class"),
+    "NumPy's NaN": (
+        lambda: pd.DataFrame({"a": series([np.float64("nan"), "x"])}),
+        "column 'a' holds objects (float64, str)",
+    ),
+    "NumPy's NaN and None": (
+        lambda: pd.DataFrame({"a": series([np.float64("nan"), None, "x"])}),
+        "missing values of a class",
+    ),
     "a dtype of another library": (lambda: pd.DataFrame({"a": Foreign([1, 2])}), "only its own library"),
 }
 

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from same import difference
 from wandb_track_serializers import (
     LoadError,
     UnsupportedValueError,
@@ -18,7 +19,6 @@ from wandb_track_serializers import (
     serializer_for,
     to_artifact,
 )
-from wandb_track_serializers._same import difference
 
 
 @pytest.fixture

@@ -75,7 +75,6 @@ class RawArray(Serializer):
     types = ("numpy:ndarray",)
     format = "raw"
     safe = True
-    overrides = ("numpy.npy",)
 
     def accepts(self, value):
         return value.dtype == "uint8"
@@ -187,8 +186,8 @@ for _ in range(2):
     source = "of colours-for-wandb-track 3.2.1 is not used"
     assert len(lines) == 6, shown
     assert lines[0] == (
-        f"plug-in 'colours.absent' {source}: it needs a_module_that_nobody_has"
-        " (No module named 'a_module_that_nobody_has')"
+        f"plug-in 'colours.absent' {source}: it failed with ModuleNotFoundError:"
+        " No module named 'a_module_that_nobody_has'"
     )
     assert lines[1] == f"plug-in 'colours.broken' {source}: it failed with ZeroDivisionError: broken on purpose"
     assert lines[2] == f"plug-in 'colours.exit' {source}: it failed with SystemExit: 3"
@@ -289,33 +288,34 @@ def test_a_serializer_can_leave_a_value_to_others(registry):
     assert serializer_for(thing).id == "builtins.pickle"
 
 
-def test_an_override_has_to_be_explicit(registry, tmp_path):
-    """A second serializer for a class is refused unless it names the first; what the first wrote is read by it."""
+def test_the_last_for_a_class_comes_first(registry, tmp_path):
+    """Of two serializers for a class the one registered last writes; what it cannot hold goes to the one before."""
+
+    def write(self, value, target):
+        raise wts.NotRepresentableError("it has a hole")
+
     register(make(safe=True))
     dump(Thing(), tmp_path / "old")
-    with pytest.raises(RegistrationError, match=r"say so with overrides = \('tests\.thing',\)"):
-        register(make(id="tests.better"))
-    assert serializer_for(Thing()).id == "tests.thing"
-    register(make(id="tests.better", overrides=("tests.thing",)))
+    register(make(id="tests.better"))
     assert serializer_for(Thing()).id == "tests.better"
     assert isinstance(load(tmp_path / "old"), Thing)
+    register(make(id="tests.best", write=write))
+    assert dump(Thing(), tmp_path / "new").serializer == "tests.better"
 
 
 def test_a_builtin_can_be_overridden(registry, tmp_path):
-    """So can this package's own, also the pickles; another format beside them needs no override."""
-    with pytest.raises(RegistrationError, match=r"'pathlib\.files' both write pathlib:Path"):
-        register(make(id="tests.paths", types=("pathlib:Path",)))
+    """This package's own come last, also where they are loaded later; another format beside them stays on request."""
     register(make(id="tests.name", types=("pathlib:Path",), format="name", on_request=True))
     assert serializer_for(tmp_path).id == "pathlib.files"
     assert serializer_for(tmp_path, "name").id == "tests.name"
-    register(make(id="tests.all", types=("builtins:object",), overrides=("builtins.pickle",), format="pickle"))
+    register(make(id="tests.all", types=("builtins:object",), format="pickle"))
     assert serializer_for(object()).id == "tests.all"
 
 
 def test_an_override_is_for_the_values_that_it_takes(registry, tmp_path):
     """What an override does not take, by class or because it says no, is written as if there were no override."""
     thing = Thing()
-    register(make(overrides=("builtins.pickle",), accepts=lambda self, value: not hasattr(value, "secret")))
+    register(make(accepts=lambda self, value: not hasattr(value, "secret")))
     assert serializer_for(thing).id == "tests.thing"
     assert serializer_for(object()).id == "builtins.pickle"
     thing.secret = 1
@@ -326,26 +326,27 @@ def test_an_override_of_one_of_two_classes(registry, tmp_path):
     """A serializer for frames alone leaves series to the built-in one, and its kind with them."""
     pd = pytest.importorskip("pandas")
     pytest.importorskip("pyarrow")
-    register(make(id="tests.frame", types=("pandas:DataFrame",), overrides=("pandas.parquet",), kind="model"))
+    register(make(id="tests.frame", types=("pandas:DataFrame",), kind="model"))
     assert serializer_for(pd.DataFrame()).id == "tests.frame"
     assert (serializer_for(pd.Series([1])).id, wts.kind_of(pd.Series([1]))) == ("pandas.parquet", "dataset")
 
 
-def test_what_replaces_the_pickle_has_another_format(registry, tmp_path):
-    """What a typed format cannot hold goes to whatever replaces the pickle, whatever its format is called."""
+def test_what_comes_before_the_pickle_has_another_format(registry, tmp_path):
+    """What a typed format cannot hold goes to whatever comes before the pickle, whatever its format is called."""
 
     def write(self, value, target):
         raise wts.NotRepresentableError("it has a hole")
 
-    register(make(id="tests.all", types=("builtins:object",), overrides=("builtins.pickle",), format="dill"))
+    register(make(id="tests.all", types=("builtins:object",), format="dill"))
     register(make(write=write))
     assert dump(Thing(), tmp_path / "x").serializer == "tests.all"
 
 
 def test_only_on_request(registry):
-    """Where everything that takes a value is meant for requests, the last of them is the usual one."""
-    register(make(overrides=("builtins.pickle",), on_request=True))
-    assert serializer_for(Thing()).id == "tests.thing"
+    """What is meant for requests is not taken without one."""
+    register(make(on_request=True))
+    assert serializer_for(Thing()).id == "builtins.pickle"
+    assert serializer_for(Thing(), "thing").id == "tests.thing"
 
 
 @pytest.mark.parametrize("target", ["/etc/passwd", "itself"])

@@ -38,6 +38,7 @@ CELLS = {
     "dicts": st.fixed_dictionaries({"x": st.integers(0, 5) | st.none(), "y": TEXT}),
     "arrays": hnp.arrays(st.sampled_from(["f4", "i8", "?", "U2", "M8[s]"]), st.integers(0, 3)),
 }
+FLAT = [kind for kind in sorted(CELLS) if not kind.startswith(("lists", "dicts"))]
 MISSING = st.sampled_from([None, float("nan"), pd.NA, pd.NaT])
 NUMBERS = [
     "int8",
@@ -57,12 +58,24 @@ EXTENSIONS += ["int64[pyarrow]", "double[pyarrow]", "string[pyarrow]", "period[M
 
 
 @st.composite
+def nested(draw):
+    """A strategy for lists and dictionaries of one shape, which hold cells of one kind or two."""
+    inner = st.one_of(*(CELLS[kind] for kind in draw(st.lists(st.sampled_from(FLAT), min_size=1, max_size=2))))
+    for is_list in draw(st.lists(st.booleans(), min_size=1, max_size=4)):
+        inner |= st.none()
+        keys = draw(st.lists(TEXT, max_size=2, unique=True))
+        inner = st.lists(inner, max_size=2) if is_list else st.fixed_dictionaries(dict.fromkeys(keys, inner))
+    return inner
+
+
+@st.composite
 def objects(draw, size):
     """Cells of one kind or two, some of them missing in one way or several."""
     kinds = draw(st.lists(st.sampled_from(sorted(CELLS)), min_size=1, max_size=2))
     kinds = kinds[: 1 if draw(st.integers(0, 9)) else 2]
     missing = draw(st.lists(MISSING, max_size=2))
-    cells = st.one_of(*(CELLS[kind] for kind in kinds), *map(st.just, missing))
+    chosen = [CELLS[kind] for kind in kinds] if draw(st.integers(0, 3)) else [draw(nested())]
+    cells = st.one_of(*chosen, *map(st.just, missing))
     values = np.empty(size, dtype=object)
     values[:] = [draw(cells) for _ in range(size)] if size else []
     return pd.Series(values, dtype=object)

@@ -6,8 +6,8 @@ from collections import OrderedDict
 from typing import Any, NamedTuple
 
 import pytest
+from same import difference
 from wandb_track_serializers import load
-from wandb_track_serializers._same import difference
 
 np = pytest.importorskip("numpy")
 pd = pytest.importorskip("pandas")

@@ -59,19 +59,11 @@ class Registry:
 
         new = _checked(serializer)
         new.distribution = distribution or new.distribution
-        homes = {reference.partition(":")[0].partition(".")[0] for reference in new.types}
         with self._lock:
-            self._load(lambda id: id in new.overrides or id.partition(".")[0] in homes)
-            for old in self._serializers.values():
-                if old.id == new.id and type(old) is not type(new):
-                    raise RegistrationError(f"the id {new.id!r} is taken by {class_name(old)}: choose another")
-                if _rivals(new, old) and new.id != old.id and not {old.id, new.id} & {*new.overrides, *old.overrides}:
-                    raise RegistrationError(
-                        f"{new.id!r} and {old.id!r} both write {_rivals(new, old)}: if the new one is to take the old"
-                        f" one's place, say so with overrides = ({old.id!r},)"
-                    )
+            old = self.by_id(new.id)
+            if old is not None and type(old) is not type(new):
+                raise RegistrationError(f"the id {new.id!r} is taken by {class_name(old)}: choose another")
             self._serializers[new.id] = new
-            self._pending.pop(new.id, None)
 
     def by_id(self, id: str) -> Serializer | None:
         """The serializer that has this id; None where there is none."""
@@ -80,23 +72,16 @@ class Registry:
             return self._serializers.get(id)
 
     def candidates(self, value: Any) -> list[Serializer]:
-        """Serializers that accept a value, the most derived class first, without those that others of them replace."""
+        """Serializers that accept a value: the most derived class first, for one class the last that was registered."""
         with self._lock:
             self._load(lambda id: id.partition(".")[0] in sys.modules)
-            serializers = list(self._serializers.values())
-        homes: dict[type, list[Serializer]] = {}
-        for serializer in serializers:
-            for reference in serializer.types:
-                cls = loaded(*reference.split(":"))
-                if cls is not None:
-                    homes.setdefault(cls, []).append(serializer)
-        classes = list(type(value).__mro__)
+            serializers = sorted(self._serializers.values(), key=lambda one: one.id not in _BUILTIN)[::-1]
+        classes: list[type | None] = list(type(value).__mro__)
         if hasattr(type(value), "__dataclass_fields__"):
             classes.insert(-1, Record)
-        ranked = [serializer for cls in classes for serializer in homes.get(cls, ())]
-        accepting = [serializer for serializer in ranked if _accepts(serializer, value)]
-        replaced = {id for serializer in accepting for id in serializer.overrides}
-        return [serializer for serializer in accepting if serializer.id not in replaced]
+        homes = [(loaded(*name.split(":")), serializer) for serializer in serializers for name in serializer.types]
+        ranked = sorted((classes.index(cls), n) for n, (cls, _) in enumerate(homes) if cls in classes)
+        return [serializer for _, n in ranked if _accepts(serializer := homes[n][1], value)]
 
     def _load(self, wanted: Callable[[str], bool]) -> None:
         if not self._scanned:
@@ -112,7 +97,7 @@ class Registry:
     def _scan(self) -> None:
         from importlib.metadata import entry_points
 
-        for point in entry_points(group=GROUP):
+        for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
             source = f"{point.dist.name} {point.dist.version}" if point.dist else "an unknown distribution"
             if point.name in self._pending:
                 _log.warning("plug-in %r of %s is not used: its name is another serializer's", point.name, source)
@@ -128,11 +113,7 @@ class Registry:
                 raise RegistrationError(f"its entry point is named {point.name!r}, but its id is {serializer.id!r}")
             self.register(serializer, source)
         except (Exception, SystemExit) as error:
-            reason = f"it failed with {class_name(error)}: {error}"
-            if isinstance(error, ModuleNotFoundError):
-                reason = f"it needs {error.name} ({error})"
-            elif isinstance(error, RegistrationError):
-                reason = str(error)
+            reason = error if isinstance(error, RegistrationError) else f"it failed with {class_name(error)}: {error}"
             _log.warning("plug-in %r of %s is not used: %s", point.name, source, reason)
 
 
@@ -142,12 +123,13 @@ _REGISTRY = Registry()
 def register(serializer: Serializer | type[Serializer]) -> None:
     """Add a serializer for this process. A distribution's own belong in the entry-point group instead.
 
+    Of several for one class the last that was registered is asked first, and this package's own last.
+
     Args:
         serializer: A subclass of `Serializer`, or an instance of one.
 
     Raises:
-        RegistrationError: It is no serializer, its id is taken, or another writes the same classes in the same
-            format and its id is not among the new one's `overrides`.
+        RegistrationError: It is no serializer, or its id is taken.
     """
     _REGISTRY.register(serializer)
 
@@ -202,7 +184,7 @@ def held(value: Any) -> set[tuple[Kind, bool]]:
 def find(value: Any, format: str | None = None) -> tuple[list[Serializer], Kind]:
     """The serializers to try for a value, in order, and the type of its artifact; see `serializer_for`."""
     candidates = _REGISTRY.candidates(value)
-    usual = [serializer for serializer in candidates if not serializer.on_request] or candidates[-1:]
+    usual = [serializer for serializer in candidates if not serializer.on_request]
     kind = usual[0].artifact_type(value)
     if format is None:
         return usual, kind
@@ -221,13 +203,6 @@ def _accepts(serializer: Serializer, value: Any) -> bool:
             "serializer %r is passed over: accepts() failed with %s: %s", serializer.id, class_name(error), error
         )
         return False
-
-
-def _rivals(one: Serializer, other: Serializer) -> str:
-    """The classes that two serializers would both write when asked for the same format."""
-    if one.format != other.format and (one.on_request or other.on_request):
-        return ""
-    return ", ".join(sorted(set(one.types) & set(other.types)))
 
 
 def _checked(serializer: Any) -> Serializer:

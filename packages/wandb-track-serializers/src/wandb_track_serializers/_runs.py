@@ -213,8 +213,11 @@ def _load_offline(
     if not edge.get("folder"):
         raise LoadError(f"{wanted} of {source.place} was not written by these packages: read its files yourself")
     inside = check_path(edge["folder"])
+    if not (source.is_packed or (source.place / inside).resolve() == source.place.resolve() / inside):
+        raise IntegrityError(
+            f"{source.place / inside} is a link, or behind one, which no run of ours holds; nothing was read"
+        )
     if directory is None and not source.is_packed:
-        _no_links(source.place, inside)
         return load(source.place / inside, trusted=trusted, max_size=max_size)
     target = Path(tempfile.mkdtemp(prefix="wandb-track-") if directory is None else directory)
     value = None
@@ -222,7 +225,6 @@ def _load_offline(
         if source.is_packed:
             _unpack(source.place, inside, target, max_size)
         else:
-            _no_links(source.place, inside)
             shutil.copytree(source.place / inside, target, dirs_exist_ok=True, symlinks=True)
         value = load(target, trusted=trusted, max_size=max_size)
         return value
@@ -238,15 +240,6 @@ def _only(found: list[tuple[Mapping[str, Any], Any]], wanted: Reference, run: st
         by = "" if run is None else f" that {run} made"
         raise LoadError(f"there is no artifact {wanted}{by}: `wandb-track runs` or the server shows what there is")
     return (run.choose(found) if isinstance(run, Producer) else found)[-1][1]
-
-
-def _no_links(home: Path, inside: str) -> None:
-    """Make sure that a folder within a run is there, and not one that a link leads to."""
-    folder = home
-    for part in inside.split("/"):
-        folder /= part
-        if folder.is_symlink():
-            raise IntegrityError(f"{folder} is a link, which no run of ours holds; nothing was read")
 
 
 def _unpack(tar_file: Path, inside: str, target: Path, max_size: int | None) -> None:

@@ -20,7 +20,7 @@ class Serializer:
         id: The name that manifests keep, for ever. Its first part, up to a dot, is the module that is in
             `sys.modules` whenever there are values of this kind: "xgboost.ubj".
         types: The classes it serializes, subclasses included, each as "module:name". Of several serializers
-            the one for the most derived class is taken.
+            the one for the most derived class is taken, and of those for one class the last that was registered.
         kind: "dataset", "model" or "other", the artifact's type.
         format: What `format=` calls it.
         version: Of the format. Raise it when the reader of the version before could not read what is now written,
@@ -32,7 +32,6 @@ class Serializer:
             name, finds the value by the manifest's details.
         in_parts: Whether folders among the files are values of their own, each verified when it is read.
         libraries: Modules whose `__version__` the manifest keeps.
-        overrides: Ids of serializers whose place this one takes, for the values that it accepts.
         install: What pip has to install where a library is missing.
         distribution: The distribution that it comes from, and its version, for `written_by`.
     """
@@ -48,7 +47,6 @@ class Serializer:
     reads_files: ClassVar[bool] = True
     in_parts: ClassVar[bool] = False
     libraries: ClassVar[tuple[str, ...]] = ()
-    overrides: ClassVar[tuple[str, ...]] = ()
     install: ClassVar[str] = ""
     distribution: str = ""
 

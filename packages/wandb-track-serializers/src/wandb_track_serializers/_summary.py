@@ -76,33 +76,24 @@ class _Converter:
             return self._text(f"<{class_name(value)} of {len(value):,}: deeper than {self._max_depth} levels>")
         self._inside.add(id(value))
         try:
-            if isinstance(value, dict):
-                return self._mapping(value, depth)
-            items = value
-            if isinstance(value, set | frozenset):
-                items = heapq.nsmallest(self._left // 2 + 1, value, key=_rank)  # an item takes two bytes at least
-            return self._items(items, len(value), depth)
+            return self._items(value, depth)
         finally:
             self._inside.discard(id(value))
 
-    def _items(self, items: Any, count: int, depth: int) -> list[Any]:
-        result: list[Any] = []
-        for number, item in enumerate(items):
+    def _items(self, value: Any, depth: int) -> Any:
+        is_mapping, items = isinstance(value, dict), value
+        if isinstance(value, set | frozenset):
+            items = heapq.nsmallest(self._left // 2 + 1, value, key=_rank)  # an item takes two bytes at least
+        result: dict[Any, Any] = {}
+        for number, (key, item) in enumerate(dict.items(value) if is_mapping else enumerate(items)):
             if self._left <= 0:
-                result.append(self._message(count - number))
+                left_out = f"... {len(value) - number:,} more left out: over the limit of {self._max_size:,} bytes"
+                result[_free("...", result)] = left_out
                 break
-            result.append(self._spend(self.convert(item, depth + 1), 2))
-        return result
-
-    def _mapping(self, value: dict[Any, Any], depth: int) -> dict[str, Any]:
-        result: dict[str, Any] = {}
-        for number, (key, item) in enumerate(dict.items(value)):
-            if self._left <= 0:
-                result[_free("...", result)] = self._message(len(value) - number)
-                break
-            name = _free(self._text(key if type(key) is str else str(to_summary(key, max_size=1_000))), result)
-            result[name] = self._spend(self.convert(item, depth + 1), 4)
-        return result
+            if is_mapping:
+                key = _free(self._text(key if type(key) is str else str(to_summary(key, max_size=1_000))), result)
+            result[key] = self._spend(self.convert(item, depth + 1), 4 if is_mapping else 2)
+        return result if is_mapping else list(result.values())
 
     def _text(self, text: str) -> str:
         text = text.encode(errors="backslashreplace").decode()  # half of a surrogate pair is no UTF-8
@@ -110,9 +101,6 @@ class _Converter:
         if len(text) > room:
             text = f"{text[:room]}... ({len(text):,} characters)"
         return str(self._spend(text, len(text) + 2))
-
-    def _message(self, count: int) -> str:
-        return f"... {count:,} more left out: over the limit of {self._max_size:,} bytes"
 
     def _spend(self, result: Any, size: int) -> Any:
         self._left -= size

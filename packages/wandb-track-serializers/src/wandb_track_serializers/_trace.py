@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 from ._kinds import is_a
@@ -11,15 +12,8 @@ from ._kinds import is_a
 _MOST_PARTS = 200_000
 """About a second of watching; a value of more parts gets an error without a part."""
 
-_LEAVES = (
-    ("numpy", "ndarray"),
-    ("torch", "Tensor"),
-    ("pandas", "DataFrame"),
-    ("pandas", "Series"),
-    ("pandas", "Index"),
-    ("pyarrow", "Table"),
-    ("polars", "DataFrame"),
-)
+_LEAVES = (("torch", "Tensor"), ("polars", "DataFrame"))
+"""Classes that copy all that they hold when they are pickled; those of NumPy, pandas and Arrow hand it over."""
 
 
 def failing_part(value: Any, name: str) -> str | None:
@@ -32,7 +26,7 @@ def failing_part(value: Any, name: str) -> str | None:
     Returns:
         An expression such as ``model.hooks[3]``; None where it is the value itself, or was not found.
     """
-    watch = _Watch(_Nowhere(), protocol=5)
+    watch = _Watch(SimpleNamespace(write=len), protocol=5, buffer_callback=lambda buffer: None)
     try:
         watch.dump(value)
     except Exception:
@@ -41,24 +35,19 @@ def failing_part(value: Any, name: str) -> str | None:
     return None
 
 
-class _Nowhere:
-    def write(self, data: Any) -> int:
-        return len(data)
-
-
 class _GaveUp(Exception):  # noqa: N818 (a signal, not an error)
     pass
 
 
 # The Python implementation, as only there `save` can be watched; the fast one has reported the failure already.
 class _Watch(pickle._Pickler):
-    def __init__(self, file: _Nowhere, protocol: int) -> None:
-        super().__init__(file, protocol=protocol)
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
         self.stack: list[Any] = []
         self._parts = 0
 
     def persistent_id(self, obj: Any) -> str | None:
-        return "leaf" if any(is_a(obj, *leaf) for leaf in _LEAVES) and not _has_objects(obj) else None
+        return "leaf" if any(is_a(obj, *leaf) for leaf in _LEAVES) else None
 
     def save(self, obj: Any, save_persistent_id: bool = True) -> Any:
         self._parts += 1
@@ -69,10 +58,6 @@ class _Watch(pickle._Pickler):
         result = super().save(obj, save_persistent_id)  # type: ignore[misc]
         self.stack.pop()
         return result
-
-
-def _has_objects(array: Any) -> bool:
-    return bool(getattr(getattr(array, "dtype", None), "hasobject", False))
 
 
 def _expression(stack: list[Any], name: str) -> str | None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import base64
-import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from wandb_track_serializers._kinds import is_a
-from wandb_track_serializers._same import difference
 from wandb_track_serializers._serializer import Serializer, Source, Target
 from wandb_track_serializers.errors import IntegrityError, NotRepresentableError
 
@@ -54,16 +52,20 @@ class ArrowParquet(Serializer):
         if not table.num_columns:
             target.details["rows"] = table.num_rows
         try:
-            _try_schema(table.schema)
+            for name, kind in zip(table.schema.names, table.schema.types, strict=True):
+                is_text = pa.types.is_dictionary(kind) and str(kind.value_type) in _TEXT
+                if "dictionary<" in str(kind) and not is_text:
+                    reason = f"column {name!r} has a dictionary that would lose its order or unused values"
+                    raise NotRepresentableError(reason)
             rows = rows_per_group(size_without_dictionaries(table), table.num_rows, table.num_rows)
             groups = (table.slice(start, rows) for start in range(0, max(table.num_rows, 1), rows))
             write_parquet(target, table.schema, groups)
-            if not all(is_proved(field.type) for field in table.schema):
-                file = pq.ParquetFile(target.path(".parquet"))
-                back = _as_written(_whole(file), file.metadata)
-                back.validate(full=True)
-                if not back.equals(table) and (found := difference(table, back)):
-                    raise NotRepresentableError(found)
+            file = pq.ParquetFile(target.path(".parquet"))
+            proved = all(map(is_proved, table.schema.types))
+            back = _as_written(file.schema_arrow.empty_table() if proved else _whole(file), file.metadata)
+            back.validate(full=True)
+            if not back.schema.equals(table.schema, check_metadata=True) or not (proved or back.equals(table)):
+                raise NotRepresentableError(f"Parquet would change it to {back.schema}")
         except (pa.ArrowException, NotImplementedError, OSError) as error:
             if isinstance(error, OSError) and error.errno:  # of the disk, not Arrow's own
                 raise
@@ -95,25 +97,6 @@ def is_proved(kind: pa.DataType) -> bool:
     if any(is_one(kind) for is_one in unsure) or isinstance(kind, pa.BaseExtensionType):
         return False
     return all(is_proved(kind.field(number).type) for number in range(kind.num_fields))
-
-
-def _try_schema(schema: pa.Schema) -> None:
-    """Make sure that a table of this schema comes back with it, and dictionaries with order and unused values."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    for field in schema:
-        is_text = pa.types.is_dictionary(field.type) and str(field.type.value_type) in _TEXT
-        if "dictionary<" in str(field.type) and not is_text:
-            raise NotRepresentableError(
-                f"column {field.name!r} has a dictionary that would lose its order or unused values"
-            )
-    buffer = io.BytesIO()
-    pq.write_table(schema.empty_table(), buffer)
-    file = pq.ParquetFile(buffer)
-    back = _as_written(file.read(), file.metadata).schema
-    if not back.equals(schema, check_metadata=True):
-        raise NotRepresentableError(f"Parquet would change its schema to {back}")
 
 
 def _as_written(table: pa.Table, metadata: pq.FileMetaData) -> pa.Table:
@@ -224,12 +207,13 @@ def read_parquet(source: Source) -> pa.Table:
     try:
         file = pq.ParquetFile(source.file)
         source.check(_decoded_size(file.metadata))
-        schema = file.schema_arrow
-        repeated = _repeated(file.metadata, schema, source.max_size)
-        if repeated:
-            counted = pq.ParquetFile(source.file, read_dictionary=repeated)
-            return pa.concat_tables(_counted(counted, schema, source))
-        return _whole(file)
+        if not (repeated := _repeated(file.metadata, file.schema_arrow, source.max_size)):
+            return _whole(file)
+        table = _whole(pq.ParquetFile(source.file, read_dictionary=repeated))
+        texts = zip(file.schema_arrow.types, table.columns, strict=True)
+        chunks = [chunk for kind, column in texts if not pa.types.is_dictionary(kind) for chunk in column.chunks]
+        source.check(table.nbytes + sum(map(_repeats, chunks)))
+        return table.cast(file.schema_arrow)
     except (pa.ArrowException, OSError) as error:
         raise IntegrityError(
             f"{source.manifest.name!r} is no whole Parquet file ({error}): it was cut off, or damaged"
@@ -273,21 +257,6 @@ def _repeated(metadata: pq.FileMetaData, schema: pa.Schema, limit: int) -> list[
         if worst > limit and not (index >= 0 and pa.types.is_dictionary(schema.field(index).type)):
             names.append(column.path)
     return names
-
-
-def _counted(file: pq.ParquetFile, schema: pa.Schema, source: Source) -> Iterator[pa.Table]:
-    """The row groups, each only after its repeated values were counted."""
-    import pyarrow as pa
-
-    size = 0
-    for number in range(file.num_row_groups):
-        group = file.read_row_group(number)
-        size += group.nbytes
-        for field, column in zip(schema, group.columns, strict=True):
-            if not pa.types.is_dictionary(field.type):
-                size += sum(map(_repeats, column.chunks))
-        source.check(size)
-        yield group.cast(schema)
 
 
 def _repeats(array: pa.Array) -> int:

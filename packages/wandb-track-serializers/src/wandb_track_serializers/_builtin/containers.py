@@ -87,7 +87,6 @@ class _Writer:
     def __init__(self, target: Target, is_plain: bool) -> None:
         self._target = target
         self._is_plain = is_plain
-        self._inside: set[int] = set()
         self._written: dict[int, tuple[Any, Any]] = {}  # with the value, as an id is its own only as long as it lives
         self._size = 0
 
@@ -104,13 +103,7 @@ class _Writer:
         is_scalar = is_a(value, "numpy", "generic") and kind.__module__ == "numpy"
         if is_scalar and value.dtype.kind in "biufcmMSU" and value.nbytes:
             return {"numpy": [value.dtype.str, base64.b64encode(value.tobytes()).decode()]}
-        if id(value) in self._inside:
-            raise NotRepresentableError("it refers to itself")
-        self._inside.add(id(value))
-        try:
-            return self._container(value, kind, path)
-        finally:
-            self._inside.discard(id(value))
+        return self._container(value, kind, path)
 
     def _container(self, value: Any, kind: type, path: str) -> Any:
         if kind in (list, tuple):

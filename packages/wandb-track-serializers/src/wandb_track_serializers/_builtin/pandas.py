@@ -2,25 +2,24 @@
 
 Arrow keeps most of a frame by itself. The short list of what it does not keep stands in the file's own metadata (see
 `pandas_recipe`). That a frame comes back as it was is proved: for its labels and dtypes by reading its first row back,
-for the cells of columns of Python objects by their classes, or by reading them back where that proves nothing.
+for the cells of columns of Python objects by their classes, down into lists and dictionaries.
 """
 
 from __future__ import annotations
 
 import datetime
-import hashlib
+import decimal
 import io
 import json
-import pickle
-from collections.abc import Callable, Iterable, Iterator
+import math
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from functools import partial
-from itertools import chain
-from types import SimpleNamespace
+from itertools import chain, filterfalse
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
-from wandb_track_serializers._kinds import class_name, loaded
-from wandb_track_serializers._same import difference
+from wandb_track_serializers._kinds import class_name, leaves, loaded
 from wandb_track_serializers._serializer import Serializer, Source, Target
 from wandb_track_serializers.errors import NotRepresentableError, SerializerError
 
@@ -32,6 +31,29 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _BLOCK = 1 << 14
+_DEPTH = 8
+"""Levels of lists and dictionaries in a cell that are looked into."""
+_TYPES: dict[type, str] = {
+    str: "large_string",
+    bytes: "large_binary",
+    bool: "bool",
+    int: "int64",
+    float: "double",
+    type(None): "null",
+    datetime.date: "date32",
+    datetime.datetime: "timestamp[us]",
+    datetime.time: "time64[us]",
+    datetime.timedelta: "duration[us]",
+}
+"""Arrow's types for classes whose values it keeps."""
+_FACTS: dict[type, tuple[Callable[[Any], Any], ...]] = {
+    float: (math.isnan,),  # NaN within a list would come back as None
+    **dict.fromkeys((datetime.datetime, datetime.time), (attrgetter("tzinfo"), attrgetter("fold"))),
+}
+"""What must be false of each value."""
+
+
+_IN_JSON = {str, int, float, bool, type(None)}
 
 
 class PandasParquet(Serializer):
@@ -75,14 +97,13 @@ class PandasParquet(Serializer):
 def _prepared(value: Any) -> tuple[pd.DataFrame, pa.Schema]:
     """The frame that Arrow is to convert, and the schema of the file, which a file of one row has proved."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     base = loaded("pandas", "Series" if value.ndim == 1 else "DataFrame")
     attrs = json.dumps(value.attrs, default=repr)
     if base not in (type(value), None) or not value.flags.allows_duplicate_labels:
         raise NotRepresentableError(f"Parquet has no {class_name(value)}, and no flags")
-    if found := difference(value.attrs, json.loads(attrs), "its attrs"):
-        raise NotRepresentableError(found)
+    if repr(json.loads(attrs)) != repr(value.attrs) or not {*map(type, leaves(value.attrs))} <= _IN_JSON:
+        raise NotRepresentableError(f"its attrs would change to {attrs[:200]}")
     recipe: dict[str, Any] = {key: {} for key in recipes.KEYS}
     frame: pd.DataFrame = value
     if value.ndim == 1:
@@ -94,24 +115,44 @@ def _prepared(value: Any) -> tuple[pd.DataFrame, pa.Schema]:
     schema = pa.Schema.from_pandas(columns.iloc[:1], preserve_index=None if columns.size or not len(columns) else True)
     for position, kind in types.items():
         schema = schema.set(position, schema.field(position).with_type(kind))
-    for again in (False, True):
+    back = _first_row(columns, schema := schema.with_metadata(recipes.metadata(schema.metadata, recipe, attrs)))
+    dtypes = zip(_dtypes(frame), _dtypes(back), strict=True)
+    recipe["dtypes"] = {str(number): name for number, both in enumerate(dtypes) if (name := _changed(*both))}
+    if recipe["dtypes"]:
         schema = schema.with_metadata(recipes.metadata(schema.metadata, recipe, attrs))
-        buffer = io.BytesIO()
-        pq.write_table(next(_groups(columns.iloc[:1], schema, 1)), buffer)
-        back = recipes.restored(pq.ParquetFile(buffer).read(), lambda size: None)
-        found = difference(value.iloc[:1], back)
-        if not found:
-            break
-        dtypes = zip(_dtypes(frame), _dtypes(back.to_frame() if value.ndim == 1 else back), strict=True)
-        changed = {str(position): name for position, both in enumerate(dtypes) if (name := _changed(*both))}
-        if again or not changed:
-            raise NotRepresentableError(found)
-        recipe["dtypes"] = changed
+        back = _first_row(columns, schema)
+    _compare((value.to_frame() if value.ndim == 1 else value).iloc[:1], back)
     described = json.loads(schema.metadata[b"pandas"])
     for index in described["index_columns"]:
         if isinstance(index, dict):  # a range, which the schema of the first row does not know to its end
             index |= {name: getattr(columns.index, name) for name in ("start", "stop", "step")}
     return columns, schema.with_metadata({**schema.metadata, b"pandas": json.dumps(described).encode()})
+
+
+def _first_row(columns: pd.DataFrame, schema: pa.Schema) -> pd.DataFrame:
+    """The first row as it comes back; that of a series as a frame."""
+    import pyarrow.parquet as pq
+
+    buffer = io.BytesIO()
+    pq.write_table(next(_groups(columns.iloc[:1], schema, 1)), buffer)
+    back: Any = recipes.restored(pq.ParquetFile(buffer).read(), lambda size: None)
+    return back.to_frame() if back.ndim == 1 else back
+
+
+def _compare(one: pd.DataFrame, other: pd.DataFrame) -> None:
+    """Raise where two frames are not the same to pandas, or their labels are of other classes."""
+    import pandas as pd
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about what later versions of pandas will compare
+            pd.testing.assert_frame_equal(one, other, check_index_type=True, check_column_type=True, check_exact=True)
+    except AssertionError as error:
+        raise NotRepresentableError(f"it would change: {' '.join(str(error).split())}") from None
+    for axis, again in zip(one.axes, other.axes, strict=True):
+        is_same = recipes.exact([*axis, *axis.names]) == recipes.exact([*again, *again.names])
+        if not is_same or getattr(axis, "freq", None) != getattr(again, "freq", None):
+            raise NotRepresentableError(f"its labels would change from {axis} to {again}")
 
 
 def _dtypes(frame: pd.DataFrame) -> list[Any]:
@@ -154,10 +195,9 @@ def _replaced(frame: pd.DataFrame, recipe: dict[str, Any]) -> tuple[pd.DataFrame
     for level in range(frame.index.nlevels):
         values = frame.index.get_level_values(level)
         if pd.api.types.is_object_dtype(values.dtype):
-            known, how = _objects(values.to_numpy(), "its index")
-            if how["missing"] or known not in _known().values():
-                raise NotRepresentableError("its index holds objects that are not all of one class that Arrow keeps")
-            types[frame.shape[1] + level] = known
+            types[frame.shape[1] + level], how = _objects(values.to_numpy(), "its index")
+            if how["missing"]:
+                raise NotRepresentableError("its index holds objects, some of which are missing")
     for axis, labels in (("freq", frame.index), ("columns_freq", frame.columns)):
         if getattr(labels, "freq", None) is not None and not isinstance(labels, pd.PeriodIndex):
             recipe["index"][axis] = labels.freqstr
@@ -170,87 +210,57 @@ def _replaced(frame: pd.DataFrame, recipe: dict[str, Any]) -> tuple[pd.DataFrame
     return prepared, types
 
 
-def _known() -> dict[type, pa.DataType]:
-    """Arrow's types for cells of which it keeps every one, if all are of the very class: a datetime is a date, too."""
-    import pyarrow as pa
-
-    known = {str: pa.large_string(), bytes: pa.large_binary(), bool: pa.bool_(), int: pa.int64(), float: pa.float64()}
-    return {**known, datetime.date: pa.date32(), type(None): pa.null()}
-
-
 def _objects(cells: Any, where: str) -> tuple[pa.DataType, dict[str, Any]]:
     """Arrow's type for a column of objects, and how to have them back; raises where not each would be the same."""
     import numpy as np
     import pandas as pd
+
+    names, classes, absent = recipes.missing_names(), set(map(type, cells)), cells[:0]
+    if names.keys() & classes:
+        is_absent = pd.isna(cells)
+        absent, cells = cells[is_absent], cells[~is_absent]
+        classes = set(map(type, cells))
+    missing = set(map(type, absent))
+    if missing - names.keys():
+        raise NotRepresentableError(f"{where} holds missing values of a class of its own")
+    is_plain = classes <= {str, bytes, np.ndarray}
+    how = {"how": "object" if is_plain else "list", "missing": "".join(names[cls] for cls in missing)}
+    if len(missing) > 1:
+        how |= {"missing": "several", "which": recipes.packed(absent)}
+    return _type(cells, where, classes), how
+
+
+def _type(cells: Any, where: str, known: set[type] | None = None, depth: int = 0) -> pa.DataType:
+    """Arrow's type that keeps every one of these cells, as their classes prove; raises where there is none.
+
+    It is the very class that counts: a datetime is a date, too, and True an int.
+    """
+    import numpy as np
     import pyarrow as pa
 
-    absent, present = None, cells
-    classes = set(map(type, cells))
-    missing = classes & {type(None)}
-    classes -= missing
-    if not classes <= _known().keys() - {float}:  # there is more that could be missing
-        absent = pd.isna(cells)
-        present = cells[~absent]
-        missing, classes = set(map(type, cells[absent])), set(map(type, present))
-    if missing - recipes.missing_names().keys():
-        raise NotRepresentableError(f"{where} holds missing values of a class of its own")
-    how: dict[str, Any] = {"how": "list", "missing": "".join(recipes.missing_names()[cls] for cls in missing)}
-    if len(missing) > 1:
-        how |= {"missing": "several", "which": recipes.packed(cells[absent])}
-    (one,) = classes or {type(None)} if len(classes) < 2 else (object,)
-    kind = _known().get(one)
+    classes = known or set(map(type, cells))
+    present = cells if type(None) not in classes else [cell for cell in cells if cell is not None]
+    classes -= {type(None)}
+    one = object if len(classes) > 1 or depth > _DEPTH else next(iter(classes), type(None))
+    if one in _TYPES and not any(any(map(fact, present)) for fact in _FACTS.get(one, ())):
+        return pa.type_for_alias(_TYPES[one])
     if one is list:
-        kind = _lists(lambda: filter(None, present))
-    elif one is datetime.datetime and not any(moment.tzinfo or moment.fold for moment in present):
-        kind = pa.timestamp("us")
-    elif one is np.ndarray:
+        return pa.list_(_type([*chain.from_iterable(present)], where, depth=depth + 1))
+    if one is dict and len(keys := {*map(tuple, present)}) == 1:
+        (fields,) = keys
+        if {*map(type, fields)} == {str}:  # in one order; Arrow has no other keys
+            return pa.struct([(key, _type([*map(itemgetter(key), present)], where, depth=depth + 1)) for key in fields])
+    if one is decimal.Decimal and present[0].is_finite():
+        is_zero = filterfalse(None, present)  # of which Arrow has one without a sign
+        if all(map(present[0].same_quantum, present)) and not any(map(decimal.Decimal.is_signed, is_zero)):
+            scale = -int(present[0].as_tuple().exponent)
+            return pa.decimal128(max(0, *map(decimal.Decimal.adjusted, present)) + 1 + scale, scale)
+    if one is np.ndarray:
         (dtype, dimensions), *others = {(cell.dtype, cell.ndim) for cell in present}
         if not others and dimensions == 1 and dtype.isnative and dtype.kind in "biuf" and dtype.itemsize <= 8:
-            kind = pa.list_(pa.from_numpy_dtype(dtype))
-    if one in (str, bytes, np.ndarray, type(None)):
-        how["how"] = "object"
-    if kind is None:
-        blocks = [present[start : start + _BLOCK] for start in range(0, len(present), _BLOCK)]
-        with suppress(pa.ArrowException, TypeError, ValueError, OverflowError, RecursionError, pickle.PicklingError):
-            before = [_digest(block.tolist()) for block in blocks]
-            array = pa.array(present, from_pandas=True)
-            parts = (array[number * _BLOCK : (number + 1) * _BLOCK] for number in range(len(blocks)))
-            if all(_digest(part.to_pylist()) == digest for part, digest in zip(parts, before, strict=True)):
-                kind = array.type
-    if kind is None:
-        names = ", ".join(sorted(cls.__name__ for cls in classes))
-        raise NotRepresentableError(f"{where} holds objects ({names}) that Arrow would change")
-    return kind, how
-
-
-def _lists(cells: Callable[[], Iterable[Any]]) -> pa.DataType | None:
-    """Arrow's type for lists whose members are all of one class, and for lists of such; None where it proves nothing.
-
-    NaN within a list would come back as None, so that floats prove nothing.
-    """
-    import pyarrow as pa
-
-    (one, *others) = {*map(type, chain.from_iterable(cells()))} - {type(None)} or {float}
-    inner = _known().get(one) if one is not float and not others else None
-    if one is list and not others:
-        inner = _lists(lambda: chain.from_iterable(map(partial(filter, None), cells())))
-    return None if inner is None else pa.list_(inner)
-
-
-class _Pickler(pickle.Pickler):
-    def reducer_override(self, value: Any) -> Any:
-        if type(value).__module__ == "numpy":  # arrays of two dtypes would take Arrow, and the process, down
-            raise pickle.PicklingError
-        return NotImplemented
-
-
-def _digest(cells: list[Any]) -> bytes:
-    """The same for cells that are the same, each with its class; what refers to itself has none."""
-    hasher = hashlib.md5(usedforsecurity=False)
-    pickler = _Pickler(SimpleNamespace(write=hasher.update), 5)
-    pickler.fast = True  # equal cells give equal bytes, whether they are one object or two
-    pickler.dump(cells)
-    return hasher.digest()
+            return pa.list_(pa.from_numpy_dtype(dtype))
+    found = ", ".join(sorted(cls.__name__ for cls in classes))
+    raise NotRepresentableError(f"{where} holds objects ({found}) that Arrow would change")
 
 
 def _groups(columns: pd.DataFrame, schema: pa.Schema, rows: int) -> Iterator[pa.Table]:

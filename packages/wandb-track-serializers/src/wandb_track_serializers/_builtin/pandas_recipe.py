@@ -16,11 +16,10 @@ import base64
 import json
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from wandb_track_serializers._same import difference
 from wandb_track_serializers.errors import IntegrityError, NotRepresentableError
 
 if TYPE_CHECKING:
@@ -146,11 +145,16 @@ def stored(dtype: pd.CategoricalDtype, where: str) -> dict[str, Any]:
         "as_text": dtype.categories.inferred_type not in _AS_VALUES,
     }
     back = _categories(how, lambda size: None)
-    if found := difference(dtype.categories.array, back.array, f"the categories of {where}"):
-        raise NotRepresentableError(found)
+    if back.dtype != dtype.categories.dtype or exact(back) != exact(dtype.categories):
+        raise NotRepresentableError(f"the categories of {where} would change from {dtype.categories} to {back}")
     if len({str(category) for category in back}) < len(back):
         raise NotRepresentableError(f"the categories of {where} are not told apart by their text")
     return how
+
+
+def exact(labels: Iterable[Any]) -> list[tuple[type, str]]:
+    """What tells labels apart: 1 from True, and a Decimal from one with other digits."""
+    return [(type(label), repr(label)) for label in labels]
 
 
 def _categories(how: dict[str, Any], check: Callable[[int], None]) -> pd.Index[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 
 from wandb_track_serializers import _files
@@ -84,8 +83,6 @@ class _Copier:
                 real = os.path.realpath(real)
                 if os.path.commonpath([real, within[0]]) != within[0]:
                     raise self.error(entry.path, f"it is a link out of the folder, to {real!r}: copy its target in")
-                if not Path(real).exists():
-                    raise self.error(entry.path, f"it is a link to {real!r}, which does not exist: remove it")
                 if real in within:
                     raise self.error(entry.path, "it is a link to a folder that it is in: remove it")
             if Path(real).is_dir():
@@ -111,9 +108,7 @@ class _Copier:
                 _files.copy(file, copy)
                 after = os.fstat(file.fileno())
         except OSError as error:
-            mode = os.lstat(source).st_mode if os.path.lexists(source) else stat.S_IFREG
-            if not stat.S_ISREG(mode):
-                raise self.error(source, "it is a socket, a pipe or a device, not a file: leave it out") from error
-            raise self.error(source, f"{error.strerror or error}") from error
+            reason = error.strerror or "it is no file"
+            raise self.error(source, f"{reason}: make it readable, or leave it out") from error
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             raise self.error(source, "it was changed while it was copied: write it to its end first")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from wandb_track_serializers._kinds import class_name, is_a
@@ -76,8 +77,13 @@ class TorchState(Serializer):
                 tensors[key] = tensor.detach()
             else:
                 aliases[key] = original
-        target.check(sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()))
-        save_file(_apart(tensors), target.path(".safetensors"), metadata={_ALIASES: json.dumps(aliases)})
+        target.check(sum(tensor.nbytes for tensor in tensors.values()))
+        shared = Counter(tensor.untyped_storage().data_ptr() for tensor in tensors.values())
+        for key, tensor in tensors.items():
+            storage = tensor.untyped_storage()
+            is_alone = shared[storage.data_ptr()] == 1 and storage.nbytes() == tensor.nbytes
+            tensors[key] = tensor.contiguous() if is_alone else tensor.contiguous().clone()
+        save_file(tensors, target.path(".safetensors"), metadata={_ALIASES: json.dumps(aliases)})
 
     def read(self, source: Source) -> dict[str, Any]:
         """Read the tensors, onto the CPU."""
@@ -115,15 +121,3 @@ def _advice(part: Any) -> str:
     if is_a(part, "torch.nn.utils.parametrize", "ParametrizationList"):
         return f"torch does not pickle parametrizations: {state}"
     return ""
-
-
-def _apart(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Tensors that are contiguous and share no memory, copied only where they do."""
-    used: set[int] = set()
-    result = {}
-    for key, tensor in tensors.items():
-        memory = tensor.untyped_storage().data_ptr()
-        shared = memory in used or tensor.untyped_storage().nbytes() != tensor.numel() * tensor.element_size()
-        result[key] = tensor.contiguous().clone() if shared else tensor.contiguous()
-        used.add(memory)
-    return result

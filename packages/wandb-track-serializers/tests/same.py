@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._kinds import class_name, is_a
+from wandb_track_serializers._kinds import class_name, is_a
 
 
 def difference(one: Any, other: Any, where: str = "it", begun: dict[tuple[int, int], Any] | None = None) -> str:
