@@ -198,10 +198,11 @@ def test_files_folders_and_frames_in_records_are_versions_with_exact_links(bench
     """In a dataclass and in a pydantic model."""
     said = bench.pyflyte_run("values", "with_records", WANDB_MODE="offline", STORAGE=storage)
     assert "xxyy2" in said
-    runs = by_task(bench.runs(4))
-    made = [outputs(runs[name]).keys() for name in ("trained", "scored", "table")]
-    assert made == [{"trained_weights", "trained_logs"}, {"scored_by_name_best"}, {"table_rows"}]
-    assert edges(runs["report"], "input") == set.union(*(linked(runs[name]) for name in ("trained", "scored", "table")))
+    runs = by_task(bench.runs(5))
+    producers = [runs[name] for name in ("trained", "scored", "table", "several")]
+    names = [{"trained_weights", "trained_logs"}, {"scored_by_name_best"}, {"table_rows"}]
+    assert [outputs(run).keys() for run in producers] == [*names, {"several_0_rows", "several_1_rows"}]
+    assert edges(runs["report"], "input") == set.union(*map(linked, producers))
     assert runs["report"].config["model"]["epochs"] == 2
 
 

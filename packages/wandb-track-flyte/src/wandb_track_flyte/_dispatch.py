@@ -117,7 +117,7 @@ def follow(task: Any, function: Any) -> None:
         function: Its tracked function.
     """
     task.dispatch_execute = partial(_dispatch_execute, task.dispatch_execute, function, task.python_interface)
-    task.execute = partial(_execute, task.execute, function)
+    task.execute = partial(_execute, task, function)
     if hasattr(task, "_write_decks"):
         task._write_decks = partial(_write_decks, task._write_decks, task.name)
 
@@ -143,8 +143,8 @@ _dispatch = ArrayNodeMapTask.dispatch_execute
 ArrayNodeMapTask.dispatch_execute = _dispatch_map
 
 
-def _execute(inner: Callable[..., Any], function: Any, *args: Any, **kwargs: Any) -> Any:
-    of_map, call = _current.get(), partial(inner, *args, **kwargs)
+def _execute(task: Any, function: Any, **inputs: Any) -> Any:
+    of_map, call = _current.get(), partial(type(task).execute, task, **inputs)
     return _attempt(of_map.element(), call) if isinstance(of_map, _Map) and of_map.mapped is function else call()
 
 

@@ -354,25 +354,27 @@ def _parts(value: Any, literal: Any) -> Iterator[tuple[Any, str, Kept]]:
             yield inner, f"_{key}{suffix}", its
     if not members:
         yield value, "", Kept.of(literal)
-        binary = getattr(getattr(literal, "scalar", None), "binary", None)
-        yield from _in_fields(value, msgpack.unpackb(binary.value) if binary else None, literal)
+        yield from _in_records(value, literal)
 
 
 def _member(literal: Any, key: Any) -> Any:
-    if literal is None:
-        return None
-    return literal.collection.literals[key] if literal.collection else literal.map.literals[key]
+    """What is in a literal's list or dictionary; None where there is none."""
+    with suppress(LookupError, AttributeError):
+        return literal.collection.literals[key] if literal.collection else literal.map.literals[key]
+    return None
 
 
-def _in_fields(value: Any, stored: Any, literal: Any, suffix: str = "") -> Iterator[tuple[Any, str, Kept]]:
-    """The files in a record, with where Flyte keeps them: their URIs are in what it has stored as the record."""
+def _in_records(value: Any, literal: Any, stored: Any = None, suffix: str = "") -> Iterator[tuple[Any, str, Kept]]:
+    """The files in records, with where Flyte keeps them: their URIs are in what it has stored as the record."""
+    if stored is None and (binary := getattr(getattr(literal, "scalar", None), "binary", None)):
+        stored = msgpack.unpackb(binary.value)
     for name, part in _fields(value) or _members(value):
         one, place = _stored(stored, name), f"{suffix}_{name}"
         if isinstance(part, _FILES):
             uri = str(_stored(one, "path") or _stored(one, "uri") or "")
             yield part, place, Kept(uri, str(_stored(one, "file_format") or ""), literal, f"{NOTE}{place}")
         else:
-            yield from _in_fields(part, one, literal, place)
+            yield from _in_records(part, literal if stored else _member(literal, name), one, place)
 
 
 def _stored(stored: Any, key: Any) -> Any:

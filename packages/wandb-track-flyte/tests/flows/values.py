@@ -354,16 +354,23 @@ def table(epochs: int) -> Table:
     return Table(StructuredDataset(dataframe=pd.DataFrame({"x": range(epochs)})))
 
 
+@track(storage=os.environ.get("STORAGE", "copy"))
+@task
+def several(epochs: int) -> list[Table]:
+    return [Table(StructuredDataset(dataframe=pd.DataFrame({"x": range(n)}))) for n in range(epochs)]
+
+
 @track()
 @task
-def report(model: Trained, scores: Scored, table: Table) -> str:
+def report(model: Trained, scores: Scored, table: Table, more: list[Table]) -> str:
     frame = table.rows.open(pd.DataFrame).all()
     return Path(model.weights).read_text() + Path(scores.by_name["best"]).read_text() + str(len(frame))
 
 
 @workflow
 def with_records(epochs: int = 2) -> str:
-    return report(model=trained(epochs=epochs), scores=scored(epochs=epochs), table=table(epochs=epochs))
+    model, scores = trained(epochs=epochs), scored(epochs=epochs)
+    return report(model=model, scores=scores, table=table(epochs=epochs), more=several(epochs=epochs))
 
 
 @track(storage=os.environ.get("STORAGE", "copy"))
