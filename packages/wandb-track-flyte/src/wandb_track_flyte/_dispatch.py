@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from functools import partial
 from inspect import isawaitable
 from typing import Any
@@ -23,10 +24,11 @@ from wandb_track_core import TrackedRun
 from wandb_track_core.adapters import fuse
 
 from ._context import map_index
-from ._deck import Tab, tab_of
+from ._deck import Tab
 from ._values import Values, note
 
 
+@dataclass(eq=False)
 class Dispatch:
     """One attempt of a task, from its input literals to its output literals.
 
@@ -39,24 +41,26 @@ class Dispatch:
     Attributes:
         tracked: The run, once the function has begun.
         values: What puts inputs and outputs on the run.
-        returned: What the function returned.
+        inputs: What the function was given, by name.
+        returned: What it returned.
         references: The versions that the outputs became; "" for one that became none.
         tab: Shows the run in the task's Deck.
+        error: What the function raised.
+        process: Where the attempt began.
     """
 
-    def __init__(self, function: Any, literals: Any = None, interface: Any = None, is_alone: bool = False) -> None:
-        self.function = function
-        self.literals = literals
-        self.interface = interface
-        self.is_alone = is_alone
-        self.returned: Any = None
-        self.references: list[str] = []
-        self.values: Values | None = None
-        self.inputs: dict[str, Any] = {}
-        self.tracked: TrackedRun | None = None
-        self.tab: Tab | None = None
-        self.error: BaseException | None = None
-        self.process = os.getpid()
+    function: Any
+    literals: Any = None
+    interface: Any = None
+    is_alone: bool = False
+    tracked: TrackedRun | None = None
+    values: Values | None = None
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    returned: Any = None
+    references: list[str] = field(default_factory=list)
+    tab: Tab | None = None
+    error: BaseException | None = None
+    process: int = field(default_factory=os.getpid)
 
     def end(self, error: BaseException | None = None, outputs: Any = None) -> None:
         """Log the outputs, and close the run with the attempt's outcome."""
@@ -75,17 +79,16 @@ class Dispatch:
                 self.tab.draw()
 
 
+@dataclass(eq=False)
 class _Map(Dispatch):
     """A map task whose elements run in this process, one after the other."""
 
-    def __init__(self, function: Any, literals: Any, interface: Any, bound: set[str]) -> None:
-        super().__init__(None, literals, interface)
-        self.mapped, self.bound = function, bound
-        self.elements: list[Dispatch] = []
+    bound: Collection[str] = ()
+    elements: list[Dispatch] = field(default_factory=list)
 
     def element(self) -> Dispatch:
         literals = _element_of(self.literals, self.bound, len(self.elements))
-        self.elements.append(Dispatch(self.mapped, literals, self.interface))
+        self.elements.append(Dispatch(self.function, literals, self.interface))
         return self.elements[-1]
 
     def end(self, error: BaseException | None = None, outputs: Any = None) -> None:
@@ -135,7 +138,7 @@ def _dispatch_map(mapped: Any, *args: Any, **kwargs: Any) -> Any:
     _, function, interface = tracked.args
     index, literals, bound = map_index(), _inputs(args, kwargs), mapped.bound_inputs
     if index is None:
-        return _attempt(_Map(function, literals, interface, bound), call)
+        return _attempt(_Map(function, literals, interface, bound=bound), call)
     return _attempt(Dispatch(function, _element_of(literals, bound, index), interface), call)
 
 
@@ -145,14 +148,14 @@ ArrayNodeMapTask.dispatch_execute = _dispatch_map
 
 def _execute(task: Any, function: Any, **inputs: Any) -> Any:
     of_map, call = _current.get(), partial(type(task).execute, task, **inputs)
-    return _attempt(of_map.element(), call) if isinstance(of_map, _Map) and of_map.mapped is function else call()
+    return _attempt(of_map.element(), call) if isinstance(of_map, _Map) and of_map.function is function else call()
 
 
 def _inputs(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return kwargs.get("input_literal_map", args[1] if len(args) > 1 else None)
 
 
-def _element_of(literals: Any, bound: set[str], index: int) -> LiteralMap | None:
+def _element_of(literals: Any, bound: Collection[str], index: int) -> LiteralMap | None:
     """The inputs of one element, from those of a map task; None where they are not at hand."""
     with suppress(AttributeError, IndexError):
         of_each = literals.literals.items()
@@ -198,14 +201,16 @@ def _write_decks(inner: Callable[..., None], name: str, *given: Any) -> None:
 
 def run(tracked: TrackedRun, call: Callable[[], Any], dispatch: Dispatch) -> Any:
     """Call a function inside a run, which its dispatch closes."""
-    tracked.open()
-    try:
-        with _begun(tracked, dispatch):
-            dispatch.returned = call()
-    finally:
-        if dispatch.is_alone:
-            dispatch.end()
+    with _opened(tracked, dispatch):
+        dispatch.returned = call()
     return dispatch.returned
+
+
+def run_iterator(tracked: TrackedRun, call: Callable[[], Any], dispatch: Dispatch) -> Iterator[Any]:
+    """Go through a generator inside a run, which its dispatch closes. One that is left early has not failed."""
+    with _opened(tracked, dispatch):
+        dispatch.returned = call()
+        yield from dispatch.returned
 
 
 async def run_async(tracked: TrackedRun, call: Callable[[], Any], dispatch: Dispatch) -> Any:
@@ -220,13 +225,12 @@ async def run_async(tracked: TrackedRun, call: Callable[[], Any], dispatch: Disp
     return dispatch.returned
 
 
-def run_iterator(tracked: TrackedRun, call: Callable[[], Any], dispatch: Dispatch) -> Iterator[Any]:
-    """Go through a generator inside a run, which its dispatch closes. One that is left early has not failed."""
+@contextmanager
+def _opened(tracked: TrackedRun, dispatch: Dispatch) -> Iterator[None]:
     tracked.open()
     try:
         with _begun(tracked, dispatch):
-            dispatch.returned = call()
-            yield from dispatch.returned
+            yield
     finally:
         if dispatch.is_alone:
             dispatch.end()
@@ -236,7 +240,8 @@ def run_iterator(tracked: TrackedRun, call: Callable[[], Any], dispatch: Dispatc
 def _begun(tracked: TrackedRun, dispatch: Dispatch) -> Iterator[None]:
     dispatch.tracked = tracked
     try:
-        dispatch.tab = tab_of(tracked)
+        with fuse("preparing the Deck"):
+            dispatch.tab = Tab(tracked)
         if dispatch.values is not None and tracked.is_tracked:
             dispatch.values.begin(tracked.run, dispatch.inputs, dispatch.literals)
         yield

@@ -340,8 +340,8 @@ def _parts(value: Any, literal: Any) -> Iterator[tuple[Any, str, Kept]]:
     Yields:
         The part, what is added to its name, and where Flyte keeps it.
     """
-    if getattr(getattr(literal, "scalar", None), "union", None) is not None:
-        literal = literal.scalar.union.value
+    if (scalar := getattr(literal, "scalar", None)) and scalar.union:
+        literal = scalar.union.value
     kept = [Kept.of(one) for one in _walk(literal)]
     if isgenerator(value):  # it was read to its end: what is left of it is what Flyte keeps
         value = [Path(one.uri) for one in kept if one.uri]
@@ -384,13 +384,14 @@ def _stored(stored: Any, key: Any) -> Any:
 
 
 def _walk(literal: Any) -> Iterator[Any]:
-    if getattr(literal, "collection", None) is not None:
-        for one in literal.collection.literals:
+    """The literals in lists and dictionaries, without the numbers and the text, of which there may be millions."""
+    scalar = getattr(literal, "scalar", None)
+    if scalar is None:
+        inside = getattr(literal, "collection", None) or getattr(literal, "map", None)
+        literals = getattr(inside, "literals", ())
+        for one in literals.values() if isinstance(literals, dict) else literals:
             yield from _walk(one)
-    elif getattr(literal, "map", None) is not None:
-        for one in literal.map.literals.values():
-            yield from _walk(one)
-    elif getattr(getattr(literal, "scalar", None), "union", None) is not None:
-        yield from _walk(literal.scalar.union.value)
-    elif literal is not None:
+    elif scalar.union is not None:
+        yield from _walk(scalar.union.value)
+    elif scalar.primitive is None:
         yield literal
