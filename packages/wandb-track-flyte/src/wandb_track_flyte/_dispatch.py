@@ -131,8 +131,8 @@ def _dispatch_execute(inner: Callable[..., Any], function: Any, interface: Any, 
 
 def _dispatch_map(mapped: Any, *args: Any, **kwargs: Any) -> Any:
     """In a container, a map task runs one element; locally all of them. Its own dispatch is all that has literals."""
-    call, followed = partial(_dispatch, mapped, *args, **kwargs), vars(mapped.python_function_task)
-    tracked = followed.get("dispatch_execute")
+    call = partial(_dispatch, mapped, *args, **kwargs)
+    tracked = getattr(getattr(mapped, "python_function_task", None), "dispatch_execute", None)
     if not isinstance(tracked, partial) or tracked.func is not _dispatch_execute:
         return call()
     _, function, interface = tracked.args

@@ -186,13 +186,15 @@ class Values(NamedTuple):
         if alias in _versions or not is_given:
             return _versions.get(alias, "")
         artifact = log_value(run, f"{self.name}_{name}", None, [alias], storage=location)
-        if artifact is not None and not run.offline:
+        if artifact is None:
+            return ""
+        if not run.offline:
             artifact.wait(_WAIT)
         return self._reference(run, artifact, alias)
 
     def _reference(self, run: Any, artifact: Any, alias: str) -> str:
-        version = f"{artifact.name.partition(':')[0]}:{alias}" if artifact else ""
-        return "/".join(part for part in (self.entity or run.entity, run.project, version) if part) if version else ""
+        version = f"{artifact.name.partition(':')[0]}:{alias}"
+        return "/".join(part for part in (self.entity or run.entity, run.project, version) if part)
 
     def _log(self, run: Any, name: str, value: Any, kept: Kept) -> str:
         """Log one value; returns its version, or "" where there is none."""
@@ -258,12 +260,9 @@ def _plain(value: Any) -> Any:
         return value if _BASE.issuperset(map(type, value)) else [_plain(part) for part in value]
     if type(value) is dict:
         return {key: _plain(part) for key, part in value.items()}
-    return {name: _in_record(part) for name, part in _fields(value)} or value
-
-
-def _in_record(value: Any) -> Any:
-    """A field of a dataclass or a pydantic model: Flyte keeps it in the record, of a file the path alone."""
-    return _uri(value) if isinstance(value, _FILES) else _plain(value)
+    # Flyte keeps a field in the record, and of a file only where it is.
+    parts = ((name, _uri(part) if isinstance(part, _FILES) else _plain(part)) for name, part in _fields(value))
+    return dict(parts) or value
 
 
 def _uri(value: Any) -> str:
@@ -322,16 +321,16 @@ def _sources(value: Any, literal: Any) -> Iterator[tuple[Kept, list[str]]]:
 
 
 def _typed(value: Any, kind: Any) -> Any:
-    """A path that its declared type makes a file or folder of, as a Path; also in lists and dictionaries."""
-    kinds = [one for one in get_args(kind) if one is not NoneType]
-    if isinstance(value, list) and kinds:
-        return [_typed(part, kinds[0]) for part in value]
-    if isinstance(value, dict) and kinds:
-        return {key: _typed(part, kinds[-1]) for key, part in value.items()}
-    if kinds:
-        return _typed(value, kinds[0])
-    is_file = isinstance(kind, type) and issubclass(kind, FlyteFile | FlyteDirectory)
-    return Path(value) if is_file and isinstance(value, str) else value
+    """A str that its declared type makes a file or folder of, as a Path; also in lists and dictionaries."""
+    while kinds := [one for one in get_args(kind) if one is not NoneType and (isinstance(one, type) or get_args(one))]:
+        kind = kinds[-1]
+    if not (isinstance(kind, type) and issubclass(kind, FlyteFile | FlyteDirectory)):
+        return value
+    if isinstance(value, list):
+        return [_typed(part, kind) for part in value]
+    if isinstance(value, dict):
+        return {key: _typed(part, kind) for key, part in value.items()}
+    return Path(value) if isinstance(value, str) else value
 
 
 def _parts(value: Any, literal: Any) -> Iterator[tuple[Any, str, Kept]]:
@@ -344,8 +343,10 @@ def _parts(value: Any, literal: Any) -> Iterator[tuple[Any, str, Kept]]:
         literal = scalar.union.value
     kept = [Kept.of(one) for one in _walk(literal)]
     if isgenerator(value):  # it was read to its end: what is left of it is what Flyte keeps
-        value = [Path(one.uri) for one in kept if one.uri]
-        value = value if getattr(literal, "collection", None) else value[0]
+        paths = [Path(one.uri) for one in kept if one.uri]
+        if not paths:
+            return
+        value = paths if literal.collection else paths[0]
     is_apart = any(one.uri for one in kept) and (literal.collection or literal.map)
     is_apart = is_apart or (literal is None and any(isinstance(leaf, _FILES | Path) for leaf in _leaves(value)))
     members = _members(value) if is_apart else []
@@ -353,8 +354,10 @@ def _parts(value: Any, literal: Any) -> Iterator[tuple[Any, str, Kept]]:
         for inner, suffix, its in _parts(part, _member(literal, key)):
             yield inner, f"_{key}{suffix}", its
     if not members:
-        yield value, "", Kept.of(literal)
-        yield from _in_records(value, literal)
+        own = Kept.of(literal)
+        yield value, "", own
+        if not own.uri:
+            yield from _in_records(value, literal)
 
 
 def _member(literal: Any, key: Any) -> Any:
