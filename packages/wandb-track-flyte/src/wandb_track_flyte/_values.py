@@ -313,7 +313,8 @@ def _sources(value: Any, literal: Any) -> Iterator[tuple[Kept, list[str]]]:
     found = [(Kept.of(one), one.metadata) for one in _walk(literal)]
     if not any(kept.uri or metadata for kept, metadata in found):
         files = [leaf for leaf in _leaves(value, with_records=True) if isinstance(leaf, _FILES)]
-        found = [(Kept(_uri(file)), file.metadata if isinstance(file, FlyteFile) else None) for file in files]
+        # The metadata of a frame is its columns; of a file it is that of its literal, which older flytekits leave out.
+        found = [(Kept(_uri(file)), isinstance(file, FlyteFile) and getattr(file, "metadata", None)) for file in files]
     for kept, metadata in found:
         notes = [note for key, note in (metadata or {}).items() if key.startswith(NOTE)]
         if kept.uri or notes:
