@@ -2,6 +2,7 @@
 
 import functools
 import os
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -278,9 +279,9 @@ def of_another_rank(least: int) -> pd.DataFrame:
 @track(storage=os.environ.get("STORAGE", "copy"))
 @task
 def shard(frame: pd.DataFrame, index: int) -> list[FlyteFile]:
-    names = [f"shard{index}{part}.csv" for part in "ab"]
+    names = [f"{tempfile.mkdtemp()}/shard{index}{part}.csv" for part in "ab"]
     for name in names:
-        Path(name).write_text(f"{name} {len(frame)}")
+        Path(name).write_text(f"{index} {Path(name).name} {len(frame)}")
     return names
 
 
@@ -335,10 +336,11 @@ class Table:
 @track(storage=os.environ.get("STORAGE", "copy"))
 @task
 def trained(epochs: int) -> Trained:
-    Path("logs").mkdir(exist_ok=True)
+    here = Path(tempfile.mkdtemp())
+    (here / "logs").mkdir()
     for name in ("weights.bin", "logs/a.txt"):
-        Path(name).write_text("x" * epochs)
-    return Trained(FlyteFile("weights.bin"), FlyteDirectory("logs"), epochs)
+        (here / name).write_text("x" * epochs)
+    return Trained(FlyteFile(str(here / "weights.bin")), FlyteDirectory(str(here / "logs")), epochs)
 
 
 @track(storage=os.environ.get("STORAGE", "copy"))
