@@ -158,6 +158,14 @@ def test_a_fixed_place_has_the_same_alias_for_both(bench, tmp_path, storage):
     assert aliases(runs["fixed"]) == {f"e/p/fixed:{alias}"} == used(runs["reader"])
 
 
+def test_locally_a_fixed_place_in_s3_is_linked_by_its_etag(bench, s3):
+    bucket, env = s3
+    bench.pyflyte_run("references", "at_a_fixed_place", "--uri", f"{bucket.uri}/fixed.txt", **env)
+    runs = by_task(bench.runs(2))
+    assert len(aliases(runs["fixed"])) == 1
+    assert aliases(runs["fixed"]) == used(runs["reader"])
+
+
 def test_a_frame_that_is_a_reference_has_the_files_type_and_class_in_its_manifest(bench, load):
     load("references").make(n=9)
     metadata = made(bench.run())["frame"]["metadata"]["wandb_track"]

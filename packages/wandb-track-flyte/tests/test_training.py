@@ -16,6 +16,7 @@ FIRST = Counter(
         ("make", "make", "split"),
         ("split", "train", None),
         ("split", "test", None),
+        *3 * [("split", "train", "candidate")],
         ("split", "train", "select"),
         ("split", "test", "select"),
         ("select", "model", None),

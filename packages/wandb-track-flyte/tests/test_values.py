@@ -141,6 +141,90 @@ def test_elements_of_a_map_task_have_parameters_outputs_and_links_to_the_files_t
     assert len({outputs(run)["counted"] for run in elements.values()}) == 2
 
 
+def linked(run):
+    """What a run has logged, as links to it are written."""
+    return {f"e/p/{name}:{alias}" for name, alias in outputs(run).items()}
+
+
+def test_elements_of_a_map_task_are_linked_to_the_frame_that_they_take_and_to_who_takes_their_files(bench, load):
+    """Files that they return in lists, as str."""
+    assert load("values").sharded(n=3) == 4
+    runs = bench.runs(4)
+    make, join = (by_task(runs)[name] for name in ("make", "join"))
+    elements = [run for run in runs if run.job_type == "shard"]
+    assert [outputs(run).keys() for run in elements] == 2 * [{"shard_0", "shard_1"}]
+    assert [edges(run, "input") for run in elements] == 2 * [{f"e/p/frame:{outputs(make)['frame']}"}]
+    assert edges(join, "input") == set.union(*map(linked, elements))
+    assert len(edges(join, "input")) == 4
+
+
+def test_elements_of_a_map_task_that_fail_do_not_mix_up_the_links_to_the_others(bench, load):
+    assert load("values").some_fail() == "13"
+    runs = bench.runs(5)
+    elements = {run.config["index"]: run for run in runs if run.job_type == "odd_only"}
+    assert [elements[index].exit_code for index in range(4)] == [1, 0, 1, 0]
+    assert edges(by_task(runs)["join_odd"], "input") == linked(elements[1]) | linked(elements[3])
+
+
+@pytest.mark.parametrize("storage", ["copy", "reference"])
+def test_an_element_in_its_container_has_links_notes_and_references_as_other_tasks(bench, s3, storage, monkeypatch):
+    """Each element of a list has its note; a file that goes into S3 is a reference, if the task wants that."""
+    from flyteidl.core import literals_pb2
+
+    bucket, env = s3
+    for name, value in bucket.env.items():
+        monkeypatch.setenv(name, value)
+    frames = [pandas.DataFrame({"x": range(n)}) for n in (1, 2)]
+    container = bench.container("values", "shard", {"index": [7, 8], "frame": frames}, index=1, raw=bucket.uri)
+    arguments, path = container.arguments(), container.folder / "shard.pb"
+    inputs = literals_pb2.LiteralMap.FromString(path.read_bytes())
+    for number, one in enumerate(inputs.literals["frame"].collection.literals):
+        one.metadata["wandb_track"] = f"e/p/frame:v{number}"
+    path.write_bytes(inputs.SerializeToString())
+    container.arguments = lambda: arguments
+    bench.execute_in_process_of_its_own(container, **env, WANDB_MODE="offline", STORAGE=storage)
+
+    run = bench.run()
+    assert (run.config["index"], edges(run, "input")) == (8, {"e/p/frame:v1"})
+    logged = [each for each in read_lineage(run.folder) if each["edge"] == "output"]
+    assert ["references" in each for each in logged] == 2 * [storage == "reference"]
+    output = literals_pb2.LiteralMap.FromString((container.output_prefix / "outputs.pb").read_bytes()).literals["o0"]
+    assert {dict(one.metadata)["wandb_track"] for one in output.collection.literals} == linked(run)
+    assert len(linked(run)) == 2
+
+
+@pytest.mark.parametrize("storage", ["copy", "reference"])
+def test_files_folders_and_frames_in_records_are_versions_with_exact_links(bench, storage):
+    """In a dataclass and in a pydantic model."""
+    said = bench.pyflyte_run("values", "with_records", WANDB_MODE="offline", STORAGE=storage)
+    assert "xxyy2" in said
+    runs = by_task(bench.runs(5))
+    producers = [runs[name] for name in ("trained", "scored", "table", "several")]
+    names = [{"trained_weights", "trained_logs"}, {"scored_by_name_best"}, {"table_rows"}]
+    assert [outputs(run).keys() for run in producers] == [*names, {"several_0_rows", "several_1_rows"}]
+    assert edges(runs["report"], "input") == set.union(*map(linked, producers))
+    assert runs["report"].config["model"]["epochs"] == 2
+
+
+def test_in_a_container_the_notes_of_the_files_in_a_record_are_in_what_the_platform_gets(bench):
+    from flyteidl.core import literals_pb2
+
+    container = bench.container("values", "trained", {"epochs": 2})
+    bench.execute_in_process_of_its_own(container, WANDB_MODE="offline")
+    literals = literals_pb2.LiteralMap.FromString((container.output_prefix / "outputs.pb").read_bytes())
+    notes = dict(literals.literals["o0"].metadata)
+    assert notes.keys() == {"wandb_track_weights", "wandb_track_logs"}
+    assert set(notes.values()) == linked(bench.run())
+
+
+@pytest.mark.parametrize("storage", ["copy", "reference"])
+def test_files_that_a_task_yields_are_versions_with_exact_links(bench, storage):
+    assert "01" in bench.pyflyte_run("values", "one_by_one", WANDB_MODE="offline", STORAGE=storage)
+    runs = by_task(bench.runs(2))
+    assert outputs(runs["written"]).keys() == {"written_0", "written_1"}
+    assert edges(runs["read"], "input") == linked(runs["written"])
+
+
 def test_an_input_named_as_our_own_key_has_another_one_and_an_equal_value_is_no_clash(bench, load, capsys):
     assert load("values").clashing() == 3
     run = bench.run()
@@ -162,8 +246,8 @@ def test_enums_records_and_times_go_to_config_and_summary_wherever_they_are(benc
         "since": "2024-01-02T00:00:00+00:00",
         "kinds": ["fast", "fast"],
     }
+    assert edges(run, "input") == linked(run)  # the file in the record, which no task made
     assert [run.summary[name] for name in ("layers", "took", "kinds")] == [layers, "1:00:00", ["fast", "fast"]]
-    assert not run.artifacts
 
 
 @pytest.mark.parametrize("storage", ["copy", "reference"])

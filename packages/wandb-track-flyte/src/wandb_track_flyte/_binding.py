@@ -46,21 +46,14 @@ def check_function(target: Any) -> None:
     Raises:
         ArgumentError: Saying what to decorate instead.
     """
+    remedy = ""
     if isinstance(target, ArrayNodeMapTask):
-        raise ArgumentError(
-            "@wandb_init",
-            "must be above a task",
-            target,
-            "Decorate the task that is mapped, then call map_task() with it.",
-        )
-    if isinstance(target, WorkflowBase | LaunchPlan):
-        raise ArgumentError(
-            "@wandb_init", "must be above a task", target, "Decorate the tasks of the workflow instead."
-        )
-    if isinstance(target, Task) or not callable(target):
-        raise ArgumentError(
-            "@wandb_init", "must be above a task that runs a Python function, or above the function", target
-        )
+        remedy = "Decorate the task that is mapped, then call map_task() with it."
+    elif isinstance(target, WorkflowBase | LaunchPlan):
+        remedy = "Decorate the tasks of the workflow instead."
+    if isinstance(target, Task | WorkflowBase | LaunchPlan) or not callable(target):
+        problem = "must be above a task that runs a Python function, or above the function"
+        raise ArgumentError("@wandb_init", problem, target, remedy)
 
 
 def pass_as_function(decorator: Any, function: Callable[..., Any]) -> None:

@@ -62,6 +62,18 @@ def execution_alias() -> str:
     return f"flyte-{parameters.execution_id.name}" if parameters else _LOCAL_EXECUTION
 
 
+def map_index() -> int | None:
+    """The index of this element of a map task, found as flytekit finds it; None in other tasks, and in their bodies."""
+    index = None if is_nested() else _number(_variable("BATCH_JOB_ARRAY_INDEX_VAR_NAME"))
+    return None if index is None else index + (_number("BATCH_JOB_ARRAY_INDEX_OFFSET") or 0)
+
+
+def is_nested() -> bool:
+    """Whether a task is called as a function is: locally, or in the body of another task, which has the attempt."""
+    state = FlyteContextManager.current_context().execution_state
+    return state is not None and state.is_local_execution()
+
+
 def raw_output_store() -> Callable[[Path], str]:
     """What puts a file below the task's raw-output prefix, where it outlives the container, and says where."""
     access = FlyteContextManager.current_context().file_access
@@ -91,12 +103,9 @@ def identity_of(function: Callable[..., Any]) -> TaskIdentity:
         return TaskIdentity(orchestrator="flyte", task=short, details={"task": name})
     execution, task = parameters.execution_id, parameters.task_id
     attempt = _number("FLYTE_ATTEMPT_NUMBER") or 0
-    index = _map_index()
-    state = FlyteContextManager.current_context().execution_state
-    # A task called in the body of another one runs there, as a function would: the attempt is the other task's.
-    is_nested = state is not None and state.is_local_execution()
-    registered = name if is_nested or not (task and task.name) else task.name
-    key, pod = ((), "") if is_nested else _names(parameters, registered, attempt, index)
+    index = map_index()
+    registered = name if is_nested() or not (task and task.name) else task.name
+    key, pod = ((), "") if is_nested() else _names(parameters, registered, attempt, index)
     return TaskIdentity(
         orchestrator="flyte",
         task=short,
@@ -104,7 +113,7 @@ def identity_of(function: Callable[..., Any]) -> TaskIdentity:
         workflow=_variable("FLYTE_INTERNAL_EXECUTION_WORKFLOW", "_F_WF").rpartition(":")[2],
         execution=execution.name,
         attempt=attempt,
-        indices=() if index is None or is_nested else (index,),
+        indices=() if index is None else (index,),
         platform_id=pod,
         url=_variable("FLYTE_EXECUTION_URL"),
         details={
@@ -185,12 +194,6 @@ def _pod_name(execution: str, nodes: tuple[str, ...], attempt: int, index: int |
 def _names_attempt(index: int | None, attempt: int, name: str) -> bool:
     """Whether a name is one element's of a map task, rather than that of all elements."""
     return index is None or bool(_HASHED.fullmatch(name)) or f"-n{index}-{attempt}-" in f"{name}-"
-
-
-def _map_index() -> int | None:
-    """The index of this element of a map task, found as flytekit finds it; None in other tasks."""
-    index = _number(_variable("BATCH_JOB_ARRAY_INDEX_VAR_NAME"))
-    return None if index is None else index + (_number("BATCH_JOB_ARRAY_INDEX_OFFSET") or 0)
 
 
 def _number(variable: str) -> int | None:

@@ -9,7 +9,7 @@ from typing import Any
 from flytekit import Deck
 from flytekit.core.context_manager import ExecutionState, FlyteContextManager
 from wandb_track_core import TrackedRun
-from wandb_track_core.adapters import fuse, notify, report_bug, run_folder
+from wandb_track_core.adapters import fuse, notify, run_folder
 
 TAB = "W&B"
 
@@ -66,15 +66,6 @@ class Tab:
         self._decks = parameters.decks
         self._write = partial(_output_deck, name.rpartition(".")[2], parameters)
         return *values, context.with_execution_state(elsewhere).build(), parameters
-
-
-def tab_of(tracked: TrackedRun) -> Tab | None:
-    """The tab of an attempt whose run is open; None where this version of flytekit has no Decks as they are known."""
-    try:
-        return Tab(tracked)
-    except Exception as error:
-        report_bug("preparing the Deck", error)
-        return None
 
 
 def enable(task: Any) -> None:

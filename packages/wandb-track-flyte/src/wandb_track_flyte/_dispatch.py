@@ -1,29 +1,34 @@
 """The way of a task's values through flytekit, around its function: the run closes when the attempt's outcome is known.
 
 After the function has returned, flytekit converts what it returned, which can fail, too. Without a dispatch (below
-`@task`, in an element of a map task or a process of an elastic task), the run closes with the function.
+`@task`, in a process of an elastic task), the run closes with the function.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from functools import partial
 from inspect import isawaitable
 from typing import Any
 
+from flytekit.core.array_node_map_task import ArrayNodeMapTask
 from flytekit.core.base_task import IgnoreOutputs
 from flytekit.core.interface import transform_function_to_interface
+from flytekit.models.literals import LiteralMap
 from wandb_track_core import TrackedRun
 from wandb_track_core.adapters import fuse
 
-from ._deck import Tab, tab_of
-from ._values import Values
+from ._context import map_index
+from ._deck import Tab
+from ._values import Values, note
 
 
+@dataclass(eq=False)
 class Dispatch:
     """One attempt of a task, from its input literals to its output literals.
 
@@ -36,42 +41,62 @@ class Dispatch:
     Attributes:
         tracked: The run, once the function has begun.
         values: What puts inputs and outputs on the run.
-        returned: What the function returned.
+        inputs: What the function was given, by name.
+        returned: What it returned.
+        references: The versions that the outputs became; "" for one that became none.
         tab: Shows the run in the task's Deck.
+        error: What the function raised.
+        process: Where the attempt began.
     """
 
-    def __init__(self, function: Any, literals: Any = None, interface: Any = None, is_alone: bool = False) -> None:
-        self.function = function
-        self.literals = literals
-        self.interface = interface
-        self.is_alone = is_alone
-        self.returned: Any = None
-        self.values: Values | None = None
-        self.inputs: dict[str, Any] = {}
-        self.tracked: TrackedRun | None = None
-        self.tab: Tab | None = None
-        self.error: BaseException | None = None
-        self._process = os.getpid()
-
-    @property
-    def is_of_this_process(self) -> bool:
-        """False in a process that was forked by the attempt, such as one of an elastic task."""
-        return self._process == os.getpid()
+    function: Any
+    literals: Any = None
+    interface: Any = None
+    is_alone: bool = False
+    tracked: TrackedRun | None = None
+    values: Values | None = None
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    returned: Any = None
+    references: list[str] = field(default_factory=list)
+    tab: Tab | None = None
+    error: BaseException | None = None
+    process: int = field(default_factory=os.getpid)
 
     def end(self, error: BaseException | None = None, outputs: Any = None) -> None:
         """Log the outputs, and close the run with the attempt's outcome."""
-        run = None if self.tracked is None else self.tracked.run
+        if self.tracked is None:
+            return
         cause = self.error or error  # in a container, flytekit wraps what the function raised
-        if cause is None and self.values is not None and run is not None and not run.disabled:
+        if cause is None and self.values is not None and self.tracked.is_tracked:
             with fuse("logging the task's outputs"):
                 interface = self.interface or transform_function_to_interface(self.function.task_function)
-                self.values.end(run, self.returned, interface, outputs)
+                made = outputs.literals if isinstance(outputs, LiteralMap) else {}
+                self.references = self.values.end(self.tracked.run, self.returned, interface, made)
         try:
-            if self.tracked is not None:
-                self.tracked.close(None if isinstance(cause, IgnoreOutputs) else cause)
+            self.tracked.close(None if isinstance(cause, IgnoreOutputs | GeneratorExit) else cause)
         finally:
             if self.tab is not None:
                 self.tab.draw()
+
+
+@dataclass(eq=False)
+class _Map(Dispatch):
+    """A map task whose elements run in this process, one after the other."""
+
+    bound: Collection[str] = ()
+    elements: list[Dispatch] = field(default_factory=list)
+
+    def element(self) -> Dispatch:
+        literals = _element_of(self.literals, self.bound, len(self.elements))
+        self.elements.append(Dispatch(self.function, literals, self.interface))
+        return self.elements[-1]
+
+    def end(self, error: BaseException | None = None, outputs: Any = None) -> None:
+        """Note the versions that the elements' outputs became, whose literals exist only now."""
+        with fuse("noting the elements' outputs"):
+            for output in outputs.literals.values() if isinstance(outputs, LiteralMap) else ():
+                for dispatch, literal in zip(self.elements, output.collection.literals, strict=True):
+                    note(literal, dispatch.references)
 
 
 _current: ContextVar[Dispatch | None] = ContextVar("wandb_track_flyte_dispatch", default=None)
@@ -80,7 +105,9 @@ _current: ContextVar[Dispatch | None] = ContextVar("wandb_track_flyte_dispatch",
 def dispatch_of(function: Any) -> Dispatch:
     """The dispatch in which a tracked function is called for the first time, or one of its own."""
     dispatch = _current.get()
-    if dispatch is None or dispatch.function is not function or not dispatch.is_of_this_process or dispatch.tracked:
+    # An elastic task forks: its processes have the dispatch of their launcher.
+    is_forked = dispatch is not None and dispatch.process != os.getpid()
+    if dispatch is None or dispatch.function is not function or dispatch.tracked or is_forked:
         return Dispatch(function, is_alone=True)
     return dispatch
 
@@ -93,25 +120,75 @@ def follow(task: Any, function: Any) -> None:
         function: Its tracked function.
     """
     task.dispatch_execute = partial(_dispatch_execute, task.dispatch_execute, function, task.python_interface)
+    task.execute = partial(_execute, task, function)
     if hasattr(task, "_write_decks"):
         task._write_decks = partial(_write_decks, task._write_decks, task.name)
 
 
 def _dispatch_execute(inner: Callable[..., Any], function: Any, interface: Any, *args: Any, **kwargs: Any) -> Any:
-    literals = kwargs.get("input_literal_map", args[1] if len(args) > 1 else None)
-    dispatch = Dispatch(function, literals, interface)
+    return _attempt(Dispatch(function, _inputs(args, kwargs), interface), partial(inner, *args, **kwargs))
+
+
+def _dispatch_map(mapped: Any, *args: Any, **kwargs: Any) -> Any:
+    """In a container, a map task runs one element; locally all of them. Its own dispatch is all that has literals."""
+    call = partial(_dispatch, mapped, *args, **kwargs)
+    tracked = getattr(getattr(mapped, "python_function_task", None), "dispatch_execute", None)
+    if not isinstance(tracked, partial) or tracked.func is not _dispatch_execute:
+        return call()
+    _, function, interface = tracked.args
+    index, literals, bound = map_index(), _inputs(args, kwargs), mapped.bound_inputs
+    if index is None:
+        return _attempt(_Map(function, literals, interface, bound=bound), call)
+    return _attempt(Dispatch(function, _element_of(literals, bound, index), interface), call)
+
+
+_dispatch = ArrayNodeMapTask.dispatch_execute
+ArrayNodeMapTask.dispatch_execute = _dispatch_map
+
+
+def _execute(task: Any, function: Any, **inputs: Any) -> Any:
+    of_map, call = _current.get(), partial(type(task).execute, task, **inputs)
+    return _attempt(of_map.element(), call) if isinstance(of_map, _Map) and of_map.function is function else call()
+
+
+def _inputs(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return kwargs.get("input_literal_map", args[1] if len(args) > 1 else None)
+
+
+def _element_of(literals: Any, bound: Collection[str], index: int) -> LiteralMap | None:
+    """The inputs of one element, from those of a map task; None where they are not at hand."""
+    with suppress(AttributeError, IndexError):
+        of_each = literals.literals.items()
+        return LiteralMap({name: one if name in bound else one.collection.literals[index] for name, one in of_each})
+    return None
+
+
+def _attempt(dispatch: Dispatch, call: Callable[[], Any]) -> Any:
+    with _in(dispatch):
+        outputs = call()
+    if isawaitable(outputs):
+        return _attempt_later(dispatch, outputs)
+    dispatch.end(outputs=outputs)
+    return outputs
+
+
+async def _attempt_later(dispatch: Dispatch, outputs: Awaitable[Any]) -> Any:
+    with _in(dispatch):
+        made = await outputs
+    dispatch.end(outputs=made)
+    return made
+
+
+@contextmanager
+def _in(dispatch: Dispatch) -> Iterator[None]:
     token = _current.set(dispatch)
     try:
-        outputs = inner(*args, **kwargs)
-        if isawaitable(outputs):
-            return _end_later(dispatch, outputs)
+        yield
     except BaseException as error:
         dispatch.end(error)
         raise
     finally:
         _current.reset(token)
-    dispatch.end(outputs=outputs)
-    return outputs
 
 
 def _write_decks(inner: Callable[..., None], name: str, *given: Any) -> None:
@@ -124,21 +201,23 @@ def _write_decks(inner: Callable[..., None], name: str, *given: Any) -> None:
 
 def run(tracked: TrackedRun, call: Callable[[], Any], dispatch: Dispatch) -> Any:
     """Call a function inside a run, which its dispatch closes."""
-    tracked.open()
-    try:
-        with _of_dispatch(tracked, dispatch):
-            dispatch.returned = call()
-    finally:
-        if dispatch.is_alone:
-            dispatch.end()
+    with _opened(tracked, dispatch):
+        dispatch.returned = call()
     return dispatch.returned
+
+
+def run_iterator(tracked: TrackedRun, call: Callable[[], Any], dispatch: Dispatch) -> Iterator[Any]:
+    """Go through a generator inside a run, which its dispatch closes. One that is left early has not failed."""
+    with _opened(tracked, dispatch):
+        dispatch.returned = call()
+        yield from dispatch.returned
 
 
 async def run_async(tracked: TrackedRun, call: Callable[[], Any], dispatch: Dispatch) -> Any:
     """Await a coroutine function inside a run, which its dispatch closes."""
     await tracked.__aenter__()
     try:
-        with _of_dispatch(tracked, dispatch):
+        with _begun(tracked, dispatch):
             dispatch.returned = await call()
     finally:
         if dispatch.is_alone:
@@ -147,28 +226,23 @@ async def run_async(tracked: TrackedRun, call: Callable[[], Any], dispatch: Disp
 
 
 @contextmanager
-def opened_alone(tracked: TrackedRun) -> Iterator[None]:
-    """A run around a generator: one that nobody reads to its end has not failed."""
+def _opened(tracked: TrackedRun, dispatch: Dispatch) -> Iterator[None]:
     tracked.open()
-    tab = tab_of(tracked)
     try:
-        yield
-    except BaseException as error:
-        tracked.close(None if isinstance(error, GeneratorExit) else error)
-        raise
-    else:
-        tracked.close()
+        with _begun(tracked, dispatch):
+            yield
     finally:
-        if tab is not None:
-            tab.draw()
+        if dispatch.is_alone:
+            dispatch.end()
 
 
 @contextmanager
-def _of_dispatch(tracked: TrackedRun, dispatch: Dispatch) -> Iterator[None]:
+def _begun(tracked: TrackedRun, dispatch: Dispatch) -> Iterator[None]:
     dispatch.tracked = tracked
     try:
-        dispatch.tab = tab_of(tracked)
-        if dispatch.values is not None and tracked.run is not None and not tracked.run.disabled:
+        with fuse("preparing the Deck"):
+            dispatch.tab = Tab(tracked)
+        if dispatch.values is not None and tracked.is_tracked:
             dispatch.values.begin(tracked.run, dispatch.inputs, dispatch.literals)
         yield
     except BaseException as error:
@@ -176,16 +250,3 @@ def _of_dispatch(tracked: TrackedRun, dispatch: Dispatch) -> Iterator[None]:
         raise
     finally:
         tracked.leave()
-
-
-async def _end_later(dispatch: Dispatch, outputs: Any) -> Any:
-    token = _current.set(dispatch)
-    try:
-        outputs = await outputs
-    except BaseException as error:
-        dispatch.end(error)
-        raise
-    finally:
-        _current.reset(token)
-    dispatch.end(outputs=outputs)
-    return outputs

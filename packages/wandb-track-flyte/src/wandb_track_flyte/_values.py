@@ -7,15 +7,17 @@ literals, so only those are noted that are new with each attempt: their URI is b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, timedelta
 from enum import Enum
 from hashlib import sha256
-from itertools import count
+from inspect import isgenerator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from types import NoneType
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
+import msgpack  # type: ignore[import-untyped]
 from flytekit.core.context_manager import FlyteContextManager
 from flytekit.core.promise import Promise
 from flytekit.types.directory import FlyteDirectory
@@ -29,14 +31,68 @@ if TYPE_CHECKING:
     from wandb_track_serializers import Capture, Location
 
 NOTE = "wandb_track"
-"""The key in a literal's metadata that names a version: "entity/project/name:alias"."""
-_FILES = "pathlib.files"
+"""The key in a literal's metadata that names a version: "entity/project/name:alias". The key for a file in a record,
+such as a dataclass, ends with where it is."""
 _FORMATS = {"PythonPickle": "builtins.pickle", "PyTorchModule": "torch.module"}
 """What reads a literal, by the format that flytekit names in it."""
+_BASE = {str, int, float, bool, NoneType}
+_FILES = FlyteFile | FlyteDirectory | StructuredDataset
 _WAIT = 10
 """Seconds that a task waits for the server to have the reference to an input."""
 _versions: dict[str, str] = {}
-"""What this process has logged, by `_key` of the URI of its literal."""
+"""What this process has logged, by the alias that follows from the URI of its literal."""
+
+
+class Kept(NamedTuple):
+    """Where Flyte keeps the bytes of a value.
+
+    Attributes:
+        uri: Empty where the literal holds the value itself, or is not at hand.
+        format: As flytekit names it.
+        literal: That of the value, or of the record that it is in.
+        key: That of the note in the literal's metadata.
+    """
+
+    uri: str = ""
+    format: str = ""
+    literal: Any = None
+    key: str = NOTE
+
+    @classmethod
+    def of(cls, literal: Any) -> Kept:
+        """Where the value of a literal is."""
+        scalar = getattr(literal, "scalar", None)
+        if blob := getattr(scalar, "blob", None):
+            return cls(str(blob.uri or ""), blob.metadata.type.format, literal)
+        if frame := getattr(scalar, "structured_dataset", None):
+            return cls(str(frame.uri or ""), frame.metadata.structured_dataset_type.format or "parquet", literal)
+        return cls(literal=literal)
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the URI is new with each attempt: below its own raw-output prefix."""
+        access = FlyteContextManager.current_context().file_access
+        return self.uri.startswith(str(access.raw_output_prefix).rstrip("/") + "/")
+
+    @property
+    def location(self) -> Location:
+        """Its files."""
+        from wandb_track_serializers import Location
+
+        uri = self.uri if "://" in self.uri else Path(self.uri).absolute().as_uri()
+        return Location(uri, filesystem=filesystem())
+
+    def alias(self, location: Location) -> str:
+        """The alias of the version whose bytes are there; with their ETag where they may be written again."""
+        state = "" if self.is_new else " ".join(f"{file.digest} {file.size}" for file in location.find())
+        return alias_of(self.uri, state)
+
+    def note(self, reference: str) -> None:
+        """Note which version the value has become, for the tasks that take it."""
+        if self.uri and reference:
+            if self.is_new:
+                self.literal.set_metadata({**(self.literal.metadata or {}), self.key: reference})
+            _versions[self.alias(self.location)] = reference
 
 
 class Values(NamedTuple):
@@ -67,64 +123,68 @@ class Values(NamedTuple):
         given = getattr(literals, "literals", None) or {}
         with fuse("noting the task's inputs"):
             for name, value in inputs.items() if self.parameters else ():
-                if _holds_files(value) or not _is_here(value):
-                    continue
-                if self.capture.decide(name, value := _plain(value)).kind == "summary":
+                if not _holds_files(value) and self.capture.decide(name, value := _plain(value)).kind == "summary":
                     key, shown = f"parameter_{name}" if name == "flyte" else name, to_summary(value)
                     if key not in run.config:
                         run.config.update({key: shown})
                     elif run.config[key] != shown:  # an earlier attempt of a run that goes on has noted the same
                         notify(f"input {name!r} is not in the config, because config= has something else of this name")
         with fuse("linking the task's inputs"):
-            for name, literal in given.items():
-                for one in _walk(literal) if self.capture.shows(name) else ():
-                    self._link(run, name, one.metadata, _uri(one), one)
-            for name, value in inputs.items() if literals is None else ():
-                if isinstance(value, FlyteFile | FlyteDirectory) and self.capture.shows(name):
-                    uri = str(getattr(value, "remote_source", None) or value.path)
-                    self._link(run, name, getattr(value, "metadata", None), uri)
+            for name, value in inputs.items():
+                for kept, notes in _sources(value, given.get(name)) if self.capture.shows(name) else ():
+                    self._link(run, name, kept, notes)
 
-    def end(self, run: Any, returned: Any, interface: Any, literals: Any) -> None:
+    def end(self, run: Any, returned: Any, interface: Any, literals: Mapping[str, Any]) -> list[str]:
         """Log the outputs with a run that is still open, and note their versions in their literals.
 
         Args:
             run: The task's run.
             returned: What the function returned.
             interface: The task's Python interface.
-            literals: The `LiteralMap` of the outputs; None where it is not at hand.
-        """
-        names = list(interface.outputs or ())
-        is_one = len(names) == 1 and not (interface.output_tuple_name and isinstance(returned, tuple))
-        values = [returned] if is_one else list(returned or ())
-        made = getattr(literals, "literals", None) or {}
-        for position, (name, value) in enumerate(zip(names, values, strict=False)):
-            is_named = name != f"o{position}"
-            shown = name if is_named else self.name if len(names) == 1 else f"{self.name}_{name}"
-            for part, suffix, literal in _parts(value, made.get(name)):
-                with fuse(f"logging output {name!r}"):
-                    self._log(run, f"{shown}{suffix}", part, literal)
+            literals: Those of the outputs, as far as they are at hand.
 
-    def _link(self, run: Any, name: str, metadata: Any, uri: str, literal: Any = None) -> None:
+        Returns:
+            The version that each part of the outputs has become; "" for none.
+        """
+        types: dict[str, Any] = interface.outputs or {}
+        is_one = len(types) == 1 and not (interface.output_tuple_name and isinstance(returned, tuple))
+        values = [returned] if is_one else list(returned or ())
+        references = []
+        for position, (name, value) in enumerate(zip(types, values, strict=False)):
+            is_named = name != f"o{position}"
+            shown = name if is_named else self.name if len(types) == 1 else f"{self.name}_{name}"
+            for part, suffix, kept in _parts(_typed(value, types[name]), literals.get(name)):
+                references.append("")
+                with fuse(f"logging output {name!r}"):
+                    references[-1] = self._log(run, f"{shown}{suffix}", part, kept)
+                    kept.note(references[-1])
+        return references
+
+    def _link(self, run: Any, name: str, kept: Kept, notes: Sequence[str]) -> None:
         try:
-            known = (metadata or {}).get(NOTE) or _versions.get(_key(uri))
-            if reference := known or (literal and self._given(run, name, literal)):
+            for reference in filter(None, notes or [self._version(run, name, kept)]):
                 use_artifact(run, *reference.rsplit(":", 1))
         except Exception as error:
             notify(f"input {name!r} could not be linked: {' '.join(str(error).split())}")
 
-    def _given(self, run: Any, name: str, literal: Any) -> str:
-        """Log a reference to an input that no tracked task is known to have produced; returns its version, if any."""
-        from wandb_track_serializers import log_value
+    def _version(self, run: Any, name: str, kept: Kept) -> str:
+        """What this process has logged of a URI; else a reference to an input that no tracked task has produced."""
+        from wandb_track_serializers import SerializerError, log_value
 
-        uri = _uri(literal)
-        blob = getattr(getattr(literal, "scalar", None), "blob", None)
-        if not uri or not self.capture.datasets or (blob and blob.metadata.type.format in _FORMATS):
+        location = kept.location
+        is_given = self.capture.datasets and kept.format not in _FORMATS
+        is_given = is_given and not (location.local and is_in_container())
+        if not _versions and not is_given:
             return ""
-        location = _location(uri)
-        if location.local and is_in_container():
+        try:
+            location = location._replace(files=location.find())
+        except SerializerError:
+            if is_given:
+                raise
             return ""
-        location = location._replace(files=location.find())
-        alias = alias_of(uri, _state(location))
+        alias = kept.alias(location)
+        if alias in _versions or not is_given:
+            return _versions.get(alias, "")
         artifact = log_value(run, f"{self.name}_{name}", None, [alias], storage=location)
         if artifact is None:
             return ""
@@ -136,66 +196,52 @@ class Values(NamedTuple):
         version = f"{artifact.name.partition(':')[0]}:{alias}"
         return "/".join(part for part in (self.entity or run.entity, run.project, version) if part)
 
-    def _log(self, run: Any, name: str, value: Any, literal: Any) -> None:
+    def _log(self, run: Any, name: str, value: Any, kept: Kept) -> str:
+        """Log one value; returns its version, or "" where there is none."""
         if not _is_here(value):
-            return
-        uri = _uri(literal)
-        is_path = uri and isinstance(value, str) and _serializer_of(literal, value) == _FILES
-        value = Path(value) if is_path else _plain(value)
+            return ""
+        value = _plain(value)
         kind, reason, is_expected = self.capture.decide(name, value)
         if kind is None and not is_expected:
             notify(reason)
         if kind is None or (kind == "summary" and not self.parameters):
-            return
-        from wandb_track_serializers import SerializerError, log_value
+            return ""
+        from wandb_track_serializers import SerializerError, log_value, serializer_for
 
-        is_new = bool(uri) and _is_new_with_each_attempt(uri)
-        location = _location(uri)._replace(
-            kind="dataset" if kind == "summary" else kind,
-            serializer=_serializer_of(literal, value),
-            class_name=f"{type(value).__module__}.{type(value).__qualname__}",
-        )
-
+        storage: Any = "copy"
         is_elsewhere = isinstance(value, Path) and not value.exists()  # such as a file that is only passed on
-        is_reference = uri and kind != "summary" and (is_elsewhere or self.capture.storage == "reference")
         try:
-            alias = alias_of(uri, "" if is_new else _state(location)) if uri else ""
+            alias = kept.alias(kept.location) if kept.uri else ""
+            if alias and kind != "summary" and (is_elsewhere or self.capture.storage == "reference"):
+                is_frame = kept.format == "parquet" and not isinstance(value, Path)
+                reader = serializer_for(value).id if is_frame else _FORMATS.get(kept.format, "pathlib.files")
+                class_name = f"{type(value).__module__}.{type(value).__qualname__}"
+                storage = kept.location._replace(kind=kind, serializer=reader, class_name=class_name)
             artifact = log_value(
                 run,
                 name,
                 value,
-                [alias] if uri else lambda made: [f"md5-{made.digest}"],
+                [alias] if alias else lambda made: [f"md5-{made.digest}"],
                 max_size=self.capture.max_size,
-                storage=location if is_reference else "copy",
+                storage=storage,
                 in_container=is_in_container(),
             )
         except SerializerError as error:
             notify(f"not logged: {name}: {error}")
-            return
-        if artifact is None or not uri:
-            return
-        reference = self._reference(run, artifact, alias)
-        if is_new:
-            literal.set_metadata({**(literal.metadata or {}), NOTE: reference})
-        if is_new or location.local:
-            _versions[_key(uri)] = reference
+            return ""
+        return self._reference(run, artifact, alias or f"md5-{artifact.digest}") if artifact else ""
+
+
+def note(literal: Any, references: Sequence[str]) -> None:
+    """Note in a literal which versions its parts have become."""
+    parts = [Kept.of(one) for one in _walk(literal)]
+    for kept, reference in zip(parts, references, strict=False) if len(parts) == len(references) else ():
+        kept.note(reference)
 
 
 def alias_of(uri: str, digest: str = "") -> str:
     """The alias of the version whose bytes Flyte keeps at a URI; with their ETag where they may be written again."""
     return f"flyte-{sha256(f'{uri} {digest}'.strip().encode()).hexdigest()[:16]}"
-
-
-def _serializer_of(literal: Any, value: Any) -> str:
-    """What reads the files that Flyte has made of a value: frames and pickles as what they are, all else as paths."""
-    scalar = getattr(literal, "scalar", None)
-    if frame := getattr(scalar, "structured_dataset", None):
-        from wandb_track_serializers import serializer_for
-
-        is_parquet = frame.metadata.structured_dataset_type.format in ("", "parquet")
-        return serializer_for(value).id if is_parquet else _FILES
-    blob = getattr(scalar, "blob", None)
-    return _FORMATS.get(blob.metadata.type.format, _FILES) if blob else _FILES
 
 
 def _plain(value: Any) -> Any:
@@ -211,30 +257,47 @@ def _plain(value: Any) -> Any:
 
         return to_summary(value)
     if type(value) is list:
-        return [_plain(part) for part in value]
+        return value if _BASE.issuperset(map(type, value)) else [_plain(part) for part in value]
     if type(value) is dict:
         return {key: _plain(part) for key, part in value.items()}
-    names = getattr(type(value), "__dataclass_fields__", None) or getattr(type(value), "model_fields", None)
-    return {name: _in_record(getattr(value, name)) for name in names} if names else value
+    # Flyte keeps a field in the record, and of a file only where it is.
+    parts = ((name, _uri(part) if isinstance(part, _FILES) else _plain(part)) for name, part in _fields(value))
+    return dict(parts) or value
 
 
-def _in_record(value: Any) -> Any:
-    """A field of a dataclass or a pydantic model: Flyte keeps it in the record, of a file the path alone."""
-    return str(value.path) if isinstance(value, FlyteFile | FlyteDirectory) else _plain(value)
+def _uri(value: Any) -> str:
+    """Where a file, folder or frame of Flyte's is, as far as the value itself tells."""
+    return str(value.uri or "" if isinstance(value, StructuredDataset) else value.remote_source or value.path)
 
 
-def _leaves(value: Any) -> Iterator[Any]:
+def _fields(value: Any) -> list[tuple[str, Any]]:
+    """What is in a dataclass or a pydantic model."""
+    names = getattr(type(value), "__dataclass_fields__", None) or getattr(type(value), "model_fields", None) or ()
+    return [(name, getattr(value, name)) for name in names]
+
+
+def _members(value: Any) -> list[tuple[Any, Any]]:
+    """What is in a list, tuple or dictionary, by place or key; nothing where that is base types alone."""
+    if isinstance(value, dict):
+        return list(value.items())
+    is_list = isinstance(value, list | tuple) and not _BASE.issuperset(map(type, value))
+    return list(enumerate(value)) if is_list else []
+
+
+def _leaves(value: Any, with_records: bool = False) -> Iterator[Any]:
     """A value, or what is in lists, tuples and dictionaries."""
-    if isinstance(value, list | tuple | dict):
-        for part in value.values() if isinstance(value, dict) else value:
-            yield from _leaves(part)
-    else:
+    members = _members(value)
+    if with_records and not isinstance(value, _FILES):
+        members = members or _fields(value)
+    for _, part in members:
+        yield from _leaves(part, with_records)
+    if not members:
         yield value
 
 
 def _holds_files(value: Any) -> bool:
-    """Whether a value is a file or folder, or holds one: no parameter."""
-    return any(isinstance(leaf, FlyteFile | FlyteDirectory) for leaf in _leaves(value))
+    """Whether a value is a file, folder or frame of Flyte's, or holds one: no parameter."""
+    return any(isinstance(leaf, _FILES) for leaf in _leaves(value))
 
 
 def _is_here(value: Any) -> bool:
@@ -245,66 +308,94 @@ def _is_here(value: Any) -> bool:
     )
 
 
-def _location(uri: str) -> Location:
-    from wandb_track_serializers import Location
-
-    return Location(uri if "://" in uri else Path(uri).absolute().as_uri(), filesystem=filesystem())
-
-
-def _state(location: Location) -> str:
-    """What tells that the files at a location are still the same."""
-    return " ".join(f"{file.digest} {file.size}" for file in location.find())
-
-
-def _key(uri: str) -> str:
-    """What this process knows a URI by: of local files, which may be written again, with their state."""
-    from wandb_track_serializers import SerializerError
-
-    if not uri:
-        return ""
-    location = _location(uri)
-    with suppress(SerializerError):
-        return alias_of(uri, _state(location) if location.local else "")
-    return ""
+def _sources(value: Any, literal: Any) -> Iterator[tuple[Kept, list[str]]]:
+    """Where Flyte keeps an input, or what is in it, each with the versions that are noted there."""
+    found = [(Kept.of(one), one.metadata) for one in _walk(literal)]
+    if not any(kept.uri or metadata for kept, metadata in found):
+        files = [leaf for leaf in _leaves(value, with_records=True) if isinstance(leaf, _FILES)]
+        # The metadata of a frame is its columns; of a file it is that of its literal, which older flytekits leave out.
+        found = [(Kept(_uri(file)), isinstance(file, FlyteFile) and getattr(file, "metadata", None)) for file in files]
+    for kept, metadata in found:
+        notes = [note for key, note in (metadata or {}).items() if key.startswith(NOTE)]
+        if kept.uri or notes:
+            yield kept, notes
 
 
-def _parts(value: Any, literal: Any) -> Iterator[tuple[Any, str, Any]]:
-    """A value, or what is in lists and dictionaries of values with URIs of their own; what is added to its name."""
-    if getattr(getattr(literal, "scalar", None), "union", None) is not None:
-        literal = literal.scalar.union.value
-    parts: Iterable[tuple[Any, Any, Any]] = ()
-    if isinstance(value, list) and getattr(literal, "collection", None) is not None:
-        parts = zip(count(), value, literal.collection.literals)
-    elif isinstance(value, dict) and getattr(literal, "map", None) is not None:
-        parts = ((key, part, literal.map.literals[key]) for key, part in value.items())
-    if not parts or not any(map(_uri, _walk(literal))):
-        yield value, "", literal
-        return
-    for key, part, one in parts:
-        for inner, suffix, its in _parts(part, one):
+def _typed(value: Any, kind: Any) -> Any:
+    """A str that its declared type makes a file or folder of, as a Path; also in lists and dictionaries."""
+    while kinds := [one for one in get_args(kind) if one is not NoneType and (isinstance(one, type) or get_args(one))]:
+        kind = kinds[-1]
+    if not (isinstance(kind, type) and issubclass(kind, FlyteFile | FlyteDirectory)):
+        return value
+    if isinstance(value, list):
+        return [_typed(part, kind) for part in value]
+    if isinstance(value, dict):
+        return {key: _typed(part, kind) for key, part in value.items()}
+    return Path(value) if isinstance(value, str) else value
+
+
+def _parts(value: Any, literal: Any) -> Iterator[tuple[Any, str, Kept]]:
+    """A value, or what is in lists and dictionaries of values with URIs of their own, and the files in a record.
+
+    Yields:
+        The part, what is added to its name, and where Flyte keeps it.
+    """
+    if (scalar := getattr(literal, "scalar", None)) and scalar.union:
+        literal = scalar.union.value
+    kept = [Kept.of(one) for one in _walk(literal)]
+    if isgenerator(value):  # it was read to its end: what is left of it is what Flyte keeps
+        paths = [Path(one.uri) for one in kept if one.uri]
+        if not paths:
+            return
+        value = paths if literal.collection else paths[0]
+    is_apart = any(one.uri for one in kept) and (literal.collection or literal.map)
+    is_apart = is_apart or (literal is None and any(isinstance(leaf, _FILES | Path) for leaf in _leaves(value)))
+    members = _members(value) if is_apart else []
+    for key, part in members:
+        for inner, suffix, its in _parts(part, _member(literal, key)):
             yield inner, f"_{key}{suffix}", its
+    if not members:
+        own = Kept.of(literal)
+        yield value, "", own
+        if not own.uri:
+            yield from _in_records(value, literal)
+
+
+def _member(literal: Any, key: Any) -> Any:
+    """What is in a literal's list or dictionary; None where there is none."""
+    with suppress(LookupError, AttributeError):
+        return literal.collection.literals[key] if literal.collection else literal.map.literals[key]
+    return None
+
+
+def _in_records(value: Any, literal: Any, stored: Any = None, suffix: str = "") -> Iterator[tuple[Any, str, Kept]]:
+    """The files in records, with where Flyte keeps them: their URIs are in what it has stored as the record."""
+    if stored is None and (binary := getattr(getattr(literal, "scalar", None), "binary", None)):
+        stored = msgpack.unpackb(binary.value)
+    for name, part in _fields(value) or _members(value):
+        one, place = _stored(stored, name), f"{suffix}_{name}"
+        if isinstance(part, _FILES):
+            uri = str(_stored(one, "path") or _stored(one, "uri") or "")
+            yield part, place, Kept(uri, str(_stored(one, "file_format") or ""), literal, f"{NOTE}{place}")
+        else:
+            yield from _in_records(part, literal if stored else _member(literal, name), one, place)
+
+
+def _stored(stored: Any, key: Any) -> Any:
+    with suppress(LookupError, TypeError):
+        return stored[key]
+    return None
 
 
 def _walk(literal: Any) -> Iterator[Any]:
-    if getattr(literal, "collection", None) is not None:
-        for one in literal.collection.literals:
-            yield from _walk(one)
-    elif getattr(literal, "map", None) is not None:
-        for one in literal.map.literals.values():
-            yield from _walk(one)
-    elif getattr(getattr(literal, "scalar", None), "union", None) is not None:
-        yield from _walk(literal.scalar.union.value)
-    elif literal is not None:
-        yield literal
-
-
-def _uri(literal: Any) -> str:
-    """Where Flyte keeps the bytes of a literal; empty for one that holds its value itself."""
+    """The literals in lists and dictionaries, without the numbers and the text, of which there may be millions."""
     scalar = getattr(literal, "scalar", None)
-    kept = (getattr(scalar, name, None) for name in ("blob", "structured_dataset", "schema"))
-    return next((str(one.uri or "") for one in kept if one is not None), "")
-
-
-def _is_new_with_each_attempt(uri: str) -> bool:
-    access = FlyteContextManager.current_context().file_access
-    return uri.startswith(str(access.raw_output_prefix).rstrip("/") + "/")
+    if scalar is None:
+        inside = getattr(literal, "collection", None) or getattr(literal, "map", None)
+        literals = getattr(inside, "literals", ())
+        for one in literals.values() if isinstance(literals, dict) else literals:
+            yield from _walk(one)
+    elif scalar.union is not None:
+        yield from _walk(scalar.union.value)
+    elif scalar.primitive is None:
+        yield literal

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
+from inspect import iscoroutinefunction, isgeneratorfunction
 from types import CodeType
 from typing import Any, Literal
 
@@ -15,7 +15,7 @@ from wandb_track_core import ArgumentError, TrackedRun
 from wandb_track_core.adapters import OnError, Ranks
 
 from . import _arguments, _binding, _context, _deck, _secret
-from ._dispatch import dispatch_of, opened_alone, run, run_async
+from ._dispatch import dispatch_of, run, run_async, run_iterator
 from ._values import Values
 
 FLAGS = {"parameters": False, "datasets": False, "models": False, "others": False}
@@ -158,26 +158,15 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
     def execute(self, *args: Any, **kwargs: Any) -> Any:
         """Run the task's function inside a run."""
         function = self.task_function
-        if isgeneratorfunction(function):
-            return self._generate(args, kwargs)
-        if isasyncgenfunction(function):
-            return self._generate_async(args, kwargs)
         call = partial(function, *args, **kwargs)
         dispatch, tracked = dispatch_of(self), self._run(args, kwargs)
         if any(self.decorator_kwargs[flag] for flag in FLAGS):
             given, name = self.decorator_kwargs, getattr(function, "__name__", "output")
             dispatch.values = Values(_capture(given), given["parameters"], given["entity"], name)
             dispatch.inputs = _arguments.named(function, args, kwargs)
+        if isgeneratorfunction(function):
+            return run_iterator(tracked, call, dispatch)
         return (run_async if iscoroutinefunction(function) else run)(tracked, call, dispatch)
-
-    def _generate(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[Any]:
-        with opened_alone(self._run(args, kwargs)):
-            yield from self.task_function(*args, **kwargs)
-
-    async def _generate_async(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> AsyncIterator[Any]:
-        with opened_alone(self._run(args, kwargs)):
-            async for item in self.task_function(*args, **kwargs):
-                yield item
 
     def get_extra_config(self) -> dict[str, str]:
         """What clusters' templates of console links need, for the `config` of the task's template."""

@@ -2,6 +2,8 @@
 
 import functools
 import os
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from enum import Enum
@@ -9,8 +11,9 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import pandas as pd
-from flytekit import FlyteFile, HashMethod, Secret, dynamic, map_task, task, workflow
+from flytekit import FlyteDirectory, FlyteFile, HashMethod, Secret, dynamic, map_task, task, workflow
 from flytekit.core.base_task import IgnoreOutputs
+from flytekit.types.structured import StructuredDataset
 from pydantic import BaseModel
 from wandb_track_flyte import wandb_init
 
@@ -271,3 +274,121 @@ def of_another_rank(least: int) -> pd.DataFrame:
     if least:
         raise IgnoreOutputs("rank 0 has them")
     return pd.DataFrame()
+
+
+@track(storage=os.environ.get("STORAGE", "copy"))
+@task
+def shard(frame: pd.DataFrame, index: int) -> list[FlyteFile]:
+    names = [f"{tempfile.mkdtemp()}/shard{index}{part}.csv" for part in "ab"]
+    for name in names:
+        Path(name).write_text(f"{index} {Path(name).name} {len(frame)}")
+    return names
+
+
+@track()
+@task
+def join(shards: list[list[FlyteFile]]) -> int:
+    return len([Path(file).read_text() for files in shards for file in files])
+
+
+@workflow
+def sharded(n: int = 3) -> int:
+    frame = make(n=n, kind=Kind.FAST, options=Options(depth=3)).frame
+    return join(shards=map_task(functools.partial(shard, frame=frame))(index=[0, 1]))
+
+
+@track()
+@task
+def odd_only(index: int) -> FlyteFile:
+    if index % 2 == 0:
+        raise ValueError("even")
+    Path(f"odd{index}.txt").write_text(str(index))
+    return f"odd{index}.txt"
+
+
+@track()
+@task
+def join_odd(files: list[FlyteFile | None]) -> str:
+    return "".join(Path(file).read_text() for file in files if file)
+
+
+@workflow
+def some_fail() -> str:
+    return join_odd(files=map_task(odd_only, min_success_ratio=0.4)(index=[0, 1, 2, 3]))
+
+
+@dataclass
+class Trained:
+    weights: FlyteFile
+    logs: FlyteDirectory
+    epochs: int
+
+
+class Scored(BaseModel):
+    by_name: dict[str, FlyteFile]
+
+
+@dataclass
+class Table:
+    rows: StructuredDataset
+
+
+@track(storage=os.environ.get("STORAGE", "copy"))
+@task
+def trained(epochs: int) -> Trained:
+    here = Path(tempfile.mkdtemp())
+    (here / "logs").mkdir()
+    for name in ("weights.bin", "logs/a.txt"):
+        (here / name).write_text("x" * epochs)
+    return Trained(FlyteFile(str(here / "weights.bin")), FlyteDirectory(str(here / "logs")), epochs)
+
+
+@track(storage=os.environ.get("STORAGE", "copy"))
+@task
+def scored(epochs: int) -> Scored:
+    Path("scores.txt").write_text("y" * epochs)
+    return Scored(by_name={"best": FlyteFile("scores.txt")})
+
+
+@track(storage=os.environ.get("STORAGE", "copy"))
+@task
+def table(epochs: int) -> Table:
+    return Table(StructuredDataset(dataframe=pd.DataFrame({"x": range(epochs)})))
+
+
+@track(storage=os.environ.get("STORAGE", "copy"))
+@task
+def several(epochs: int) -> list[Table]:
+    return [Table(StructuredDataset(dataframe=pd.DataFrame({"x": range(n)}))) for n in range(epochs)]
+
+
+@track()
+@task
+def report(model: Trained, scores: Scored, table: Table, more: list[Table]) -> str:
+    frame = table.rows.open(pd.DataFrame).all()
+    return Path(model.weights).read_text() + Path(scores.by_name["best"]).read_text() + str(len(frame))
+
+
+@workflow
+def with_records(epochs: int = 2) -> str:
+    model, scores = trained(epochs=epochs), scored(epochs=epochs)
+    return report(model=model, scores=scores, table=table(epochs=epochs), more=several(epochs=epochs))
+
+
+@track(storage=os.environ.get("STORAGE", "copy"))
+@task
+def written(n: int) -> Iterator[FlyteFile]:
+    for i in range(n):
+        Path(f"{i}.txt").write_text(str(i))
+        yield FlyteFile(f"{i}.txt")
+
+
+@track()
+@task
+def read(files: Iterator[FlyteFile]) -> str:
+    return "".join(Path(file).read_text() for file in files)
+
+
+@workflow
+def one_by_one(n: int = 2) -> str:
+    return read(files=written(n=n))
