@@ -1,5 +1,7 @@
 """What people do inside a tracked task works as with plain wandb, in containers and locally."""
 
+import asyncio
+
 import pytest
 import wandb
 
@@ -43,6 +45,22 @@ def test_a_generator_task_that_raises_in_the_middle_has_failed(bench):
     run = bench.run()
     assert (run.values("i"), run.exit_code) == (OK, 1)
     assert "in the middle" in run.summary["exception"]["message"]
+
+
+def test_an_asynchronous_generator_is_tracked_and_may_be_left_early(bench, load):
+    async def first(count):
+        found = []
+        generator = load("in_task").stream(n=5)
+        async for item in generator:
+            found.append(item)
+            if len(found) == count:
+                break
+        await generator.aclose()
+        return found
+
+    assert asyncio.run(first(2)) == [0, 1]
+    run = bench.run()
+    assert (run.values("i"), run.exit_code) == ([0, 1], 0)
 
 
 def test_a_result_of_the_wrong_type_fails_the_run_as_it_fails_the_attempt(bench):

@@ -23,6 +23,9 @@ _TEXTS = ("project", "entity", "id", "host", "api_host")
 _TAKEN = {
     "api_key": "Use secret=, a flytekit.Secret or a function that returns the key.",
     "base_url": "Use api_host=, the address of the server's API.",
+    "identity": "It follows from the task; use id= for an id of your own.",
+    "in_container": "It follows from where the task runs.",
+    "store": "What a container kept offline goes below the task's raw-output prefix.",
 }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -136,7 +136,7 @@ def _dispatch_map(mapped: Any, *args: Any, **kwargs: Any) -> Any:
     if not isinstance(tracked, partial) or tracked.func is not _dispatch_execute:
         return call()
     _, function, interface = tracked.args
-    index, literals, bound = map_index(), _inputs(args, kwargs), mapped.bound_inputs
+    index, literals, bound = map_index(), _inputs(args, kwargs), getattr(mapped, "bound_inputs", ())
     if index is None:
         return _attempt(_Map(function, literals, interface, bound=bound), call)
     return _attempt(Dispatch(function, _element_of(literals, bound, index), interface), call)
@@ -211,6 +211,15 @@ def run_iterator(tracked: TrackedRun, call: Callable[[], Any], dispatch: Dispatc
     with _opened(tracked, dispatch):
         dispatch.returned = call()
         yield from dispatch.returned
+
+
+async def run_async_iterator(
+    tracked: TrackedRun, call: Callable[[], AsyncIterator[Any]], dispatch: Dispatch
+) -> AsyncIterator[Any]:
+    """Go through an asynchronous generator, in the same way."""
+    with _opened(tracked, dispatch):
+        async for item in call():
+            yield item
 
 
 async def run_async(tracked: TrackedRun, call: Callable[[], Any], dispatch: Dispatch) -> Any:

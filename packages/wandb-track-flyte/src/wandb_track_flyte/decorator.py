@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from inspect import iscoroutinefunction, isgeneratorfunction
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from types import CodeType
 from typing import Any, Literal
 
@@ -15,7 +15,7 @@ from wandb_track_core import ArgumentError, TrackedRun
 from wandb_track_core.adapters import OnError, Ranks
 
 from . import _arguments, _binding, _context, _deck, _secret
-from ._dispatch import dispatch_of, run, run_async, run_iterator
+from ._dispatch import dispatch_of, run, run_async, run_async_iterator, run_iterator
 from ._values import Values
 
 FLAGS = {"parameters": False, "datasets": False, "models": False, "others": False}
@@ -166,6 +166,8 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
             dispatch.inputs = _arguments.named(function, args, kwargs)
         if isgeneratorfunction(function):
             return run_iterator(tracked, call, dispatch)
+        if isasyncgenfunction(function):
+            return run_async_iterator(tracked, call, dispatch)
         return (run_async if iscoroutinefunction(function) else run)(tracked, call, dispatch)
 
     def get_extra_config(self) -> dict[str, str]:

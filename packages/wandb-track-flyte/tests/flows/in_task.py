@@ -83,6 +83,13 @@ def numbers_below(n: int) -> Iterator[int]:
 
 
 @track()
+async def stream(n: int):
+    for i in range(n):
+        wandb.log({"i": i})
+        yield i
+
+
+@track()
 @task
 def wrong_type(x: int) -> str:
     wandb.log({"x": x})
