@@ -44,7 +44,7 @@ def test_outputs_are_references_with_the_links_of_copies(bench, load, monkeypatc
     assert used(use) == aliases(make)
     assert make.summary["count"] == 3
     assert not list((make.folder / "wandb-track").glob("artifacts/*"))
-    from wandb_track_flyte._values import alias_of
+    from wandb_track_flyte._literals import alias_of
 
     (reference,) = made(make)["frame"]["references"]
     assert made(make)["frame"]["aliases"][-1] == alias_of(reference["uri"].removeprefix("file://").rpartition("/")[0])
@@ -152,7 +152,7 @@ def test_a_fixed_place_has_the_same_alias_for_both(bench, tmp_path, storage):
     place = tmp_path / "fixed.txt"
     bench.pyflyte_run("references", "at_a_fixed_place", "--uri", str(place), STORAGE=storage)
     runs = by_task(bench.runs(2))
-    from wandb_track_flyte._values import alias_of
+    from wandb_track_flyte._literals import alias_of
 
     alias = alias_of(str(place), f"{place.stat().st_mtime} 5")
     assert aliases(runs["fixed"]) == {f"e/p/fixed:{alias}"} == used(runs["reader"])

@@ -80,7 +80,7 @@ def test_in_a_container_the_note_is_in_the_outputs_that_the_platform_gets(bench,
 def test_a_link_that_cannot_be_made_and_a_fault_of_ours_cost_the_task_nothing(bench, load, monkeypatch, capfd):
     from wandb_track_flyte import _values
 
-    monkeypatch.setattr(_values, "_parts", lambda *_: 1 / 0)
+    monkeypatch.setattr(_values, "parts", lambda *_: 1 / 0)
     assert load("values").make(n=8, kind=load("values").Kind.FAST, options=load("values").Options()).count == 8
     assert "Please report this: ZeroDivisionError" in capfd.readouterr().err
     assert bench.run().exit_code == 0

@@ -25,7 +25,8 @@ from wandb_track_core.adapters import fuse
 
 from ._context import map_index
 from ._deck import Tab
-from ._values import Values, note
+from ._literals import note
+from ._values import Values
 
 
 @dataclass(eq=False)

@@ -7,92 +7,29 @@ literals, so only those are noted that are new with each attempt: their URI is b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from enum import Enum
-from hashlib import sha256
-from inspect import isgenerator
 from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
-import msgpack  # type: ignore[import-untyped]
-from flytekit.core.context_manager import FlyteContextManager
 from flytekit.core.promise import Promise
 from flytekit.types.directory import FlyteDirectory
 from flytekit.types.file import FlyteFile
 from flytekit.types.structured import StructuredDataset
 from wandb_track_core.adapters import fuse, notify, use_artifact
 
-from ._context import filesystem, is_in_container
+from ._context import is_in_container
+from ._literals import BASE, FILES, Kept, fields_of, leaves, parts, sources, uri_of, versions
 
 if TYPE_CHECKING:
-    from wandb_track_serializers import Capture, Location
+    from wandb_track_serializers import Capture
 
-NOTE = "wandb_track"
-"""The key in a literal's metadata that names a version: "entity/project/name:alias". The key for a file in a record,
-such as a dataclass, ends with where it is."""
 _FORMATS = {"PythonPickle": "builtins.pickle", "PyTorchModule": "torch.module"}
 """What reads a literal, by the format that flytekit names in it."""
-_BASE = {str, int, float, bool, NoneType}
-_FILES = FlyteFile | FlyteDirectory | StructuredDataset
 _WAIT = 10
 """Seconds that a task waits for the server to have the reference to an input."""
-_versions: dict[str, str] = {}
-"""What this process has logged, by the alias that follows from the URI of its literal."""
-
-
-class Kept(NamedTuple):
-    """Where Flyte keeps the bytes of a value.
-
-    Attributes:
-        uri: Empty where the literal holds the value itself, or is not at hand.
-        format: As flytekit names it.
-        literal: That of the value, or of the record that it is in.
-        key: That of the note in the literal's metadata.
-    """
-
-    uri: str = ""
-    format: str = ""
-    literal: Any = None
-    key: str = NOTE
-
-    @classmethod
-    def of(cls, literal: Any) -> Kept:
-        """Where the value of a literal is."""
-        scalar = getattr(literal, "scalar", None)
-        if blob := getattr(scalar, "blob", None):
-            return cls(str(blob.uri or ""), blob.metadata.type.format, literal)
-        if frame := getattr(scalar, "structured_dataset", None):
-            return cls(str(frame.uri or ""), frame.metadata.structured_dataset_type.format or "parquet", literal)
-        return cls(literal=literal)
-
-    @property
-    def is_new(self) -> bool:
-        """Whether the URI is new with each attempt: below its own raw-output prefix."""
-        access = FlyteContextManager.current_context().file_access
-        return self.uri.startswith(str(access.raw_output_prefix).rstrip("/") + "/")
-
-    @property
-    def location(self) -> Location:
-        """Its files."""
-        from wandb_track_serializers import Location
-
-        uri = self.uri if "://" in self.uri else Path(self.uri).absolute().as_uri()
-        return Location(uri, filesystem=filesystem())
-
-    def alias(self, location: Location) -> str:
-        """The alias of the version whose bytes are there; with their ETag where they may be written again."""
-        state = "" if self.is_new else " ".join(f"{file.digest} {file.size}" for file in location.find())
-        return alias_of(self.uri, state)
-
-    def note(self, reference: str) -> None:
-        """Note which version the value has become, for the tasks that take it."""
-        if self.uri and reference:
-            if self.is_new:
-                self.literal.set_metadata({**(self.literal.metadata or {}), self.key: reference})
-            _versions[self.alias(self.location)] = reference
 
 
 class Values(NamedTuple):
@@ -131,7 +68,7 @@ class Values(NamedTuple):
                         notify(f"input {name!r} is not in the config, because config= has something else of this name")
         with fuse("linking the task's inputs"):
             for name, value in inputs.items():
-                for kept, notes in _sources(value, given.get(name)) if self.capture.shows(name) else ():
+                for kept, notes in sources(value, given.get(name)) if self.capture.shows(name) else ():
                     self._link(run, name, kept, notes)
 
     def end(self, run: Any, returned: Any, interface: Any, literals: Mapping[str, Any]) -> list[str]:
@@ -153,7 +90,7 @@ class Values(NamedTuple):
         for position, (name, value) in enumerate(zip(types, values, strict=False)):
             is_named = name != f"o{position}"
             shown = name if is_named else self.name if len(types) == 1 else f"{self.name}_{name}"
-            for part, suffix, kept in _parts(_typed(value, types[name]), literals.get(name)):
+            for part, suffix, kept in parts(_typed(value, types[name]), literals.get(name)):
                 references.append("")
                 with fuse(f"logging output {name!r}"):
                     references[-1] = self._log(run, f"{shown}{suffix}", part, kept)
@@ -174,7 +111,7 @@ class Values(NamedTuple):
         location = kept.location
         is_given = self.capture.datasets and kept.format not in _FORMATS
         is_given = is_given and not (location.local and is_in_container())
-        if not _versions and not is_given:
+        if not versions and not is_given:
             return ""
         try:
             location = location._replace(files=location.find())
@@ -183,8 +120,8 @@ class Values(NamedTuple):
                 raise
             return ""
         alias = kept.alias(location)
-        if alias in _versions or not is_given:
-            return _versions.get(alias, "")
+        if alias in versions or not is_given:
+            return versions.get(alias, "")
         artifact = log_value(run, f"{self.name}_{name}", None, [alias], storage=location)
         if artifact is None:
             return ""
@@ -232,18 +169,6 @@ class Values(NamedTuple):
         return self._reference(run, artifact, alias or f"md5-{artifact.digest}") if artifact else ""
 
 
-def note(literal: Any, references: Sequence[str]) -> None:
-    """Note in a literal which versions its parts have become."""
-    parts = [Kept.of(one) for one in _walk(literal)]
-    for kept, reference in zip(parts, references, strict=False) if len(parts) == len(references) else ():
-        kept.note(reference)
-
-
-def alias_of(uri: str, digest: str = "") -> str:
-    """The alias of the version whose bytes Flyte keeps at a URI; with their ETag where they may be written again."""
-    return f"flyte-{sha256(f'{uri} {digest}'.strip().encode()).hexdigest()[:16]}"
-
-
 def _plain(value: Any) -> Any:
     """A value as the serializers know it: Flyte's own files, folders and frames by what they hold."""
     if isinstance(value, FlyteFile | FlyteDirectory):
@@ -257,68 +182,25 @@ def _plain(value: Any) -> Any:
 
         return to_summary(value)
     if type(value) is list:
-        return value if _BASE.issuperset(map(type, value)) else [_plain(part) for part in value]
+        return value if BASE.issuperset(map(type, value)) else [_plain(part) for part in value]
     if type(value) is dict:
         return {key: _plain(part) for key, part in value.items()}
     # Flyte keeps a field in the record, and of a file only where it is.
-    parts = ((name, _uri(part) if isinstance(part, _FILES) else _plain(part)) for name, part in _fields(value))
-    return dict(parts) or value
-
-
-def _uri(value: Any) -> str:
-    """Where a file, folder or frame of Flyte's is, as far as the value itself tells."""
-    return str(value.uri or "" if isinstance(value, StructuredDataset) else value.remote_source or value.path)
-
-
-def _fields(value: Any) -> list[tuple[str, Any]]:
-    """What is in a dataclass or a pydantic model."""
-    names = getattr(type(value), "__dataclass_fields__", None) or getattr(type(value), "model_fields", None) or ()
-    return [(name, getattr(value, name)) for name in names]
-
-
-def _members(value: Any) -> list[tuple[Any, Any]]:
-    """What is in a list, tuple or dictionary, by place or key; nothing where that is base types alone."""
-    if isinstance(value, dict):
-        return list(value.items())
-    is_list = isinstance(value, list | tuple) and not _BASE.issuperset(map(type, value))
-    return list(enumerate(value)) if is_list else []
-
-
-def _leaves(value: Any, with_records: bool = False) -> Iterator[Any]:
-    """A value, or what is in lists, tuples and dictionaries."""
-    members = _members(value)
-    if with_records and not isinstance(value, _FILES):
-        members = members or _fields(value)
-    for _, part in members:
-        yield from _leaves(part, with_records)
-    if not members:
-        yield value
+    fields = ((name, uri_of(part) if isinstance(part, FILES) else _plain(part)) for name, part in fields_of(value))
+    return dict(fields) or value
 
 
 def _holds_files(value: Any) -> bool:
     """Whether a value is a file, folder or frame of Flyte's, or holds one: no parameter."""
-    return any(isinstance(leaf, _FILES) for leaf in _leaves(value))
+    return any(isinstance(leaf, FILES) for leaf in leaves(value))
 
 
 def _is_here(value: Any) -> bool:
     """False for what another task makes or has made: a promise in a dynamic task, a frame that is only passed on."""
     return not any(
         isinstance(leaf, Promise) or (isinstance(leaf, StructuredDataset) and leaf.dataframe is None)
-        for leaf in _leaves(value)
+        for leaf in leaves(value)
     )
-
-
-def _sources(value: Any, literal: Any) -> Iterator[tuple[Kept, list[str]]]:
-    """Where Flyte keeps an input, or what is in it, each with the versions that are noted there."""
-    found = [(Kept.of(one), one.metadata) for one in _walk(literal)]
-    if not any(kept.uri or metadata for kept, metadata in found):
-        files = [leaf for leaf in _leaves(value, with_records=True) if isinstance(leaf, _FILES)]
-        # The metadata of a frame is its columns; of a file it is that of its literal, which older flytekits leave out.
-        found = [(Kept(_uri(file)), isinstance(file, FlyteFile) and getattr(file, "metadata", None)) for file in files]
-    for kept, metadata in found:
-        notes = [note for key, note in (metadata or {}).items() if key.startswith(NOTE)]
-        if kept.uri or notes:
-            yield kept, notes
 
 
 def _typed(value: Any, kind: Any) -> Any:
@@ -332,70 +214,3 @@ def _typed(value: Any, kind: Any) -> Any:
     if isinstance(value, dict):
         return {key: _typed(part, kind) for key, part in value.items()}
     return Path(value) if isinstance(value, str) else value
-
-
-def _parts(value: Any, literal: Any) -> Iterator[tuple[Any, str, Kept]]:
-    """A value, or what is in lists and dictionaries of values with URIs of their own, and the files in a record.
-
-    Yields:
-        The part, what is added to its name, and where Flyte keeps it.
-    """
-    if (scalar := getattr(literal, "scalar", None)) and scalar.union:
-        literal = scalar.union.value
-    kept = [Kept.of(one) for one in _walk(literal)]
-    if isgenerator(value):  # it was read to its end: what is left of it is what Flyte keeps
-        paths = [Path(one.uri) for one in kept if one.uri]
-        if not paths:
-            return
-        value = paths if literal.collection else paths[0]
-    is_apart = any(one.uri for one in kept) and (literal.collection or literal.map)
-    is_apart = is_apart or (literal is None and any(isinstance(leaf, _FILES | Path) for leaf in _leaves(value)))
-    members = _members(value) if is_apart else []
-    for key, part in members:
-        for inner, suffix, its in _parts(part, _member(literal, key)):
-            yield inner, f"_{key}{suffix}", its
-    if not members:
-        own = Kept.of(literal)
-        yield value, "", own
-        if not own.uri:
-            yield from _in_records(value, literal)
-
-
-def _member(literal: Any, key: Any) -> Any:
-    """What is in a literal's list or dictionary; None where there is none."""
-    with suppress(LookupError, AttributeError):
-        return literal.collection.literals[key] if literal.collection else literal.map.literals[key]
-    return None
-
-
-def _in_records(value: Any, literal: Any, stored: Any = None, suffix: str = "") -> Iterator[tuple[Any, str, Kept]]:
-    """The files in records, with where Flyte keeps them: their URIs are in what it has stored as the record."""
-    if stored is None and (binary := getattr(getattr(literal, "scalar", None), "binary", None)):
-        stored = msgpack.unpackb(binary.value)
-    for name, part in _fields(value) or _members(value):
-        one, place = _stored(stored, name), f"{suffix}_{name}"
-        if isinstance(part, _FILES):
-            uri = str(_stored(one, "path") or _stored(one, "uri") or "")
-            yield part, place, Kept(uri, str(_stored(one, "file_format") or ""), literal, f"{NOTE}{place}")
-        else:
-            yield from _in_records(part, literal if stored else _member(literal, name), one, place)
-
-
-def _stored(stored: Any, key: Any) -> Any:
-    with suppress(LookupError, TypeError):
-        return stored[key]
-    return None
-
-
-def _walk(literal: Any) -> Iterator[Any]:
-    """The literals in lists and dictionaries, without the numbers and the text, of which there may be millions."""
-    scalar = getattr(literal, "scalar", None)
-    if scalar is None:
-        inside = getattr(literal, "collection", None) or getattr(literal, "map", None)
-        literals = getattr(inside, "literals", ())
-        for one in literals.values() if isinstance(literals, dict) else literals:
-            yield from _walk(one)
-    elif scalar.union is not None:
-        yield from _walk(scalar.union.value)
-    elif scalar.primitive is None:
-        yield literal
