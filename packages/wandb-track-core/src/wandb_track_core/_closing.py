@@ -6,6 +6,7 @@ from typing import Any
 
 from . import _wandb
 from ._bounded import bounded
+from ._notify import is_stderr_read
 from ._outcome import describe, exit_code_of
 from ._policy import Policy
 
@@ -59,6 +60,8 @@ def finish_one(run: Any, policy: Policy, error: BaseException | None, exit_code:
         run.summary["exception"] = describe(error)
 
     def call() -> bool:
+        if not is_stderr_read():
+            _wandb.mute_client()
         try:
             run.finish(exit_code=code)
         except TimeoutError:  # the client's own, as `finish_timeout_raises` asks
