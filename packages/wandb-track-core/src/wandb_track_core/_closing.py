@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from . import _wandb
@@ -68,4 +73,22 @@ def finish_one(run: Any, policy: Policy, error: BaseException | None, exit_code:
             return True
         return False
 
-    return bounded(call, policy.finish_timeout + CLOSE_MARGIN, "finishing the run")
+    with _in_a_folder():
+        return bounded(call, policy.finish_timeout + CLOSE_MARGIN, "finishing the run")
+
+
+@contextmanager
+def _in_a_folder() -> Iterator[None]:
+    """Leave a working folder that the task has deleted: the client asks for its path, which raises there."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        deleted = os.open(".", os.O_RDONLY)
+        os.chdir(tempfile.gettempdir())
+        try:
+            yield
+        finally:
+            os.fchdir(deleted)
+            os.close(deleted)
+    else:
+        yield

@@ -8,18 +8,19 @@ from metaflow import FlowSpec, Task, card, current, namespace, retry, step
 from metaflow.cards import Markdown, get_cards
 from wandb_track_metaflow import _card, wandb_log
 
-_card.EVERY = 0.3
+_card.EVERY, _card._SHARE = 0.3, 0  # also on a busy machine, on which one drawing takes seconds
 
 
 def card_while_running():
-    """This task's card, once it shows the curve; else why there is none."""
+    """This task's card, once it shows the curve; else why there is none. Old clients write every 15 s."""
     namespace(None)
-    deadline, reason = time.monotonic() + 60, ""
+    deadline, reason = time.monotonic() + 120, ""
     while time.monotonic() < deadline:
         try:
             for found in get_cards(Task(current.pathspec)):
                 if "loss over steps" in (html := found.get()):
                     return html
+                reason = f"a card without the curve: {html}"
         except Exception as error:  # none is there yet, or it is being replaced
             reason = repr(error)
         time.sleep(0.1)
