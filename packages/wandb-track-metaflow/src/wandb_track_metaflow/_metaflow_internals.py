@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial, wraps
-from importlib.util import find_spec
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -287,14 +287,12 @@ def packed(*packages: str) -> Sequence[tuple[str, str, Any]]:
     """
     from metaflow.packaging_sys import ContentType
 
-    roots = [
-        Path(folder)
-        for name in packages
-        if (spec := find_spec(name))
-        for folder in spec.submodule_search_locations or ()
+    return [
+        (str(path), path.relative_to(root.parent).as_posix(), ContentType.CODE_CONTENT)
+        for root in (Path(str(files(name))) for name in packages)
+        for path in sorted(root.rglob("*"))
+        if path.suffix in _PACKED
     ]
-    files = [(path, root.parent) for root in roots for path in sorted(root.rglob("*")) if path.suffix in _PACKED]
-    return [(str(path), path.relative_to(home).as_posix(), ContentType.CODE_CONTENT) for path, home in files]
 
 
 @optional("save_card", None)

@@ -55,7 +55,6 @@ class StepTracker:
         self._tracked: TrackedRun | None = None
         self._has_ended = False
         self._error: BaseException | None = None
-        self._exit_code: int | None = None
         self._card: Card | None = None
         self._stored: list[Path] = []
 
@@ -95,8 +94,12 @@ class StepTracker:
                 self._outputs.take(run, self._reads.of)
                 self._inputs.link(run, self._reads.versions())
 
-    def close(self) -> None:
-        """Log what the step made, under the content keys that Metaflow's datastore now knows, and close the run."""
+    def close(self, exit_code: int | None = None) -> None:
+        """Log what the step made, under the content keys that Metaflow's datastore now knows, and close the run.
+
+        Args:
+            exit_code: The run's exit code; None takes the one that the step's error stands for.
+        """
         run = self._run
         tracked, self._tracked = self._tracked, None
         if tracked is None:
@@ -108,7 +111,7 @@ class StepTracker:
                     with self._faults_apart("logging what the step set"):
                         self._log(run)
             finally:
-                tracked.close(self._error, self._exit_code)
+                tracked.close(self._error, exit_code)
                 if self._card is not None:
                     self._card.finish(tracked.stored)
                 if run is not None:
@@ -137,9 +140,7 @@ class StepTracker:
 
     def _close_at_exit(self) -> None:
         """Close a run that is open still: where Metaflow cannot store a variable, it fails and tells no decorator."""
-        if self._error is None:
-            self._exit_code = 1
-        self.close()
+        self.close(1 if self._error is None else None)
 
     def _log(self, run: wandb.Run) -> None:
         if not self._has_ended:  # Metaflow tells no decorator of `sys.exit`, or of an interrupt
