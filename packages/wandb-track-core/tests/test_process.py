@@ -50,6 +50,41 @@ with tracked() as run:
 """
 
 
+@pytest.mark.parametrize("how", ["terminated", "goes on"])
+def test_a_run_ends_as_its_task_where_nobody_reads_standard_error(tmp_path, how):
+    """The reader has ended, such as with the shell that began it all: each line that the client prints would raise."""
+    waiting = "while not os.path.exists('unread'): time.sleep(0.05)"
+    code = SLEEP if how == "terminated" else SLEEP.replace("time.sleep(60)", waiting)
+    process = start(code, tmp_path, WANDB_SILENT=None)
+    process.stderr.close()
+    process.stderr = None
+    (tmp_path / "unread").touch()
+    if how == "terminated":
+        process.terminate()
+    _, _, runs = end(process, tmp_path)
+    (run,) = runs.values()
+    assert (run.preempting, run.exit_code) == ((True, 143) if how == "terminated" else (False, 0))
+
+
+def test_a_task_whose_working_folder_is_deleted_ends_as_any_other(tmp_path):
+    """Such as a `TemporaryDirectory` that it changed to. The process is where it was afterwards."""
+    code = """
+with tracked() as run:
+    run.log({"x": 1})
+    os.mkdir("work")
+    os.chdir("work")
+    os.rmdir(os.getcwd())
+try:
+    print(os.getcwd())
+except FileNotFoundError:
+    print("still there")
+"""
+    done = run_python(PRELUDE + code, cwd=tmp_path, env=isolated_env(tmp_path, WANDB_SILENT=None))
+    (run,) = find_runs(tmp_path)
+    assert (done.stdout, run.exit_code) == ("still there\n", 0), done.stderr
+    assert "wandb-track:" not in done.stderr
+
+
 def test_sigterm_marks_the_run_preempting_and_closes_it_with_143(tmp_path):
     process = start(SLEEP, tmp_path)
     process.terminate()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
 import time
 
 import pytest
 from wandb_track_metaflow._clock import alarm_stopped
-from wandb_track_testing.plugin import valid_key
+from wandb_track_testing.offline import find_runs
+from wandb_track_testing.plugin import valid_key, wait_until
 
 FLOW = "endings.py"
 
@@ -96,6 +99,25 @@ def test_a_step_that_is_terminated_ends_with_143_and_is_marked_as_preempted(fail
     """As when a cloud takes the machine back."""
     run = resume(workplace, "terminated").only("last")
     assert (run.exit_code, run.preempting) == (143, True)
+
+
+def test_so_does_one_whose_whole_process_group_is_terminated(failed, workplace):
+    """As a shell, systemd or a CI runner ends a flow: the parent, which reads the step's output, is gone first."""
+    before = {run.path for run in find_runs(workplace.folder)}
+    env = {name: value for name, value in workplace.env.items() if name != "WANDB_SILENT"} | {"HOW": "waiting"}
+    command = workplace.command(FLOW, "--no-pylint", "resume", "last")
+    flow = subprocess.Popen(
+        command, cwd=workplace.folder, env=env, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert any("the step waits" in line for line in flow.stdout)
+    flow.stdout.close()
+    os.killpg(flow.pid, signal.SIGTERM)
+    flow.wait()
+
+    def ends():
+        return [(run.exit_code, run.preempting) for run in find_runs(workplace.folder) if run.path not in before]
+
+    wait_until(lambda: ends() == [(143, True)])
 
 
 def test_where_the_server_cannot_be_reached_the_flow_goes_on_and_its_runs_are_kept(workplace_of):

@@ -33,8 +33,8 @@ class Datastore:
 @pytest.fixture
 def task():
     made = Datastore(a=[1], b=3.5, _hidden=1)
-    keys = [dict(made.items())]
-    return SimpleNamespace(inputs=[made], input_keys=keys, datastore=Datastore(merged=np.ones(2)), is_join=False)
+    source = made, dict(made.items())
+    return SimpleNamespace(inputs=[source], datastore=Datastore(merged=np.ones(2)), is_join=False)
 
 
 @pytest.fixture
@@ -46,8 +46,8 @@ def reads(task):
 
 def test_what_a_datastore_loads_is_read_by_name_and_key(task, reads):
     """Once, however often; what begins with "_" is Metaflow's own."""
-    assert dict(task.inputs[0].load_artifacts(["a", "b", "_hidden"])) == {"a": [1], "b": 3.5, "_hidden": 1}
-    assert next(iter(task.inputs[0].load_artifacts(["a"]))) == ("a", [1])
+    assert dict(task.inputs[0][0].load_artifacts(["a", "b", "_hidden"])) == {"a": [1], "b": 3.5, "_hidden": 1}
+    assert next(iter(task.inputs[0][0].load_artifacts(["a"]))) == ("a", [1])
     assert {(read.name, read.key, read.kind) for read in reads.versions()} == {
         ("a", "key of a", "summary"),
         ("b", "key of b", "summary"),
@@ -56,18 +56,18 @@ def test_what_a_datastore_loads_is_read_by_name_and_key(task, reads):
 
 def test_nothing_holds_what_was_read(task, reads):
     """Neither the watching nor the iterator that gave it."""
-    task.inputs[0].variables["a"] = np.ones(2)
-    alive = weakref.ref(task.inputs[0].variables["a"])
-    given = task.inputs[0].load_artifacts(["a", "b"])
+    task.inputs[0][0].variables["a"] = np.ones(2)
+    alive = weakref.ref(task.inputs[0][0].variables["a"])
+    given = task.inputs[0][0].load_artifacts(["a", "b"])
     assert next(given)[0] == "a"
-    del task.inputs[0].variables["a"]
+    del task.inputs[0][0].variables["a"]
     assert alive() is None
 
 
 def test_a_read_is_known_by_the_very_object(task, reads):
     """A variable that was set to another one is no longer what was read."""
-    assert list(task.inputs[0].load_artifacts(["a"]))
-    value = task.inputs[0].variables["a"]
+    assert list(task.inputs[0][0].load_artifacts(["a"]))
+    value = task.inputs[0][0].variables["a"]
     assert reads.of("a", value).key == "key of a"
     assert reads.of("a", [1]) is None
     assert reads.of("b", value) is None
@@ -81,12 +81,12 @@ def test_what_a_join_merged_is_read_from_its_own_datastore(task, reads):
 
 def test_a_watched_datastore_can_be_pickled_and_is_left_as_it_was(task, reads):
     """The flow's class holds it, and users pickle that class; the copy is not watched."""
-    copy = pickle.loads(pickle.dumps(task.inputs[0]))
+    copy = pickle.loads(pickle.dumps(task.inputs[0][0]))
     assert list(copy.load_artifacts(["a"])) == [("a", [1])]
     assert reads.versions() == []
     for _ in range(2):
         reads.stop()
-        assert vars(task.inputs[0]).keys() == {"variables"}
+        assert vars(task.inputs[0][0]).keys() == {"variables"}
 
 
 def again(value):

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from . import _wandb
 from ._bounded import bounded
+from ._notify import is_stderr_read
 from ._outcome import describe, exit_code_of
 from ._policy import Policy
 
@@ -59,10 +65,30 @@ def finish_one(run: Any, policy: Policy, error: BaseException | None, exit_code:
         run.summary["exception"] = describe(error)
 
     def call() -> bool:
+        if not is_stderr_read():
+            _wandb.mute_client()
         try:
             run.finish(exit_code=code)
         except TimeoutError:  # the client's own, as `finish_timeout_raises` asks
             return True
         return False
 
-    return bounded(call, policy.finish_timeout + CLOSE_MARGIN, "finishing the run")
+    with _in_a_folder():
+        return bounded(call, policy.finish_timeout + CLOSE_MARGIN, "finishing the run")
+
+
+@contextmanager
+def _in_a_folder() -> Iterator[None]:
+    """Leave a working folder that the task has deleted: the client asks for its path, which raises there."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        deleted = os.open(".", os.O_RDONLY)
+        os.chdir(tempfile.gettempdir())
+        try:
+            yield
+        finally:
+            os.fchdir(deleted)
+            os.close(deleted)
+    else:
+        yield

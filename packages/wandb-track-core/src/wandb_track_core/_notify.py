@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 from hashlib import sha1
 from pathlib import Path
@@ -19,6 +20,16 @@ def notify(message: str) -> None:
         sys.stderr.flush()
     except (OSError, ValueError):
         return
+
+
+def is_stderr_read() -> bool:
+    """Whether what is written to standard error can be read: not once the pipe's or terminal's other end is closed."""
+    try:
+        poll = select.poll()
+        poll.register(sys.stderr.fileno(), 0)
+        return not poll.poll(0)
+    except (AttributeError, OSError, ValueError):
+        return True  # it is no file, or this system cannot tell
 
 
 def notify_once(message: str, key: str = "") -> None:

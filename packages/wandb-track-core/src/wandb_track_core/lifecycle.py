@@ -325,6 +325,8 @@ _watched: list[TrackedRun] = []
 def _terminate_all() -> None:
     """Close all open runs, side by side: they share the seconds that the orchestrator leaves."""
     deadline = time.monotonic() + TERMINATION_SECONDS
+    with suppress(Exception):
+        _wandb.mute_client()  # what reads our standard error may be ending by the same signal
     runs = [threading.Thread(target=tracked._terminate, daemon=True) for tracked in reversed(_watched)]
     for thread in runs:
         thread.start()

@@ -111,29 +111,35 @@ class HiddenSettings:
 
 def _checked(name: str, value: Any) -> Any:
     """An argument in its own type; on the command line everything may have arrived as a str."""
-    if name in _FLAGS and isinstance(value, str):
+    if isinstance(value, str) and (name in _FLAGS or name == "resume"):
         value = _TRUTH.get(value.lower(), value)
-    elif name in _LISTS and value is not None:
-        value = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
-        if isinstance(value, list | tuple | set | frozenset) and all(isinstance(part, str) for part in value):
-            return tuple(value)
+    elif isinstance(value, str) and name in _LISTS:
+        value = [part.strip() for part in value.split(",")]
     elif isinstance(value, HiddenSettings):
         value = value.settings
+    if value is None and Arguments._field_defaults[name] is None:
+        return None
     fits, problem = _KINDS.get(name, (lambda _: True, ""))
-    if not (fits(value) or (value is None and name not in _FLAGS[:3])):
-        raise ArgumentError(name, problem, value, _REMEDIES.get(name, ""), is_secret=name == "api_key")
-    return value
+    if not fits(value):
+        remedy = _REMEDY if name == "api_key" else ""
+        raise ArgumentError(name, problem, value, remedy, is_secret=name == "api_key")
+    return tuple(value) if name in _LISTS else value
+
+
+def _is_list_of_str(value: Any) -> bool:
+    return isinstance(value, list | tuple | set | frozenset) and all(isinstance(part, str) for part in value)
 
 
 def _is_number_of_bytes(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
-_FLAGS = ("datasets", "models", "others", "keep_local", "card", "resume")
+_FLAGS = ("datasets", "models", "others", "keep_local", "card")
 _LISTS = ("tags", "include", "exclude")
+_REMEDY = 'Or let @secrets or @environment set an environment variable, and name it: secret="MY_WANDB_KEY".'
 _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    **dict.fromkeys(_FLAGS[:5], (lambda value: isinstance(value, bool), "must be True or False")),
-    **dict.fromkeys(_LISTS, (lambda value: False, 'must be a list of str, such as ["raw_*"]')),
+    **dict.fromkeys(_FLAGS, (lambda value: isinstance(value, bool), "must be True or False")),
+    **dict.fromkeys(_LISTS, (_is_list_of_str, 'must be a list of str, such as ["raw_*"]')),
     **dict.fromkeys(("project", "entity", "mode", "secret"), (lambda value: isinstance(value, str), "must be a str")),
     "settings": (
         lambda value: isinstance(value, Mapping) or hasattr(type(value), "model_fields"),
@@ -143,7 +149,4 @@ _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "max_size": (_is_number_of_bytes, "must be a number of bytes above 0, or None for no limit"),
     "storage": (lambda value: value in ("copy", "reference"), "must be 'copy' or 'reference'"),
     "ranks": (lambda value: value in ("all", "first"), 'must be "all" or "first"'),
-}
-_REMEDIES = {
-    "api_key": 'Or let @secrets or @environment set an environment variable, and name it: secret="MY_WANDB_KEY".'
 }

@@ -12,12 +12,6 @@ from ._metaflow_internals import is_inserted
 class WandbLogFlow(FlowMutator):
     """Adds the step decorator to a flow's steps, before the command line's `--with` does."""
 
-    @classmethod
-    def above(cls, flow: Any, given: dict[str, Any]) -> Any:
-        """Decorate a flow, or a flow that other mutators decorate."""
-        mutator: Any = cls(**given)
-        return mutator(flow)
-
     def init(self, **given: Any) -> None:
         """Take the arguments of `wandb_log` that were given."""
         self._given = given

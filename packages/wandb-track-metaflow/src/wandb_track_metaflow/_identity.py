@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from hashlib import sha1
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ._metaflow_internals import content_keys, deployment_of, find_task, node_of, places, ui_url
+from ._metaflow_internals import content_keys, find_task, node_of, places, store_of, ui_url
 
 if TYPE_CHECKING:
     from wandb_track_core import TaskIdentity
@@ -25,8 +25,8 @@ class Task(NamedTuple):
         attempt: 0 for the first try.
         metadata: The metadata provider.
         datastore: What the task writes to.
-        inputs: What it reads from: one task's datastore, or one for each branch of a join.
-        input_keys: The content keys of the variables in each of them.
+        inputs: What it reads from: one task's datastore, or one for each branch of a join; with each, the content keys
+            of its variables.
         is_join: Whether the step joins branches.
     """
 
@@ -37,22 +37,25 @@ class Task(NamedTuple):
     attempt: int
     metadata: Any
     datastore: Any
-    inputs: list[Any]
-    input_keys: list[Mapping[str, str]]
+    inputs: list[tuple[Any, Mapping[str, str]]]
     is_join: bool
 
     @classmethod
     def of_hook(cls, *given: Any) -> Task:
         """The task that Metaflow's hook `task_pre_step` is told of."""
         step, datastore, metadata, run_id, task_id, flow, graph, attempt, _, _, inputs, *_ = given
-        keys = [content_keys(one) for one in inputs or ()]
+        sources = [(one, content_keys(one)) for one in inputs or ()]
         ids = str(run_id), str(task_id), attempt
-        return cls(flow, step, *ids, metadata, datastore, list(inputs or ()), keys, graph[step].type == "join")
+        return cls(flow, step, *ids, metadata, datastore, sources, graph[step].type == "join")
 
     @property
     def pathspec(self) -> str:
         """What `metaflow.Task` takes."""
         return "/".join((self.flow.name, self.run_id, self.step, self.task_id))
+
+    def source_of(self, name: str, key: str) -> Any:
+        """The input from which a variable came under a content key; None where none has it under that key."""
+        return next((source for source, keys in self.inputs if keys.get(name) == key), None)
 
 
 def identity_of(task: Task, arguments: Arguments) -> TaskIdentity:
@@ -99,7 +102,7 @@ def _deployment(task: Task) -> str:
     """What tells apart two deployments whose metadata services both number their runs from 1."""
     if getattr(task.metadata, "TYPE", "") != "service" or not task.run_id.isdigit():
         return ""
-    root = deployment_of(task.datastore)
+    root = store_of(task.datastore).get("root")
     return sha1(root.encode(), usedforsecurity=False).hexdigest()[:8] if root else ""
 
 

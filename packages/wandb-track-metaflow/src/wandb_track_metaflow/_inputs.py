@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from threading import Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -66,45 +66,45 @@ class Inputs:
     def _link(self, run: wandb.Run, waiting: Iterator[Read]) -> None:
         for read in waiting:
             try:
-                use_version(run, read.name, key_alias(origin_of(self._origins, read.name, read.key)), read.kind)
+                link_version(run, self._origins, read.name, read.key, read.kind)
                 self._linked[read] = None
             except Exception as error:
                 self._linked[read] = error
 
 
-def origin_of(origins: Origins, name: str, key: str) -> str:
-    """The content key under which a variable was logged; where that cannot be found out, the one that it has."""
-    try:
-        return origins.key_of(name, key)
-    except Exception as error:
-        _log.debug("where %s came from is not known: %s", name, error)
-        return key
+def link_version(
+    run: wandb.Run, origins: Origins, name: str, key: str, kind: str | None = None
+) -> wandb.Artifact | None:
+    """Link the version of a variable that has a content key as an input of the run.
 
-
-def use_version(run: wandb.Run, name: str, alias: str, kind: str | None = None) -> wandb.Artifact | None:
-    """Link a version as an input of the run; returns it where the run is online."""
+    Returns:
+        The version, where the run is online.
+    """
     from wandb_track_core.adapters import legal_artifact_name, use_artifact
 
-    return use_artifact(run, legal_artifact_name(name), alias, kind)
+    try:
+        key = origins.key_of(name, key)
+    except Exception as error:  # it may have been logged under the key that it has
+        _log.debug("where %s came from is not known: %s", name, error)
+    return use_artifact(run, legal_artifact_name(name), key_alias(key), kind)
 
 
 task: Task | None = None
 """The task of this process."""
 
 
-def input_of(name: str) -> tuple[Any, str, Callable[[], Any]]:
-    """The one version of a variable that the task in this process has as its input.
+def use_input(run: wandb.Run, name: str, load: bool) -> Any:
+    """Link the one version of a variable that the task in this process has as its input.
 
     Returns:
-        The task, the version's content key, and what loads its value.
+        The variable's value, or the artifact.
 
     Raises:
-        ArgumentError: There is none, or there are several.
+        ArgumentError: The task has no such input, or several versions of it.
     """
     from wandb_track_core import ArgumentError
 
-    found = zip(task.inputs, task.input_keys, strict=True) if task else ()
-    stored = {keys[name]: datastore for datastore, keys in found if name in keys}
+    stored = {keys[name]: source for source, keys in (task.inputs if task else ()) if name in keys}
     if task is None or not stored:
         raise ArgumentError(
             "name", "must be a variable that this step has as its input", name, "Or give alias=, a version."
@@ -112,17 +112,12 @@ def input_of(name: str) -> tuple[Any, str, Callable[[], Any]]:
     if len(stored) > 1:
         problem = f"{name!r} has {len(stored)} versions in the branches of this join"
         raise ArgumentError("name", problem, remedy=f"Read inputs[i].{name} instead.")
-    ((key, datastore),) = stored.items()
-    flow, is_join = task.flow, task.is_join
-    return task, key, (lambda: datastore[name] if is_join else getattr(flow, name))
-
-
-def use_input(run: wandb.Run, name: str, load: bool) -> Any:
-    """Link a variable of the flow as an input of the run; returns its value, or the artifact."""
-    current, key, value = input_of(name)
+    ((key, source),) = stored.items()
     artifact = None
     if not run.disabled:
-        origins = Origins(current)
+        origins = Origins(task)
         origins.may_compare.set()
-        artifact = use_version(run, name, key_alias(origin_of(origins, name, key)))
-    return value() if load else artifact
+        artifact = link_version(run, origins, name, key)
+    if not load:
+        return artifact
+    return source[name] if task.is_join else getattr(task.flow, name)

@@ -9,66 +9,39 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial, wraps
-from importlib.util import find_spec
+from importlib.resources import files
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Name(NamedTuple):
-    """Something of Metaflow's that it does not document.
-
-    Attributes:
-        where: The module, and the class in it, that have it.
-        name: What it is called there.
-        purpose: What it is used for.
-        lost: What users lose where it is missing.
-    """
-
-    where: str
-    name: str
-    purpose: str
-    lost: str
-
-
-_TASK_STORE = "metaflow.datastore.task_datastore:TaskDataStore"
 _STORED = "offline runs of remote tasks are not stored in the datastore"
 _OWN_WINS = "@wandb_log of a derived flow does not replace that of its base"
-NAMES = (
-    Name(_TASK_STORE, "items", "content keys of a task's variables", "artifacts have no content key, so no lineage"),
-    Name(_TASK_STORE, "load_artifacts", "to see what a step reads", "inputs are not linked"),
-    Name(
-        _TASK_STORE,
-        "parent_datastore",
-        "where cards and the datastore's root are",
-        "cards; ids by deployment; references",
-    ),
-    Name(
-        "metaflow.datastore.flow_datastore:FlowDataStore",
-        "load_data",
-        "reading variables by content key",
-        "reading references",
-    ),
-    Name(_TASK_STORE, "_storage_impl", "whether data outlive the machine; to store files", _STORED),
-    Name(_TASK_STORE, "_save_file", "to store an offline run beside the task's logs", _STORED),
-    Name(_TASK_STORE, "_path", "the address of what was stored", _STORED),
-    Name(_TASK_STORE, "_metadata_name_for_attempt", "the address of what was stored", _STORED),
-    Name("metaflow.flowspec:FlowSpec", "_foreach_stack", "a task's siblings", "runs of a foreach look alike"),
-    Name("metaflow.flowspec:FlowSpec", "_parallel_ubf_iter", "num_parallel", "ranks= has no effect"),
-    Name("metaflow.client.core:MetaflowObject", "_namespace_check", "foreign namespaces", "lineage across namespaces"),
-    Name("metaflow.metadata_provider.metadata", "MetaDatum", "to tell Metaflow of runs", "`wandb-run-id` and others"),
-    Name("metaflow.user_decorators.mutable_step:MutableStep", "_my_step", "whose decorator it is", _OWN_WINS),
-    Name("metaflow.decorators:Decorator", "inserted_by", "whose decorator it is", _OWN_WINS),
-    Name("metaflow.user_configs.config_parameters", "DelayEvaluator", "Config in arguments", "Config in arguments"),
-    Name("metaflow.includefile:IncludedFile", "descriptor", "hash of an IncludeFile", "IncludeFiles in the config"),
-    Name("metaflow.metaflow_config", "UI_URL", "links to Metaflow's UI", "links to Metaflow's UI"),
-    Name("metaflow.metaflow_config", "SPIN_ALLOWED_DECORATORS", "whether spin tracks", "quiet runs under spin"),
-    Name("metaflow.packaging_sys", "ContentType", "to pack wandb-track's code", "remote tasks need wandb-track itself"),
-    Name("metaflow.plugins.cards.card_datastore:CardDatastore", "save_card", "cards", "cards"),
-    Name("metaflow.plugins.cards.card_datastore:CardDatastore", "get_storage_root", "cards", "cards"),
-)
-"""What this package uses, for what, and what is lost without it."""
+NAMES = {
+    # TaskDataStore and FlowDataStore
+    "items": "artifacts have no content key, so no lineage",
+    "load_artifacts": "inputs are not linked",
+    "parent_datastore": "cards; ids by deployment; references",
+    "load_data": "reading references",
+    **dict.fromkeys(("_storage_impl", "_save_file", "_path", "_metadata_name_for_attempt"), _STORED),
+    # FlowSpec
+    "_foreach_stack": "runs of a foreach look alike",
+    "_parallel_ubf_iter": "ranks= has no effect",
+    # the client, and the metadata service
+    "_namespace_check": "lineage across namespaces",
+    "MetaDatum": "`wandb-run-id` and others",
+    # decorators, mutators and what they are given
+    **dict.fromkeys(("_my_step", "inserted_by"), _OWN_WINS),
+    "DelayEvaluator": "Config in arguments",
+    "descriptor": "IncludeFiles in the config",
+    # the rest
+    "UI_URL": "links to Metaflow's UI",
+    "SPIN_ALLOWED_DECORATORS": "quiet runs under spin",
+    "ContentType": "remote tasks need wandb-track itself",
+    **dict.fromkeys(("save_card", "get_storage_root"), "cards"),
+}
+"""What this package uses, and what is lost where a version of Metaflow lacks it."""
 
 
 _PACKED = (".py", ".css", ".js")
@@ -93,9 +66,9 @@ def optional(name: str, otherwise: Any) -> Callable[[F], F]:
                 from metaflow import __version__
                 from wandb_track_core.adapters import notify_once
 
-                lost = next(each.lost for each in NAMES if each.name == name)
                 reason = f"Metaflow {__version__} has no usable {name} ({type(fault).__name__}: {fault})"
-                notify_once(f"off in this flow: {lost}. {reason}. Please report this line to wandb-track.", key=name)
+                lost = f"off in this flow: {NAMES[name]}"
+                notify_once(f"{lost}. {reason}. Please report this line to wandb-track.", key=name)
                 return otherwise
 
         return cast("F", call)
@@ -157,12 +130,6 @@ def node_of(flow: Any) -> tuple[int, int] | None:
         if variable == "_parallel_ubf_iter":
             return index, int(flow._parallel_ubf_iter.num_parallel)
     return None
-
-
-@optional("parent_datastore", "")
-def deployment_of(datastore: Any) -> str:
-    """The root of the datastore, which tells one deployment of Metaflow from another."""
-    return str(datastore.parent_datastore.datastore_root)
 
 
 @optional("_storage_impl", False)
@@ -320,14 +287,12 @@ def packed(*packages: str) -> Sequence[tuple[str, str, Any]]:
     """
     from metaflow.packaging_sys import ContentType
 
-    roots = [
-        Path(folder)
-        for name in packages
-        if (spec := find_spec(name))
-        for folder in spec.submodule_search_locations or ()
+    return [
+        (str(path), path.relative_to(root.parent).as_posix(), ContentType.CODE_CONTENT)
+        for root in (Path(str(files(name))) for name in packages)
+        for path in sorted(root.rglob("*"))
+        if path.suffix in _PACKED
     ]
-    files = [(path, root.parent) for root in roots for path in sorted(root.rglob("*")) if path.suffix in _PACKED]
-    return [(str(path), path.relative_to(home).as_posix(), ContentType.CODE_CONTENT) for path, home in files]
 
 
 @optional("save_card", None)

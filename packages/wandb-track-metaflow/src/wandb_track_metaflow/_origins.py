@@ -39,8 +39,7 @@ class Origins:
     def __init__(self, task: Task) -> None:
         self.may_compare = Event()
         self.compared = 0
-        self._flow = task.flow.name
-        self._inputs = list(zip(task.inputs, task.input_keys, strict=True))
+        self._task = task
         self._tasks: dict[str, _EarlierTask] = {}
         self._lock = Lock()
 
@@ -51,10 +50,10 @@ class Origins:
             name: The variable.
             key: The content key that the step has it under; the answer where no other is known.
         """
-        origin = next((one for one, keys in self._inputs if keys.get(name) == key), None)
+        origin = self._task.source_of(name, key)
         if origin is None:
             return key
-        task, mine, left = self._task(f"{self._flow}/{origin.pathspec}"), None, MAX_COMPARED
+        task, mine, left = self._find(f"{self._task.flow.name}/{origin.pathspec}"), None, MAX_COMPARED
         while (name, key_alias(key)) not in task.made:
             key = task.stored_again.get(name, key)
             before = [(parent, parent.task[name]) for parent in self._before(task) if name in parent.task]
@@ -73,7 +72,7 @@ class Origins:
             task = found
         return key
 
-    def _task(self, pathspec: str) -> _EarlierTask:
+    def _find(self, pathspec: str) -> _EarlierTask:
         if pathspec not in self._tasks:
             self._tasks[pathspec] = _EarlierTask(find_task(pathspec))
         return self._tasks[pathspec]

@@ -98,7 +98,7 @@ class Outputs:
         """Write out what the step set and Metaflow has stored: where the step's end was told to no decorator."""
         self._note_summary(run)
         for name, key in content_keys(self._task.datastore).items():
-            if not (name.startswith("_") or name in self._before or self._is_known(name, key)):
+            if not (name.startswith("_") or name in self._before or self._task.source_of(name, key)):
                 with self._each(name):
                     self._take(run, name, self._task.datastore[name], None)
 
@@ -112,7 +112,7 @@ class Outputs:
 
         keys = content_keys(self._task.datastore)
         for name, read in self._reads.items():
-            if keys.get(name, read.key) == read.key or self._is_known(name, keys[name]):
+            if keys.get(name, read.key) == read.key or self._task.source_of(name, keys[name]):
                 self._summary.pop(name, None)
             else:
                 with self._each(name):
@@ -120,7 +120,7 @@ class Outputs:
         run.summary.update(self._summary)
         logged = []
         for name, draft in self._drafts.items():
-            if name in keys and self._is_known(name, keys[name]):
+            if name in keys and self._task.source_of(name, keys[name]):
                 _discard(draft)
                 continue
             alias = key_alias(keys[name]) if name in keys else "latest"
@@ -150,10 +150,6 @@ class Outputs:
             yield
         except Exception as error:
             self._notices.not_logged(name, str(error) or type(error).__name__)
-
-    def _is_known(self, name: str, key: str) -> bool:
-        """Whether an input came with the same name and key: then it is no new version."""
-        return any(keys.get(name) == key for keys in self._task.input_keys)
 
     def _take(self, run: wandb.Run, name: str, value: Any, read: Read | None) -> None:
         if name.startswith("_") or isinstance(value, FunctionType | MethodType):  # Metaflow stores none of these
@@ -192,9 +188,7 @@ class Outputs:
 
     def _compare(self, run: wandb.Run, read: Read) -> None:
         """Tell whether a variable that was read, and has another key now, was changed: one value at a time."""
-        name = read.name
-        came = zip(self._task.inputs, self._task.input_keys, strict=True)
-        origin = next(one for one, keys in came if keys.get(name) == read.key)
+        name, origin = read.name, self._task.source_of(read.name, read.key)
         if read.kind == "summary":
             if name in self._summary and shown(origin[name], self._capture.max_size) == self._summary[name]:
                 del self._summary[name]

@@ -20,6 +20,6 @@ def config_of(task: Task, arguments: Arguments) -> dict[str, Any]:
     capture = arguments.capture()
     return {
         "parameter_metaflow" if name == "metaflow" else name: shown(included_file(value) or value, arguments.max_size)
-        for name, value in parameters(task.inputs[0]).items()
+        for name, value in parameters(task.inputs[0][0]).items()
         if capture.shows(name)
     }

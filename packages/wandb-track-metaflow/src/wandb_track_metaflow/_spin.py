@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
 
-_is_quiet = False
 
-
+@cache
 def keep_quiet() -> None:
     """Let the step run untracked where `spin` does not run `wandb_log`: its calls of W&B do nothing."""
-    global _is_quiet
     from wandb_track_core.adapters import fuse, notify_once
 
     from ._metaflow_internals import spin_runs
     from ._step import open_quiet_run
 
-    if _is_quiet or ("--skip-decorators" not in sys.argv and spin_runs("wandb_log")):
+    if "--skip-decorators" not in sys.argv and spin_runs("wandb_log"):
         return
-    _is_quiet = True
     with fuse("preparing an untracked step"):
         open_quiet_run()
         notify_once(

@@ -55,7 +55,6 @@ class StepTracker:
         self._tracked: TrackedRun | None = None
         self._has_ended = False
         self._error: BaseException | None = None
-        self._exit_code: int | None = None
         self._card: Card | None = None
         self._stored: list[Path] = []
 
@@ -70,9 +69,9 @@ class StepTracker:
         with alarm_stopped():
             with fuse("preparing the run"):
                 self._tracked = self._prepare()
-            shown = self._tracked.open() if self._tracked else open_quiet_run()
-            run = self._tracked.run if self._tracked else None
-            if run is not None and not shown.disabled:
+            (self._tracked.open if self._tracked else open_quiet_run)()
+            run = self._run
+            if run is not None:
                 with self._faults_apart("opening the run"):
                     atexit.register(self._close_at_exit)
                     self._outputs.begin(run)
@@ -87,34 +86,43 @@ class StepTracker:
     def end(self, error: BaseException | None = None) -> None:
         """Take note of how the step's code ended, write out what it set, and begin to link what it read."""
         self._error = error
-        run = self._tracked.run if self._tracked is not None and not self._has_ended else None
+        run = None if self._has_ended else self._run
         self._has_ended = True
-        if run is not None and not run.disabled:
+        if run is not None:
             with alarm_stopped(), self._faults_apart("noting what the step set"):
                 self._reads.stop()
                 self._outputs.take(run, self._reads.of)
                 self._inputs.link(run, self._reads.versions())
 
-    def close(self) -> None:
-        """Log what the step made, under the content keys that Metaflow's datastore now knows, and close the run."""
+    def close(self, exit_code: int | None = None) -> None:
+        """Log what the step made, under the content keys that Metaflow's datastore now knows, and close the run.
+
+        Args:
+            exit_code: The run's exit code; None takes the one that the step's error stands for.
+        """
+        run = self._run
         tracked, self._tracked = self._tracked, None
         if tracked is None:
             return
         atexit.unregister(self._close_at_exit)
-        run = tracked.run
         with alarm_stopped():
             try:
-                if run is not None and not run.disabled:
+                if run is not None:
                     with self._faults_apart("logging what the step set"):
                         self._log(run)
             finally:
-                tracked.close(self._error, self._exit_code)
+                tracked.close(self._error, exit_code)
                 if self._card is not None:
                     self._card.finish(tracked.stored)
-                if run is not None and not run.disabled:
+                if run is not None:
                     self._let_go(run_folder(run))
                 for line in self._notices.lines():
                     notify(line)
+
+    @property
+    def _run(self) -> wandb.Run | None:
+        """The run while it is open and tracks something."""
+        return self._tracked.run if self._tracked is not None and self._tracked.is_tracked else None
 
     def _prepare(self) -> TrackedRun:
         arguments = self._arguments
@@ -132,9 +140,7 @@ class StepTracker:
 
     def _close_at_exit(self) -> None:
         """Close a run that is open still: where Metaflow cannot store a variable, it fails and tells no decorator."""
-        if self._error is None:
-            self._exit_code = 1
-        self.close()
+        self.close(1 if self._error is None else None)
 
     def _log(self, run: wandb.Run) -> None:
         if not self._has_ended:  # Metaflow tells no decorator of `sys.exit`, or of an interrupt

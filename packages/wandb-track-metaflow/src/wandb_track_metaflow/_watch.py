@@ -37,7 +37,7 @@ class Reads:
     def __init__(self, task: Task) -> None:
         self._task = task
         self._hidden: frozenset[str] = frozenset()
-        self._keys = {id(one): keys for one, keys in zip(task.inputs, task.input_keys, strict=True)}
+        self._keys = {id(source): keys for source, keys in task.inputs}
         self._versions: dict[tuple[str, str], Read] = {}
         self._loaded: dict[tuple[str, int], Read] = {}
 
@@ -61,7 +61,7 @@ class Reads:
         return self._loaded.get((name, id(value)))
 
     def _datastores(self) -> list[Any]:
-        return [*self._task.inputs, self._task.datastore]
+        return [*(source for source, _ in self._task.inputs), self._task.datastore]
 
     def _see(self, datastore: Any, name: str, value: Any) -> None:
         from wandb_track_core.adapters import fuse

@@ -100,7 +100,8 @@ def _decorate(given: dict[str, Any], decorated: Any) -> Any:
     if isinstance(decorated, FlowMutator) or (isinstance(decorated, type) and issubclass(decorated, FlowSpec)):
         from ._flow import WandbLogFlow
 
-        return WandbLogFlow.above(decorated, given)
+        flow_decorator: Any = WandbLogFlow
+        return flow_decorator(**given)(decorated)
     if isinstance(decorated, UserStepDecoratorBase) or hasattr(decorated, "is_step"):
         from metaflow import wandb_log as native  # type: ignore[attr-defined] # ours, as Metaflow exports it
 

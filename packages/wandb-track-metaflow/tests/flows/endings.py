@@ -67,6 +67,9 @@ class Endings(FlowSpec):
         if how == "terminated":
             os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(60)
+        if how == "waiting":
+            print("the step waits", flush=True)
+            time.sleep(60)
         if how == "unpicklable":
             self.lock = threading.Lock()
         self.next(self.end)

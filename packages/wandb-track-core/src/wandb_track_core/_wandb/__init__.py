@@ -23,7 +23,7 @@ from ._guard import Guard
 from ._init import functions_of
 from ._load import ClientError, load
 from ._module import MODULE_NAMES, follow_context_once_imported, names_of
-from ._open import folder_of, loss_of, open_run
+from ._open import folder_of, loss_of, mute_client, open_run
 from ._private import PRIVATE_NAMES, PrivateName
 from ._service import release, replace_service
 from ._uploads import wait_for_uploads
@@ -44,6 +44,7 @@ __all__ = [
     "is_taken",
     "load",
     "loss_of",
+    "mute_client",
     "name_what_was_refused",
     "names_of",
     "open_run",

@@ -7,6 +7,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wandb_track_core._notify import is_stderr_read
+
 from ._module import follow_context
 from ._session_key import session_key_kept
 
@@ -42,6 +44,9 @@ def open_run(
     """
     import wandb
 
+    if not is_stderr_read():
+        wandb.setup()
+        mute_client()
     own = copy_of(settings)
     defaults = {"x_transaction_log_flush_interval": FLUSH_SECONDS}
     defaults = {name: value for name, value in defaults.items() if name not in own.model_fields_set}
@@ -52,6 +57,13 @@ def open_run(
         run: wandb.Run = vars(wandb)["init"](**{**arguments, "reinit": "create_new", "settings": own})
     follow_context(wandb)
     return run
+
+
+def mute_client() -> None:
+    """Let the client print nothing more: where standard error has lost its reader, each of its lines would raise."""
+    import wandb
+
+    wandb.termsetup(wandb.Settings(silent=True), None)
 
 
 def loss_of(run: wandb.Run) -> str:
