@@ -38,6 +38,13 @@ def test_a_value_that_the_steps_own_code_has_logged_is_not_overwritten(execution
     assert "not logged: loss: the step's own code has logged something else under this name" in execution.output
 
 
+def test_a_value_that_the_step_both_logs_and_keeps_is_no_conflict(execution):
+    """Many steps keep the metric that they log: there is nothing to say about it."""
+    summary = execution.only("start").summary
+    assert (summary["score"], summary["classes"]) == (0.5, {"a": [1, 2]})
+    assert "not logged: loss: the step's own code" in execution.output
+
+
 def test_include_lets_only_some_names_through_inputs_as_outputs(execution):
     """By pattern; what it read is an input, what it set an output."""
     end = execution.only("end")

@@ -64,7 +64,7 @@ class Outputs:
         self._notices = notices
         self._before = dict(vars(task.flow))
         self._earlier: dict[str, Any] = {}
-        self._logged_by_user: set[str] = set()
+        self._logged_by_user: dict[str, Any] = {}
         self._drafts: dict[str, tuple[wandb.Artifact, Path] | Referred] = {}
         self._refers = self._capture.storage == "reference"
         self._summary: dict[str, Any] = {}
@@ -142,7 +142,7 @@ class Outputs:
 
     def _note_summary(self, run: wandb.Run) -> None:
         there = dict(run.summary)
-        self._logged_by_user = {each for each in there if self._earlier.get(each) != there[each]}
+        self._logged_by_user = {each: there[each] for each in there if self._earlier.get(each) != there[each]}
 
     @contextmanager
     def _each(self, name: str) -> Iterator[None]:
@@ -168,7 +168,10 @@ class Outputs:
 
     def _show(self, name: str, value: Any) -> None:
         if name in self._logged_by_user:
-            self._notices.not_logged(name, "the step's own code has logged something else under this name")
+            # The client's own dictionaries are equal to no others.
+            both = self._logged_by_user[name], shown(value, self._capture.max_size)
+            if len({json.dumps(each, default=dict, sort_keys=True) for each in both}) > 1:
+                self._notices.not_logged(name, "the step's own code has logged something else under this name")
         elif self._left <= 0 or len(self._summary) == MAX_SUMMARY_VALUES:
             limits = f"{MAX_SUMMARY_VALUES:,} variables, of {MAX_SUMMARY_SIZE:,} bytes together"
             self._notices.not_logged(name, f"a summary takes {limits}")

@@ -22,7 +22,8 @@ class Wide(FlowSpec):
         self.config = "named like a part of the run"
         self.name_with_ümlaut = complex(1)
         self.loss = "not the loss that was logged"
-        current_run().log({"loss": 0.25})
+        self.score, self.precise, self.classes = 0.5, pd.Series([0.1], dtype="float32")[0], {"a": [1, 2]}
+        current_run().log({"loss": 0.25, "score": self.score, "precise": self.precise, "classes": self.classes})
         self.next(self.end)
 
     @wandb_log(include=["thing_0000?"], others=True)
