@@ -83,8 +83,9 @@ def test_two_deployments_that_number_their_runs_have_ids_of_their_own():
     """The datastore's root tells them apart; ids that are no numbers are distinct without it."""
     parts = {"run_id": "1", "metadata": SimpleNamespace(TYPE="service")}
     one, two = (
-        SimpleNamespace(**parts, datastore=SimpleNamespace(parent_datastore=SimpleNamespace(datastore_root=root)))
+        SimpleNamespace(**parts, datastore=SimpleNamespace(parent_datastore=parent))
         for root in ("s3://one/metaflow", "s3://two/metaflow")
+        for parent in [SimpleNamespace(TYPE="s3", datastore_root=root, flow_name="Flow")]
     )
     assert _deployment(one) != _deployment(two)
     assert _deployment(one) == _deployment(one)

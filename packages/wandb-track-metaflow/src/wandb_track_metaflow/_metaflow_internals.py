@@ -163,7 +163,7 @@ def save_file(datastore: Any, path: Path) -> str:
 def store_of(datastore: Any) -> dict[str, str]:
     """The kind of a task's datastore, its root, and the flow; empty where that is not known."""
     parent = datastore.parent_datastore
-    kind, root = parent._storage_impl.TYPE, parent.datastore_root
+    kind, root = parent.TYPE, parent.datastore_root
     return {"datastore": str(kind), "root": str(root), "flow": parent.flow_name}
 
 
