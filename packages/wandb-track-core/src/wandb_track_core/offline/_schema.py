@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 try:
-    from google.protobuf import descriptor_pb2, message_factory
+    from google.protobuf import descriptor_pool, message_factory
     from google.protobuf.message import DecodeError as DecodeError  # what a message that is damaged raises
 except ModuleNotFoundError as error:
     missing = "reading runs needs protobuf, which comes with wandb: pip install 'wandb-track-core[cli]'"
@@ -40,28 +40,40 @@ _MESSAGES = {
 _BASE = {"string": 9, "bytes": 12, "int64": 3, "int32": 5, "bool": 8}
 
 
+def _field(number: int, value: int | str | bytes) -> bytes:
+    """A field in the wire format (https://protobuf.dev/programming-guides/encoding)."""
+    if isinstance(value, int):
+        return bytes((number << 3, value))
+    contents = value.encode() if isinstance(value, str) else value
+    low, high = len(contents) & 127, len(contents) >> 7
+    return bytes((number << 3 | 2, low | 128, high) if high else (number << 3 | 2, low)) + contents
+
+
 def _declare() -> dict[str, Any]:
-    file = descriptor_pb2.FileDescriptorProto(name="wandb_track.proto", package="wandb_track", syntax="proto3")
+    """The classes of the messages, by name.
+
+    What declares them, a `FileDescriptorProto` of protobuf's `descriptor.proto`, is encoded by hand: to import that
+    takes as long as reading some thousand rows.
+    """
+    file = _field(1, "wandb_track.proto") + _field(2, "wandb_track") + _field(12, "proto3")
     for name, fields in _MESSAGES.items():
-        message = file.message_type.add(name=name)
-        is_record = name == "Record"
-        if is_record:
-            message.oneof_decl.add(name="kind")
+        message = _field(1, name)
         for number, kind, field in map(str.split, fields.split(",")):
-            is_base = kind.strip("*") in _BASE
-            message.field.add(
-                name=field,
-                number=int(number),
-                label=3 if kind.endswith("*") else 1,  # repeated or optional
-                type=_BASE.get(kind.strip("*"), 11),  # or a message
-                **({} if is_base else {"type_name": f".wandb_track.{kind.strip('*')}"}),
-                **({"oneof_index": 0} if is_record else {}),
-            )
-    messages: dict[str, Any] = message_factory.GetMessages([file])
-    return messages
+            base = _BASE.get(kind.strip("*"))
+            label = 3 if kind.endswith("*") else 1  # repeated or optional
+            declared = _field(1, field) + _field(3, int(number)) + _field(4, label) + _field(5, base or 11)
+            declared += b"" if base else _field(6, f".wandb_track.{kind.strip('*')}")
+            message += _field(2, declared + (_field(9, 0) if name == "Record" else b""))
+        file += _field(4, message + (_field(8, _field(1, "kind")) if name == "Record" else b""))
+    pool = descriptor_pool.Default()
+    pool.AddSerializedFile(file)
+    factory: Any = message_factory
+    # protobuf before 4.22 has it as a method.
+    class_of = getattr(factory, "GetMessageClass", None) or factory.MessageFactory(pool).GetPrototype
+    return {name: class_of(pool.FindMessageTypeByName(f"wandb_track.{name}")) for name in _MESSAGES}
 
 
-_found = {name.rpartition(".")[2]: message for name, message in _declare().items()}
+_found = _declare()
 Record: Any = _found["Record"]
 Changes: Any = _found["Changes"]
 Entry: Any = _found["Entry"]
