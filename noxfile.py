@@ -91,10 +91,6 @@ SUITES = [  # what takes longest begins first, so that at the end no worker wait
 ]
 BESIDE = ("hatchling>=1.26", "mypy>=2.4,<3", "scikit-learn>=1.3")  # what tests that cross packages need
 
-# As pip does by itself: most tests start processes, and each would compile all that it imports where nothing may write
-# that down (PYTHONDONTWRITEBYTECODE). What is measured is then what users have, too.
-os.environ.setdefault("UV_COMPILE_BYTECODE", "1")
-
 _built: dict[Path, str] = {}
 
 
