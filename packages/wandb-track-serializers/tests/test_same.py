@@ -118,6 +118,8 @@ FRAMES: dict[str, tuple[Any, str | None]] = {
     "arrays of times and text in cells": (lambda: column(np.array(["2024"], "M8[s]"), np.array(["a"])), PICKLE),
     "such arrays in dictionaries": (lambda: column({"x": np.array(["2024"], "M8[s]")}, {"x": np.array(["a"])}), PICKLE),
     "such arrays in lists": (lambda: column([np.array(["2024"], "M8[s]"), np.array(["a"])]), PICKLE),
+    "arrays in dictionaries": (lambda: column({"x": np.array([1.0])}, {"x": np.array([2.0, 3.0])}), PICKLE),
+    "arrays in lists of lists": (lambda: column([[np.array([1])]], [[np.array([2])]]), PICKLE),
     "arrays of several dtypes in cells": (lambda: column(np.array([1]), np.array([1.5])), PICKLE),
     "arrays of the other byte order in cells": (lambda: column(np.array([1, 2], ">i4")), PICKLE),
     "arrays of two dimensions in cells": (lambda: column(np.eye(2)), PICKLE),

@@ -255,7 +255,7 @@ def _type(cells: Any, where: str, known: set[type] | None = None, depth: int = 0
         if all(map(present[0].same_quantum, present)) and not any(map(decimal.Decimal.is_signed, is_zero)):
             scale = -int(present[0].as_tuple().exponent)
             return pa.decimal128(max(0, *map(decimal.Decimal.adjusted, present)) + 1 + scale, scale)
-    if one is np.ndarray:
+    if one is np.ndarray and not depth:  # within a list or dictionary, it would come back as a list
         (dtype, dimensions), *others = {(cell.dtype, cell.ndim) for cell in present}
         if not others and dimensions == 1 and dtype.isnative and dtype.kind in "biuf" and dtype.itemsize <= 8:
             return pa.list_(pa.from_numpy_dtype(dtype))
