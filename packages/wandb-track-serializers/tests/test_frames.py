@@ -7,12 +7,12 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
+from same import difference
 
 np = pytest.importorskip("numpy")
 pd = pytest.importorskip("pandas")
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
-from same import difference  # noqa: E402
 from wandb_track_serializers import NotRepresentableError, UntrustedError, dump, load  # noqa: E402 (needs pandas)
 from wandb_track_serializers._builtin import arrow  # noqa: E402
 

@@ -15,7 +15,6 @@ from typing import Any, TypeVar, cast
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-
 _STORED = "offline runs of remote tasks are not stored in the datastore"
 _OWN_WINS = "@wandb_log of a derived flow does not replace that of its base"
 NAMES = {
@@ -42,7 +41,6 @@ NAMES = {
     **dict.fromkeys(("save_card", "get_storage_root"), "cards"),
 }
 """What this package uses, and what is lost where a version of Metaflow lacks it."""
-
 
 _PACKED = (".py", ".css", ".js")
 _MOVED = (AttributeError, ImportError, TypeError, ValueError, LookupError, NotImplementedError)

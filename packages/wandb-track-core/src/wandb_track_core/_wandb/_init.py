@@ -172,7 +172,7 @@ def _watch_libraries(given: Mapping[str, Any]) -> None:
     if given.get("monitor_gym"):
         from wandb.integration import gym
 
-        gym.monitor()  # type: ignore[no-untyped-call]
+        gym.monitor()  # type: ignore[no-untyped-call] # the client gives it no types
 
 
 def _update(config: Any, values: Any) -> None:

@@ -56,10 +56,13 @@ class _ContextModule(types.ModuleType):
 
 
 def _name(name: str) -> property:
+    is_function = name in FUNCTIONS
+
     def names(module: types.ModuleType) -> dict[str, Any]:
-        frame = current_frame()
-        found = () if frame is None else (frame.names, frame.functions)
-        return next((names for names in found if name in names), module.__dict__)
+        if (frame := current_frame()) is None:
+            return module.__dict__
+        found = frame.functions if is_function else frame.names
+        return found if name in found else module.__dict__
 
     def read(module: types.ModuleType) -> Any:
         try:

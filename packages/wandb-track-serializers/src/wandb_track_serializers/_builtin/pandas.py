@@ -51,8 +51,6 @@ _FACTS: dict[type, tuple[Callable[[Any], Any], ...]] = {
     **dict.fromkeys((datetime.datetime, datetime.time), (attrgetter("tzinfo"), attrgetter("fold"))),
 }
 """What must be false of each value."""
-
-
 _IN_JSON = {str, int, float, bool, type(None)}
 
 
