@@ -95,6 +95,30 @@ def test_sigterm_marks_the_run_preempting_and_closes_it_with_143(tmp_path):
     assert run.values("step_") == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("what", ["artifact", "file"])
+def test_a_task_that_ended_keeps_its_outcome_where_sigterm_comes_while_its_upload_is_waited_for(
+    tmp_path, standin, what
+):
+    """The upload has the seconds that the orchestrator leaves; the run does not stay "running"."""
+    log = {"artifact": 'run.log_artifact("data.txt", type="dataset")', "file": 'run.save("data.txt", policy="end")'}
+    (tmp_path / "data.txt").write_text("important")
+    code = f"""
+with tracked(entity="acme") as run:
+    {log[what]}
+    print("ready")
+"""
+    fault = standin.fault(lambda request: request.path.startswith("/storage"), None, delay=2)
+    process = start(code, tmp_path, **standin.env())
+    wait_until(lambda: fault.hits)
+    process.terminate()
+    end(process, tmp_path)
+    assert process.returncode == -signal.SIGTERM
+    (run,) = standin.runs.values()
+    assert (run.exit_code, run.preempting) == (0, False)
+    versions = [held for collection in standin.collections.values() for held in collection.versions]
+    assert "data.txt" in run.files if what == "file" else [each.state for each in versions] == ["COMMITTED"]
+
+
 def test_sigterm_closes_nested_runs_too_and_calls_the_handler_that_was_there_before(tmp_path):
     code = """
 def handler(number, frame):

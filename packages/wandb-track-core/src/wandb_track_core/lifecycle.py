@@ -104,6 +104,7 @@ class TrackedRun:
         self._guard: _wandb.Guard | None = None
         self._key: ExportedKey | None = None
         self._fault: Exception | None = None
+        self._outcome: tuple[BaseException | None, int | None] = None, None
         self._process = os.getpid()
 
     def __enter__(self) -> wandb.Run:
@@ -139,7 +140,10 @@ class TrackedRun:
         import asyncio
 
         run = self._leave()
-        await asyncio.to_thread(self._finish, run, error, None)
+        try:
+            await asyncio.to_thread(self._finish, run, error, None)
+        finally:
+            _unwatch(self)
 
     def __repr__(self) -> str:
         return f"<TrackedRun of {self.identity.name}>"
@@ -184,7 +188,10 @@ class TrackedRun:
         Raises:
             TrackerFaultError: The tracker failed, `on_error` is "raise", and the task itself did not fail.
         """
-        self._finish(self._leave(), error, exit_code)
+        try:
+            self._finish(self._leave(), error, exit_code)
+        finally:
+            _unwatch(self)
 
     def _open(self, outer: Frame | None) -> Opened:
         try:
@@ -228,7 +235,6 @@ class TrackedRun:
         """Make the outer run current again, first of all: finishing must not touch what `wandb.log` means."""
         run, self.run = self.run, None
         self.leave()
-        _unwatch(self)
         return run
 
     def _finish(self, run: Any, error: BaseException | None, exit_code: int | None) -> None:
@@ -236,6 +242,7 @@ class TrackedRun:
         if run is None or os.getpid() != self._process:
             return
         frame, self._frame = self._frame, None
+        self._outcome = error, exit_code
         account = ""
         try:
             for left_open in frame.to_close[::-1] if frame is not None else ():
@@ -310,6 +317,8 @@ class TrackedRun:
         if run is not None:
             run.mark_preempting()
             self._finish(run, None, TERMINATED)
+        elif self._guard is not None:  # its task has ended, and its uploads are waited for
+            finish_one(self._guard.own, self._policy, *self._outcome)
 
 
 def _how_to_sync(addresses: list[str]) -> str:

@@ -62,7 +62,8 @@ def guarded_run() -> Any:
     @wraps(finish)
     def finish_own(self: Any, *args: Any, **kwargs: Any) -> None:
         keeper: Guard = vars(self)[_KEY]
-        keeper.call(lambda: finish(keeper.own, *args, **kwargs), lambda: None)
+        with keeper.finishing:
+            keeper.call(lambda: finish(keeper.own, *args, **kwargs), lambda: None)
 
     @wraps(define_metric)
     def define_and_note(self: Any, *args: Any, **kwargs: Any) -> Any:

@@ -8,6 +8,7 @@ handle (`run`, `log = run.log`, `config`, `summary`) reaches it.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,6 +50,7 @@ class Guard:
         logged: The artifacts that the run logged, each with the options that `log_artifact` was given.
         is_muted: Whether nothing that is logged is kept any more.
         is_released: Whether the task's code called `finish()`.
+        finishing: Held while the run is finished: a second call, as on SIGTERM, waits for the first.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Guard:
         self.quiet_summary = QuietMapping()
         self.is_muted = False
         self.is_released = False
+        self.finishing = threading.RLock()
         self.process = os.getpid()
         self._reopen = reopen
         self._on_fault = on_fault
