@@ -43,6 +43,8 @@ def test_a_key_that_is_missing_fails_before_user_code_and_says_what_to_do(execut
     assert "MissingKeyError: secret='NO_SUCH_KEY'" in execution.output
     assert "@secrets" in execution.output
     assert "user code has run" not in execution.output
+    assert "Traceback" not in execution.output
+    assert "Internal error" not in execution.output
 
 
 def test_nobody_is_asked_for_a_key_where_no_server_is_to_be_reached(execution, place):

@@ -11,10 +11,17 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from metaflow.decorators import StepDecorator
+from metaflow.exception import MetaflowException
 
 if TYPE_CHECKING:
     from wandb_track_metaflow._arguments import Arguments
     from wandb_track_metaflow._step import StepTracker
+
+
+class RunNotOpened(MetaflowException):
+    """A step's run cannot be opened, such as for a key that is rejected: Metaflow prints the message alone."""
+
+    headline = "wandb_log could not open the run of this step"
 
 
 class WandbLogDecorator(StepDecorator):
@@ -81,7 +88,11 @@ class WandbLogDecorator(StepDecorator):
         from wandb_track_metaflow._step import open_quiet_run
 
         if self._tracker is not None:
-            self._tracker.open()
+            try:
+                self._tracker.open()
+            except Exception as error:
+                reason = f"{type(error).__name__}: {error}"
+                raise RunNotOpened(reason) from error  # type: ignore[no-untyped-call] # Metaflow has no types
         else:
             open_quiet_run()
         return step_func
