@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
+import wandb
 from wandb_track_core import MissingKeyError, TaskIdentity, TrackedRun
 from wandb_track_testing.offline import find_runs
 
@@ -29,6 +33,20 @@ def test_a_key_is_asked_for_before_a_run_is_opened_and_what_that_raises_goes_on(
     with pytest.raises(MissingKeyError, match="there is no key"):
         TrackedRun(IDENTITY, api_key=no_key, project="p", mode="online").open()
     assert find_runs(tmp_path) == []
+
+
+def test_what_the_users_own_function_for_the_key_raises_goes_on():
+    """It is no fault of wandb-track, and no reason to go on untracked."""
+    with pytest.raises(KeyError, match="NO_SUCH_VARIABLE"):
+        TrackedRun(IDENTITY, api_key=lambda: os.environ["NO_SUCH_VARIABLE"], project="p", mode="online").open()
+
+
+def test_the_traceback_of_a_key_that_is_malformed_is_not_the_clients():
+    """Its message is what counts, and some twenty frames would hide it."""
+    with pytest.raises(wandb.Error, match="API key") as raised:
+        TrackedRun(IDENTITY, api_key="short", project="p", mode="online").open()
+    files = {Path(entry.path) for entry in raised.traceback}
+    assert not {file for file in files if file.is_relative_to(Path(wandb.__file__).parent)}
 
 
 def test_without_a_login_a_run_is_kept_offline_and_says_so_where_a_login_is_optional(tmp_path, capfd):

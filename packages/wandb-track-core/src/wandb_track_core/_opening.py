@@ -100,7 +100,7 @@ class Opening:
             return Opened(self.quiet_run())
         identity, given = self.identity, dict(self.given)
         if callable(given.get("dir")):
-            given["dir"] = self._folder(given["dir"])
+            given["dir"] = self._answer_of(given["dir"])
         if rank is not None and self.policy.ranks == "all":
             identity = of_rank(identity, rank)
             if given.get("id"):
@@ -120,7 +120,8 @@ class Opening:
             raise
         return opened._replace(key=key, reopen=lambda run: self._reopen(arguments, run))
 
-    def _folder(self, ask: Callable[[], Any]) -> Any:
+    def _answer_of(self, ask: Callable[[], Any]) -> Any:
+        """What a function of the user's returns."""
         try:
             return ask()
         except Exception as error:
@@ -131,7 +132,7 @@ class Opening:
         """Ask for the key, and put it into the environment of a container."""
         key = self.api_key
         if callable(key):
-            key = None if is_offline(self.given, self.settings) else key()
+            key = None if is_offline(self.given, self.settings) else self._answer_of(key)
         self.overrides["api_key"] = key
         if not key or not self.in_container or is_offline(self.given, self.settings):
             return None
@@ -158,7 +159,7 @@ class Opening:
             if _wandb.is_mistake_of_the_user(error, {**settings_given(self.settings), **self.given}):
                 _wandb.name_what_was_refused(error, arguments)
                 self.mistake = error
-                raise
+                raise error.with_traceback(None)  # noqa: B904 - the client's frames would hide the message
             fault = error
         if self.policy.on_error == "raise":
             raise TrackerFaultError(f"the run could not be opened: {fault}") from fault
