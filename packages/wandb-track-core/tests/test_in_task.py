@@ -3,6 +3,7 @@
 import inspect
 import os
 import pickle
+import textwrap
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -109,6 +110,37 @@ def test_init_looks_like_the_clients_own(wandb_env):
         assert wandb.init.__doc__
         with pytest.raises(TypeError, match="porject"):
             wandb.init(porject="typo")
+
+
+def test_functions_that_were_imported_before_the_task_mean_what_those_of_the_module_do(tmp_path):
+    code = """
+        import inspect, pickle, wandb
+        from wandb import agent, init
+        from wandb_track_core import TaskIdentity, TrackedRun
+
+        plain = inspect.signature(init)
+        identity = TaskIdentity("chain", "train", key=("e1", "n0"))
+        try:
+            with TrackedRun(identity, project="p") as run:
+                with init(project="p", config={"lr": 2}) as own:
+                    assert own is wandb.run is run
+                    assert own.config["lr"] == 2
+                assert wandb.run is None
+                with wandb.sdk.wandb_init.init(id="own") as own:
+                    assert wandb.run is own
+                raise ValueError("after the end of with")
+        except ValueError:
+            pass
+        with TrackedRun(identity, mode="disabled") as run:
+            assert init(project="p", reinit=True) is run
+        assert inspect.signature(init) == plain
+        assert pickle.loads(pickle.dumps(init)) is init is wandb.init
+        with init(project="p", id="outside", config={"a": 1}) as run:
+            assert wandb.run is run
+        assert agent.__module__.startswith("wandb.")
+    """
+    run_python(textwrap.dedent(code), isolated_env(tmp_path))
+    assert {key: run.exit_code for key, run in runs_below(tmp_path).items()} == {"e1-n0-0": 1, "own": 0, "outside": 0}
 
 
 def test_init_in_a_task_that_is_not_tracked_gives_the_quiet_run(wandb_env):

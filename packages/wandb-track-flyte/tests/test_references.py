@@ -249,14 +249,15 @@ def test_an_input_that_is_missing_or_a_pickle_has_no_link_and_costs_the_task_not
 
 
 def test_a_file_that_is_not_on_this_machine_is_a_reference_also_where_files_are_copied(bench, standin, s3):
-    """One that a task returns by its URI, and one that it passes on without reading it."""
+    """One that a task returns by its URI, as a file or a frame, and one that it passes on without reading it."""
     bucket, env = s3
     import fsspec
 
     store = fsspec.filesystem("s3", key="id", secret="secret", endpoint_url=bucket.env["AWS_ENDPOINT_URL"])
     store.pipe(f"{bucket.uri}/raw.txt", b"raw")
     uri = f"{bucket.uri}/raw.txt"
-    for number, (task, inputs) in enumerate((("at_a_uri", {"uri": uri}), ("passed_on", {"file": FlyteFile(uri)}))):
+    calls = {"at_a_uri": {"uri": uri}, "frame_at_a_uri": {"uri": uri}, "passed_on": {"file": FlyteFile(uri)}}
+    for number, (task, inputs) in enumerate(calls.items()):
         container = bench.container("references", task, inputs, execution=f"f0elsewhere{number}")
         outcome = bench.execute_in_process_of_its_own(container, **env, **standin.env())
         assert "not logged" not in outcome.said

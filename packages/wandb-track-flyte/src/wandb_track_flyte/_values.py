@@ -174,7 +174,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, FlyteFile | FlyteDirectory):
         return Path(str(value.path))
     if isinstance(value, StructuredDataset):
-        return value.dataframe
+        return Path(value.uri) if value.dataframe is None and value.uri else value.dataframe
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, date | timedelta):
@@ -198,7 +198,7 @@ def _holds_files(value: Any) -> bool:
 def _is_here(value: Any) -> bool:
     """False for what another task makes or has made: a promise in a dynamic task, a frame that is only passed on."""
     return not any(
-        isinstance(leaf, Promise) or (isinstance(leaf, StructuredDataset) and leaf.dataframe is None)
+        isinstance(leaf, Promise) or (isinstance(leaf, StructuredDataset) and leaf.dataframe is None and not leaf.uri)
         for leaf in leaves(value)
     )
 

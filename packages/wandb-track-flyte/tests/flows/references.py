@@ -107,6 +107,12 @@ def at_a_uri(uri: str) -> FlyteFile:
 
 @track()
 @task
+def frame_at_a_uri(uri: str) -> StructuredDataset:
+    return StructuredDataset(uri=uri, file_format="parquet")
+
+
+@track()
+@task
 def passed_on(file: FlyteFile) -> FlyteFile:
     return file
 

@@ -17,7 +17,7 @@ from wandb_track_core._notify import notify
 from wandb_track_core.current import Frame
 
 from ._classes import watch_end
-from ._module import names_of
+from ._module import client_function, names_of
 from ._open import copy_of
 from ._private import find
 
@@ -36,10 +36,8 @@ def functions_of(frame: Frame) -> dict[str, Any]:
 
 def _agent(frame: Frame, *args: Any, **kwargs: Any) -> Any:
     """Let each trial of a sweep open a run of its own, as with plain wandb; then the task's run is current again."""
-    import wandb
-
     with frame.set_aside():
-        return vars(wandb)["agent"](*args, **kwargs)
+        return client_function("agent")(*args, **kwargs)
 
 
 def _teardown(frame: Frame, *args: Any, **kwargs: Any) -> None:
@@ -69,9 +67,7 @@ class Init:
         """Return the task's run, or open one of the user's own, as the client's `init` would."""
         from inspect import signature
 
-        import wandb
-
-        client_init = vars(wandb)["init"]
+        client_init = client_function("init")
         frame = self._frame
         if frame.process != os.getpid():
             return client_init(*args, **kwargs)

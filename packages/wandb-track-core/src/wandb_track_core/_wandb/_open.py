@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from wandb_track_core._notify import is_stderr_read
 
-from ._module import follow_context
+from ._module import client_function, follow_context
 from ._session_key import session_key_kept
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def open_run(
         if value is not None and name in type(own).model_fields:
             setattr(own, name, value)
     with session_key_kept(is_keyed=own.api_key is not None) if keeps_session_key else nullcontext():
-        run: wandb.Run = vars(wandb)["init"](**{**arguments, "reinit": "create_new", "settings": own})
+        run: wandb.Run = client_function("init")(**{**arguments, "reinit": "create_new", "settings": own})
     follow_context(wandb)
     return run
 
