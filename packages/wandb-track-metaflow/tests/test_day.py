@@ -32,8 +32,14 @@ def test_a_step_sees_what_it_would_see_untracked(execution, untracked):
     """Its functions and its class are pickled, what it lets go is gone, nothing is pickled because it is read."""
     assert RESULT in execution.output
     assert "TRACEBACK False" in execution.output
-    assert "wandb-track" not in execution.output
     assert RESULT in untracked.output
+
+
+def test_how_a_value_is_stored_is_said_once_by_the_step_that_logs_it(execution):
+    """Not by those that only read it, and are compared with it; and nothing else is said."""
+    (line,) = [line for line in execution.output.splitlines() if "wandb-track" in line or "was pickled" in line]
+    assert "/start/" in line
+    assert "wandb-track: 'days' (pandas.DataFrame) was pickled: column 'note' holds objects" in line
 
 
 def test_what_it_read_is_linked_also_in_another_namespace(execution):

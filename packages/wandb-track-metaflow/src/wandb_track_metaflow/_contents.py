@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import wandb
 
 
-def write(run: wandb.Run, name: str, value: Any, max_size: int | None) -> tuple[wandb.Artifact, Path]:
+def write(
+    run: wandb.Run, name: str, value: Any, max_size: int | None, hear: Callable[[str], object]
+) -> tuple[wandb.Artifact, Path]:
     """Write a variable's value into the run's folder, for an artifact that is logged later.
+
+    Args:
+        run: The step's run.
+        name: The variable.
+        value: Its value.
+        max_size: The most bytes of its files.
+        hear: Called with what the serializers report of it, rather than log.
 
     Returns:
         The draft, and the folder of its files.
@@ -23,33 +35,36 @@ def write(run: wandb.Run, name: str, value: Any, max_size: int | None) -> tuple[
     from wandb_track_core.adapters import artifact_folder, legal_artifact_name
 
     folder = artifact_folder(run, legal_artifact_name(name))
-    logger = logging.getLogger("wandb_track_serializers")
-    logger.addFilter(_once)
     try:
-        return _draft(name, value, folder, max_size), folder
+        with _heard(hear):
+            return _draft(name, value, folder, max_size), folder
     except BaseException:
         folder.rmdir()
         raise
+
+
+@contextmanager
+def _heard(hear: Callable[[str], object]) -> Iterator[None]:
+    """Within this, what the serializers report of this thread's values goes to a function."""
+    logger, thread = logging.getLogger("wandb_track_serializers"), get_ident()
+
+    def keep(record: logging.LogRecord) -> bool:
+        if record.thread == thread:
+            hear(record.getMessage())
+        return record.thread != thread
+
+    logger.addFilter(keep)
+    try:
+        yield
     finally:
-        logger.removeFilter(_once)
-
-
-def _once(record: logging.LogRecord) -> bool:
-    """That a library is missing concerns all variables of all steps: it is printed once a flow."""
-    line = record.getMessage()
-    if "pip install" not in line:
-        return True
-    from wandb_track_core.adapters import notify_once
-
-    notify_once(f"{line}. Add it to the task's image or to @pypi", key=line.partition("pip install")[2])
-    return False
+        logger.removeFilter(keep)
 
 
 def digest_of(name: str, value: Any) -> str | None:
     """A digest of what the serializers make of a value; None where they make nothing of it."""
     from wandb_track_serializers import SerializerError
 
-    with tempfile.TemporaryDirectory(prefix="wandb-track-") as folder:
+    with tempfile.TemporaryDirectory(prefix="wandb-track-") as folder, _heard(lambda line: None):
         try:
             return _draft(name, value, Path(folder, "value"), None).digest
         except SerializerError:

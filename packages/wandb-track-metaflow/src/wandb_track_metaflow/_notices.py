@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterable
 
 _NAMED = 5
 """Variables that one line names; of more, it gives the number."""
@@ -20,6 +21,16 @@ class Notices:
     def add(self, line: str) -> None:
         """Note something that stands for itself."""
         self._lines.append(line)
+
+    def stored(self, lines: Iterable[str]) -> None:
+        """Note how a value was stored; that a library is missing concerns all variables of all steps."""
+        from wandb_track_core.adapters import notify_once
+
+        for line in lines:
+            if "pip install" in line:
+                notify_once(f"{line}. Add it to the task's image or to @pypi", key=line.partition("pip install")[2])
+            else:
+                self.add(line)
 
     def not_logged(self, name: str, reason: str) -> None:
         """Note that a variable is not shown to W&B."""

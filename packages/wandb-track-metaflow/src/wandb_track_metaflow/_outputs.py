@@ -66,6 +66,7 @@ class Outputs:
         self._earlier: dict[str, Any] = {}
         self._logged_by_user: dict[str, Any] = {}
         self._drafts: dict[str, tuple[wandb.Artifact, Path] | Referred] = {}
+        self._heard: dict[str, list[str]] = {}
         self._refers = self._capture.storage == "reference"
         self._summary: dict[str, Any] = {}
         self._left = MAX_SUMMARY_SIZE
@@ -127,6 +128,7 @@ class Outputs:
             with self._each(name):
                 artifact, folder = self._reference(name, keys, draft) if isinstance(draft, Referred) else draft
                 log_artifact(run, artifact, [alias] if name in keys else [], folder)
+                self._notices.stored(self._heard.get(name, ()))
                 logged.append({"variable": name, "name": artifact.name, "type": artifact.type, "alias": alias})
         return logged
 
@@ -187,7 +189,8 @@ class Outputs:
         if self._refers:
             self._drafts[name] = Referred(kind, f"{type(value).__module__}.{type(value).__qualname__}")
         else:
-            self._drafts[name] = write(run, name, value, self._capture.max_size)
+            self._heard[name] = []
+            self._drafts[name] = write(run, name, value, self._capture.max_size, self._heard[name].append)
 
     def _compare(self, run: wandb.Run, read: Read) -> None:
         """Tell whether a variable that was read, and has another key now, was changed: one value at a time."""

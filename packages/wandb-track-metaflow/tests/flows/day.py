@@ -113,10 +113,11 @@ class Day(FlowSpec):
 
 
 def days(count):
-    """A frame whose pickled bytes differ from those of what was loaded from them."""
+    """A frame whose pickled bytes differ from those of what was loaded from them, and which Parquet cannot hold."""
     import pandas as pd
 
-    return pd.DataFrame({"day": pd.date_range("2026-01-01", periods=count), "word": list("abc"[:count])})
+    dates = pd.date_range("2026-01-01", periods=count)
+    return pd.DataFrame({"day": dates, "word": list("abc"[:count]), "note": [{"number": 1}, [2], None][:count]})
 
 
 if __name__ == "__main__":
