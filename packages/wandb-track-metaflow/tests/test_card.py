@@ -80,3 +80,12 @@ def test_the_command_line_shows_a_card(cards, workplace, step, more):
     output = workplace.call(FLOW, "--no-pylint", "card", "view", step, *more).output
     (shown,) = re.findall(r"shown file://(\S+\.html)", output)
     assert Path(shown).read_text() == cards[step]["wandb_track"]
+
+
+def test_where_no_card_can_be_saved_one_line_says_so(workplace_of, tmp_path):
+    """As in a working folder that is read-only: nothing that anybody should report."""
+    place = workplace_of("no_cards", METAFLOW_DATASTORE_SYSROOT_LOCAL=str(tmp_path))
+    (place.folder / ".metaflow").touch()
+    output = place.run("plain.py", "--with", "wandb_log").output
+    (line,) = [line for line in output.splitlines() if "wandb-track:" in line]
+    assert "wandb-track: cards of this flow are not saved: [Errno " in line

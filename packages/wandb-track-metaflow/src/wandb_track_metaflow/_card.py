@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
-from wandb_track_core.adapters import fuse, run_folder
+from wandb_track_core.adapters import fuse, notify_once, run_folder
 
 from ._metaflow_internals import card_saver
 
@@ -68,4 +68,7 @@ class Card:
             links = {} if self._run.offline else {"Open in W&B": self._run.url or ""}
             drawn = render_run(run_folder(self._run), links=links, **options)
             head = "<meta charset='utf-8'><meta name='viewport' content='width=device-width,initial-scale=1'>"
-            self._save(f"<!doctype html>{head}<title>W&amp;B run</title>{drawn}")
+            try:
+                self._save(f"<!doctype html>{head}<title>W&amp;B run</title>{drawn}")
+            except OSError as error:
+                notify_once(f"cards of this flow are not saved: {error}", key="cards are not saved")
