@@ -4,27 +4,15 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import wandb
 
 
-def write(
-    run: wandb.Run, name: str, value: Any, max_size: int | None, hear: Callable[[str], object]
-) -> tuple[wandb.Artifact, Path]:
+def write(run: wandb.Run, name: str, value: Any, max_size: int | None) -> tuple[wandb.Artifact, Path]:
     """Write a variable's value into the run's folder, for an artifact that is logged later.
-
-    Args:
-        run: The step's run.
-        name: The variable.
-        value: Its value.
-        max_size: The most bytes of its files.
-        hear: Called with what the serializers report of it, rather than log.
 
     Returns:
         The draft, and the folder of its files.
@@ -36,35 +24,24 @@ def write(
 
     folder = artifact_folder(run, legal_artifact_name(name))
     try:
-        with _heard(hear):
-            return _draft(name, value, folder, max_size), folder
+        return _draft(name, value, folder, max_size), folder
     except BaseException:
         folder.rmdir()
         raise
 
 
-@contextmanager
-def _heard(hear: Callable[[str], object]) -> Iterator[None]:
-    """Within this, what the serializers report of this thread's values goes to a function."""
-    logger, thread = logging.getLogger("wandb_track_serializers"), get_ident()
+def why_pickled(artifact: wandb.Artifact) -> list[str]:
+    """A sentence for each part of a value that no other format keeps, as its manifest has it."""
+    from wandb_track_serializers import METADATA_KEY
 
-    def keep(record: logging.LogRecord) -> bool:
-        if record.thread == thread:
-            hear(record.getMessage())
-        return record.thread != thread
-
-    logger.addFilter(keep)
-    try:
-        yield
-    finally:
-        logger.removeFilter(keep)
+    return [note for note in artifact.metadata[METADATA_KEY].get("notes", ()) if " was pickled: " in note]
 
 
 def digest_of(name: str, value: Any) -> str | None:
     """A digest of what the serializers make of a value; None where they make nothing of it."""
     from wandb_track_serializers import SerializerError
 
-    with tempfile.TemporaryDirectory(prefix="wandb-track-") as folder, _heard(lambda line: None):
+    with tempfile.TemporaryDirectory(prefix="wandb-track-") as folder:
         try:
             return _draft(name, value, Path(folder, "value"), None).digest
         except SerializerError:
@@ -75,15 +52,24 @@ def _draft(name: str, value: Any, folder: Path, max_size: int | None) -> wandb.A
     from wandb_track_core.adapters import legal_artifact_name
     from wandb_track_serializers import to_artifact
 
-    artifact = to_artifact(
-        legal_artifact_name(name),
-        value,
-        datasets=True,
-        models=True,
-        others=True,
-        directory=folder,
-        max_size=max_size,
-    )
+    logger = logging.getLogger("wandb_track_serializers")
+    logger.addFilter(_nothing)  # what it reports is printed once, by the step that logs the value
+    try:
+        artifact = to_artifact(
+            legal_artifact_name(name),
+            value,
+            datasets=True,
+            models=True,
+            others=True,
+            directory=folder,
+            max_size=max_size,
+        )
+    finally:
+        logger.removeFilter(_nothing)
     if artifact is None:
         raise TypeError(f"{name} is of a base type, which becomes no artifact")
     return artifact
+
+
+def _nothing(record: logging.LogRecord) -> bool:
+    return False

@@ -22,15 +22,16 @@ class Notices:
         """Note something that stands for itself."""
         self._lines.append(line)
 
-    def stored(self, lines: Iterable[str]) -> None:
-        """Note how a value was stored; that a library is missing concerns all variables of all steps."""
+    def pickled(self, sentences: Iterable[str]) -> None:
+        """Note why a value was pickled. That a library is missing concerns all variables of all steps."""
         from wandb_track_core.adapters import notify_once
 
-        for line in lines:
-            if "pip install" in line:
-                notify_once(f"{line}. Add it to the task's image or to @pypi", key=line.partition("pip install")[2])
+        for sentence in sentences:
+            if "pip install" in sentence:
+                _, _, reason = sentence.partition(" was pickled: ")
+                notify_once(f"values are pickled: {reason}. Add it to the task's image or to @pypi", key=reason)
             else:
-                self.add(line)
+                self.add(f"{sentence}; reading it will need trusted=True")
 
     def not_logged(self, name: str, reason: str) -> None:
         """Note that a variable is not shown to W&B."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ._contents import digest_of, write
+from ._contents import digest_of, why_pickled, write
 from ._metaflow_internals import content_keys, is_remote, store_of
 
 if TYPE_CHECKING:
@@ -66,7 +66,6 @@ class Outputs:
         self._earlier: dict[str, Any] = {}
         self._logged_by_user: dict[str, Any] = {}
         self._drafts: dict[str, tuple[wandb.Artifact, Path] | Referred] = {}
-        self._heard: dict[str, list[str]] = {}
         self._refers = self._capture.storage == "reference"
         self._summary: dict[str, Any] = {}
         self._left = MAX_SUMMARY_SIZE
@@ -128,7 +127,7 @@ class Outputs:
             with self._each(name):
                 artifact, folder = self._reference(name, keys, draft) if isinstance(draft, Referred) else draft
                 log_artifact(run, artifact, [alias] if name in keys else [], folder)
-                self._notices.stored(self._heard.get(name, ()))
+                self._notices.pickled(why_pickled(artifact))
                 logged.append({"variable": name, "name": artifact.name, "type": artifact.type, "alias": alias})
         return logged
 
@@ -189,8 +188,7 @@ class Outputs:
         if self._refers:
             self._drafts[name] = Referred(kind, f"{type(value).__module__}.{type(value).__qualname__}")
         else:
-            self._heard[name] = []
-            self._drafts[name] = write(run, name, value, self._capture.max_size, self._heard[name].append)
+            self._drafts[name] = write(run, name, value, self._capture.max_size)
 
     def _compare(self, run: wandb.Run, read: Read) -> None:
         """Tell whether a variable that was read, and has another key now, was changed: one value at a time."""
