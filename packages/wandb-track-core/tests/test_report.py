@@ -143,6 +143,14 @@ def test_a_spike_survives_the_thinning():
     assert (40_001, -1e6) in points
 
 
+@pytest.mark.parametrize("length", [257, 429, 5000])
+def test_a_curve_of_which_every_third_value_is_infinite_is_drawn(length):
+    """Its lowest and highest value and a gap are kept of each part: with parts of three points it never became shorter."""
+    points = [*curve_of(math.inf if step % 3 == 0 else step + step % 2 * 9 for step in range(length)).drawn()]
+    assert len(points) < 300
+    assert {math.isfinite(y) for _, y in points} == {True, False}
+
+
 def test_nan_is_a_gap_and_a_wide_range_gets_a_logarithmic_axis():
     curve = curve_of((1.0, 0.1, math.nan, math.inf, 0.01, 0.0001))
     drawn = _curves.chart("loss", [("a", 0, curve)])

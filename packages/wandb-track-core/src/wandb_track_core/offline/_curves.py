@@ -50,7 +50,8 @@ class Curve:
         """The points that a chart shows."""
         xs, ys = self._thinned[0] + self._xs, self._thinned[1] + self._ys
         while len(xs) > _DRAWN:
-            xs, ys = _extremes(xs, ys, -(-2 * len(xs) // _DRAWN))
+            # At most three points of each part are kept, so that fewer are left each time.
+            xs, ys = _extremes(xs, ys, max(4, -(-2 * len(xs) // _DRAWN)))
         return zip(xs, ys, strict=True)
 
 
