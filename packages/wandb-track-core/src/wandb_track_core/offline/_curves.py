@@ -132,7 +132,7 @@ def read_rows(run: OfflineRun) -> Rows:
 def short(value: object) -> str:
     """A value in a few characters."""
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return f"{value:.6g}"
     return str(value)
 
 
@@ -164,24 +164,35 @@ def chart(title: str, series: Iterable[tuple[str, int, Curve]]) -> str:
         path, is_open = [], False
         for x, y in points:
             if math.isfinite(y):
-                path.append(f"{'L' if is_open else 'M'}{(x - left) / width * _SIZE:.4g},{place(y):.5g}")
+                path.append(f"{'L' if is_open else 'M'}{(x - left) / width * _SIZE:.7g},{place(y):.7g}")
                 path += [] if is_open else ["h0"]  # a point alone is seen, too
             is_open = math.isfinite(y)
-        dash = " stroke-dasharray='6 3'" if number >= _COLOURS else ""
         paths.append(
-            f"<path class='c{number % _COLOURS}' data-s='{number}'{dash} d='{''.join(path)}'>"
+            f"<path class='{line_of(number)}' data-s='{number}' d='{''.join(path)}'>"
             f"<title>{escape(label)}</title></path>"
         )
-    marks = [(place(value), value) for value in _ticks(bottom, top, is_log)]
+    marks = [(place(value), _name(value, top - bottom, is_log)) for value in _ticks(bottom, top, is_log)]
+    room = max((len(name) for _, name in marks), default=0)
     lines = "".join(f"<path class='grid' d='M0,{at:.4g}h{_SIZE}'/>" for at, _ in marks)
-    labels = "".join(f"<i style='top:{at / _SIZE * 100:.3g}%'>{short(value)}</i>" for at, value in marks)
+    labels = "".join(f"<i style='top:{at / _SIZE * 100:.3g}%'>{name}</i>" for at, name in marks)
     return (
-        f"<figure data-x='{left:.9g} {right:.9g}' data-y='{bottom:.9g} {top:.9g} {int(is_log)}'>"
+        f"<figure data-x='{left} {right}' data-y='{bottom} {top} {int(is_log)}' style='--room:{room}ch'>"
         f"<figcaption>{escape(title)}{' <small>log</small>' if is_log else ''}<output></output></figcaption>"
         f"<div class='plot'>{labels}<svg viewBox='0 0 {_SIZE} {_SIZE}' preserveAspectRatio='none' role='img'"
         f" aria-label='{escape(title)} over steps'>{lines}{''.join(paths)}</svg></div>"
-        f"<div class='steps'><span>{left:g}</span><span>step</span><span>{right:g}</span></div></figure>"
+        f"<div class='steps'><span>{left:.12g}</span><span>step</span><span>{right:.12g}</span></div></figure>"
     )
+
+
+def line_of(number: int) -> str:
+    """The classes that tell a curve from others: ten colours, and then the same ones with dashes."""
+    return f"c{number % _COLOURS} d{number // _COLOURS}"
+
+
+def _name(value: float, height: float, is_log: bool) -> str:
+    """A value on an axis, with so many digits that it differs from its neighbours."""
+    ratio = abs(value) / height if not is_log and 0 < height < math.inf else 0
+    return f"{value:.{min(4 + max(0, int(math.log10(ratio or 1))), 12)}g}"
 
 
 def _ticks(bottom: float, top: float, is_log: bool) -> list[float]:
