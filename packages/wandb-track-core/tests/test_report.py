@@ -316,6 +316,15 @@ def test_durations_are_rounded_as_a_whole(tmp_path, seconds, text):
     assert [_render.bytes_of(size) for size in (999, 999_600, 1e9)] == ["999 B", "1 MB", "1 GB"]
 
 
+def test_runs_of_one_name_are_told_apart_by_their_ids(tmp_path):
+    """As the elements of a local map task are."""
+    for number in (1, 2):
+        write(tmp_path, number, [{"loss": 1}, {"loss": 2}], name="one")
+    page = report(find_runs(tmp_path))
+    assert page.count("one r1</a>") == page.count("one r2</a>") == 1
+    assert page.count("<title>one r1</title>") == 1
+
+
 def test_names_in_the_lineage_are_cut_in_their_middle(tmp_path):
     """The names of tables begin with that of their run, all alike."""
     write(tmp_path, 1, made=[("run-flow-1795772256422981-train-7-0-preds", "v1")])

@@ -7,6 +7,7 @@ import hashlib
 import math
 import re
 from collections import Counter, defaultdict
+from copy import copy
 from html import escape
 from typing import Any
 
@@ -40,7 +41,11 @@ def report(runs: list[OfflineRun], title: str = "W&B runs") -> str:
     """
     digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
     policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
-    shown = runs[:MOST_RUNS]
+    names = Counter((run.entity, run.project, run.group, run.name) for run in runs[:MOST_RUNS])
+    shown = [copy(run) for run in runs[:MOST_RUNS]]
+    for run in shown:
+        if names[run.entity, run.project, run.group, run.name] > 1:
+            run.name += f" {run.id}"
     executions: dict[tuple[str, str, str], list[int]] = defaultdict(list)
     for number, run in enumerate(shown):
         executions[run.entity, run.project, run.group].append(number)
