@@ -29,7 +29,19 @@ def changed(values):
 
 
 def write(
-    root, number, rows=(), *, name="", group="flow/1", job="train", config=(), summary=(), code=0, made=(), used=()
+    root,
+    number,
+    rows=(),
+    *,
+    name="",
+    group="flow/1",
+    job="train",
+    config=(),
+    summary=(),
+    code=0,
+    made=(),
+    used=(),
+    axes=(),
 ):
     """An offline run as the client writes it, without the client: each takes it seconds."""
     ident = f"r{number}"
@@ -41,7 +53,7 @@ def write(
         "start_time": {"seconds": 1_700_000_000 + number},
         "config": {"update": items(dict(config))},
     }
-    records = [{"run": run}]
+    records = [{"run": run}, *({"metric": axis} for axis in axes)]
     for step, row in enumerate(rows):
         values = items({**row, "_step": step})
         records += [{"history": {"item": values, "step": {"num": step}}}, changed(values)]
@@ -172,6 +184,34 @@ def test_the_names_on_an_axis_differ_and_have_room(values):
     names = re.findall("<i [^>]*>([^<]*)</i>", drawn)
     assert len({*names}) == len(names) > 1
     assert f"--room:{max(map(len, names))}ch" in drawn
+
+
+def test_a_metric_is_drawn_over_that_which_define_metric_named(tmp_path):
+    """As W&B draws it: by name or pattern, the last value where a row lacks it; what frameworks log needs it."""
+    axes = [
+        {"name": "epoch"},
+        {"name": "own"},
+        {"glob_name": "val/*", "step_metric": "epoch"},
+        {"glob_name": "*", "step_metric": "global_step"},
+    ]
+    rows = [{"early/loss": 9, "own": 1}, {"epoch": 10, "global_step": 500, "val/loss": 1, "own": 2}]
+    rows += [{"val/loss": 2, "early/loss": 3}, {"epoch": 30, "global_step": 900, "val/loss": 3, "early/loss": 4}]
+    write(tmp_path, 1, rows, axes=axes)
+    (run,) = find_runs(tmp_path)
+    curves = _curves.read_rows(run).curves()
+    assert [*curves["val/loss"].drawn()] == [(10, 1), (10, 2), (30, 3)]
+    assert [*curves["early/loss"].drawn()] == [(500, 3), (900, 4)]
+    assert [*curves["own"].drawn()] == [(0, 1), (1, 2)]
+    drawn = render_run(run.folder)
+    assert "val/loss over epoch" in drawn
+    assert "early/loss over global_step" in drawn
+
+
+def test_the_axis_of_a_metric_is_read_as_the_client_writes_it():
+    client = pytest.importorskip("wandb.proto.wandb_internal_pb2")
+    metric = client.MetricRecord(glob_name="val/*", step_metric="epoch", name="n")
+    read = _schema.Record.FromString(client.Record(metric=metric).SerializeToString()).metric
+    assert (read.glob_name, read.step_metric, read.name) == ("val/*", "epoch", "n")
 
 
 def test_steps_are_written_out():
