@@ -56,19 +56,38 @@ def test_runs_as_json_says_the_same_as_the_log(folder, capsys):
 
 
 def test_show_prints_one_run_whole(folder, capsys):
-    """By id or by folder: config, metrics, artifacts, inputs."""
+    """By id, name or folder: config, metrics, artifacts, inputs."""
     run = json.loads(printed(capsys, "show", "e1-consume-0", folder, "--json"))
     assert run["config"]["chain"]["task"] == "consume"
     assert run["inputs"] == [{"name": "data", "alias": "key-hello"}]
     assert [(made["name"], made["type"], made["size"]) for made in run["artifacts"]] == [("model", "dataset", 16)]
     assert json.loads(printed(capsys, "show", run["places"][0], "--json"))["id"] == "e1-consume-0"
-    assert "accuracy = 0.9" in printed(capsys, "show", "e1-consume-0", folder)
+    shown = printed(capsys, "show", run["name"], folder)
+    assert "accuracy = 0.9" in shown
+    assert [line for line in shown.splitlines() if line != line.rstrip()] == []
 
 
 def test_show_says_so_where_no_run_is_meant(folder, capsys):
     """The exit status is not 0."""
     assert main(["show", "nothing", str(folder)]) == 1
-    assert "no runs are meant by 'nothing' among 4" in capsys.readouterr().err
+    assert "0 of 4 runs found have the id, name or path 'nothing'" in capsys.readouterr().err
+
+
+def test_runs_cuts_what_is_not_needed_to_the_width_of_a_terminal(folder, capsys, monkeypatch):
+    """Ids stay whole: `show` takes them. In a pipe nothing is cut."""
+    whole = printed(capsys, "runs", folder)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "92")
+    lines = printed(capsys, "runs", folder).splitlines()
+    assert max(map(len, whole.splitlines())) > 92 >= max(map(len, lines))
+    assert [line.split()[0] for line in lines] == [line.split()[0] for line in whole.splitlines()]
+    assert "best=0.25, loss=0.333…" in lines[1]
+
+
+def test_a_report_that_cannot_be_written_is_an_error_of_one_line(folder, capsys, tmp_path):
+    target = tmp_path / "absent" / "r.html"
+    assert main(["report", str(folder), "-o", str(target)]) == 1
+    assert capsys.readouterr().err == f"wandb-track: {target} cannot be written: No such file or directory\n"
 
 
 def test_lineage_draws_what_was_made_and_used(folder, capsys):

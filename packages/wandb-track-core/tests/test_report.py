@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from wandb_track_core.cli import main
-from wandb_track_core.offline import _curves, _log, _report, _schema, find_runs, pack, render_run, report
+from wandb_track_core.offline import _curves, _log, _render, _report, _schema, find_runs, pack, render_run, report
 
 ATTACK = "<script>alert(1)</script>"
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -29,7 +29,19 @@ def changed(values):
 
 
 def write(
-    root, number, rows=(), *, name="", group="flow/1", job="train", config=(), summary=(), code=0, made=(), used=()
+    root,
+    number,
+    rows=(),
+    *,
+    name="",
+    group="flow/1",
+    job="train",
+    config=(),
+    summary=(),
+    code=0,
+    made=(),
+    used=(),
+    axes=(),
 ):
     """An offline run as the client writes it, without the client: each takes it seconds."""
     ident = f"r{number}"
@@ -41,7 +53,7 @@ def write(
         "start_time": {"seconds": 1_700_000_000 + number},
         "config": {"update": items(dict(config))},
     }
-    records = [{"run": run}]
+    records = [{"run": run}, *({"metric": axis} for axis in axes)]
     for step, row in enumerate(rows):
         values = items({**row, "_step": step})
         records += [{"history": {"item": values, "step": {"num": step}}}, changed(values)]
@@ -97,7 +109,7 @@ def test_a_run_is_drawn_from_its_folder_and_from_its_tar_and_while_it_is_open(tm
         assert text in drawn
     assert "href='https://ui/1'" in drawn
     assert "javascript:" not in drawn
-    assert len(re.findall("<path class='c0'", drawn)) == 1
+    assert len(re.findall("<path class='c0 ", drawn)) == 1
     assert "<script" not in drawn
     assert not re.search(r"(src|href)=.(?!https://ui/1|data:)", drawn)
     assert "failed (1)" in render_run(pack(folder, tmp_path / "offline-run-1-r1.tar"))
@@ -143,10 +155,18 @@ def test_a_spike_survives_the_thinning():
     assert (40_001, -1e6) in points
 
 
+@pytest.mark.parametrize("length", [257, 429, 5000])
+def test_a_curve_of_which_every_third_value_is_infinite_is_drawn(length):
+    """Its lowest and highest value and a gap are kept of each part: a part of three points never becomes shorter."""
+    points = [*curve_of(math.inf if step % 3 == 0 else step + step % 2 * 9 for step in range(length)).drawn()]
+    assert len(points) < 300
+    assert {math.isfinite(y) for _, y in points} == {True, False}
+
+
 def test_nan_is_a_gap_and_a_wide_range_gets_a_logarithmic_axis():
     curve = curve_of((1.0, 0.1, math.nan, math.inf, 0.01, 0.0001))
     drawn = _curves.chart("loss", [("a", 0, curve)])
-    (path,) = re.findall("<path class='c0'[^>]* d='([^']*)'", drawn)
+    (path,) = re.findall("<path class='c0 [^>]* d='([^']*)'", drawn)
     assert path.count("M") == 2
     assert "<small>log</small>" in drawn
     assert "nan" not in drawn.lower()
@@ -154,6 +174,55 @@ def test_nan_is_a_gap_and_a_wide_range_gets_a_logarithmic_axis():
         drawn = _curves.chart("x", [("a", 0, curve_of(values))])
         assert "nan" not in drawn.lower()
         assert "inf" not in drawn
+
+
+@pytest.mark.parametrize(
+    "values", [(1000.001, 1000.0013), (0.1234567, 0.1234569), (123_456_789, 123_459_789), (-2e-9, 3e-9)]
+)
+def test_the_names_on_an_axis_differ_and_have_room(values):
+    drawn = _curves.chart("x", [("a", 0, curve_of(values))])
+    names = re.findall("<i [^>]*>([^<]*)</i>", drawn)
+    assert len({*names}) == len(names) > 1
+    assert f"--room:{max(map(len, names))}ch" in drawn
+
+
+def test_a_metric_is_drawn_over_that_which_define_metric_named(tmp_path):
+    """As W&B draws it: by name or pattern, the last value where a row lacks it; what frameworks log needs it."""
+    axes = [
+        {"name": "epoch"},
+        {"name": "own"},
+        {"glob_name": "val/*", "step_metric": "epoch"},
+        {"glob_name": "*", "step_metric": "global_step"},
+    ]
+    rows = [{"early/loss": 9, "own": 1}, {"epoch": 10, "global_step": 500, "val/loss": 1, "own": 2}]
+    rows += [{"val/loss": 2, "early/loss": 3}, {"epoch": 30, "global_step": 900, "val/loss": 3, "early/loss": 4}]
+    write(tmp_path, 1, rows, axes=axes)
+    (run,) = find_runs(tmp_path)
+    curves = _curves.read_rows(run).curves()
+    assert [*curves["val/loss"].drawn()] == [(10, 1), (10, 2), (30, 3)]
+    assert [*curves["early/loss"].drawn()] == [(500, 3), (900, 4)]
+    assert [*curves["own"].drawn()] == [(0, 1), (1, 2)]
+    drawn = render_run(run.folder)
+    assert "val/loss over epoch" in drawn
+    assert "early/loss over global_step" in drawn
+
+
+def test_the_axis_of_a_metric_is_read_as_the_client_writes_it():
+    client = pytest.importorskip("wandb.proto.wandb_internal_pb2")
+    metric = client.MetricRecord(glob_name="val/*", step_metric="epoch", name="n")
+    read = _schema.Record.FromString(client.Record(metric=metric).SerializeToString()).metric
+    assert (read.glob_name, read.step_metric, read.name) == ("val/*", "epoch", "n")
+
+
+def test_steps_are_written_out():
+    curve = _curves.Curve()
+    for step in (0, 1_234_567):
+        curve.add(step, step)
+    assert "<span>1234567</span>" in _curves.chart("x", [("a", 0, curve)])
+
+
+def test_curves_of_one_colour_have_other_dashes():
+    assert len({_curves.line_of(number) for number in range(_report._MOST_CURVES)}) == _report._MOST_CURVES
 
 
 def test_rows_are_read_as_the_history_has_them(tmp_path):
@@ -233,6 +302,75 @@ def test_what_a_report_leaves_out_is_said(tmp_path, monkeypatch):
     assert "<details id='run6'" in page
 
 
+BEST = [
+    ("val_loss", min), ("MAPE", min), ("err", min), ("word_error_rate", min), ("loss.min", min),
+    ("val/accuracy", max), ("acc@5", max), ("mAP50", max), ("metrics/mAP50-95(B)", max), ("roc_auc", max),
+    ("f1_macro", max), ("mean_IoU", max), ("R2", max), ("acc.max", max),
+    ("loss_scale", None), ("interrupts", None), ("layer2/grad", None), ("previous", None), ("heatmaps", None),
+    ("accumulated", None), ("epoch", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("key", "best"), BEST, ids=[key for key, _ in BEST])
+def test_the_best_run_is_marked_only_where_the_name_of_the_metric_tells_which_it_is(key, best):
+    assert _report._best(key, [0.25, 0.75]) == (best and best(0.25, 0.75))
+
+
+def test_what_is_in_dictionaries_has_columns_of_its_own(tmp_path):
+    """Such as config in groups, and summaries that `define_metric(summary="max")` makes; exact values are in titles."""
+    for number in (1, 2):
+        config = {"optim": {"lr": number / 10, "same": 1}, "script": {"task": "t", "attempt": number}}
+        summary = {"acc": {"max": 0.98761234 + number * 1e-7}, "exception": {"type": "E", "message": "m"}}
+        write(tmp_path, number, config=config, summary=summary)
+    page = report(find_runs(tmp_path))
+    assert re.findall("<button>(.*?)</button>", page) == ["run", "state", "duration", "optim.lr", "acc.max"]
+    assert "class='best' title='0.98761254'>0.987613</td>" in page
+    assert "<th>optim.lr</th><td>0.1</td>" in page
+    assert "<th>acc.max</th>" in page
+
+
+def test_the_metrics_that_judge_a_run_are_never_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(_report, "_MOST_CHARTS", 2)
+    monkeypatch.setattr(_report, "_MOST_COLUMNS", 2)
+    for number in (1, 2):
+        write(tmp_path, number, [{"a": step, "b": step, "c": step, "val/loss": step} for step in range(3)])
+    page = report(find_runs(tmp_path)).partition("<details")[0]
+    assert "<button>val/loss</button>" in page
+    assert "val/loss over steps" in page
+
+
+def test_the_command_that_syncs_a_run_works_in_any_folder(tmp_path, monkeypatch):
+    folder = write(tmp_path, 1)
+    monkeypatch.chdir(tmp_path)
+    assert f"wandb-track sync {folder}</code>" in report(find_runs("."))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.9, "under 1 s"), (59.7, "1 min 0 s"), (3599.6, "1 h 0 min"), (7, "7 s")]
+)
+def test_durations_are_rounded_as_a_whole(tmp_path, seconds, text):
+    write(tmp_path, 1, summary={"_runtime": seconds})
+    (run,) = find_runs(tmp_path)
+    run.duration = seconds
+    assert _render.seconds_of(run) == text
+    assert [_render.bytes_of(size) for size in (999, 999_600, 1e9)] == ["999 B", "1 MB", "1 GB"]
+
+
+def test_runs_of_one_name_are_told_apart_by_their_ids(tmp_path):
+    """As the elements of a local map task are."""
+    for number in (1, 2):
+        write(tmp_path, number, [{"loss": 1}, {"loss": 2}], name="one")
+    page = report(find_runs(tmp_path))
+    assert page.count("one r1</a>") == page.count("one r2</a>") == 1
+    assert page.count("<title>one r1</title>") == 1
+
+
+def test_names_in_the_lineage_are_cut_in_their_middle(tmp_path):
+    """The names of tables begin with that of their run, all alike."""
+    write(tmp_path, 1, made=[("run-flow-1795772256422981-train-7-0-preds", "v1")])
+    assert ">run-flow-1…-7-0-preds</text>" in report(find_runs(tmp_path))
+
+
 def test_a_folder_without_runs_has_no_report(tmp_path, capsys):
     assert main(["report", str(tmp_path), "-o", str(tmp_path / "r.html")]) == 1
     assert f"no offline runs found in {tmp_path}" in capsys.readouterr().err
@@ -297,6 +435,132 @@ def test_a_browser_shows_it(browser, siblings, tmp_path, width, scheme):
     page.evaluate("document.querySelectorAll('details').forEach((part, number) => part.open = number == 5)")
     keep(page, f"report-{width}-{scheme}.png")
     page.close()
+
+
+@pytest.fixture
+def shown(browser, tmp_path):
+    """Shows a report of what is below `runs`; the page has no errors."""
+    pages, errors = [], []
+
+    def show(**options):
+        target = tmp_path / "report.html"
+        target.write_text(report(find_runs(tmp_path / "runs")), encoding="utf-8")
+        page = browser.new_page(**options)
+        pages.append(page)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(target.as_uri())
+        return page
+
+    yield show
+    for page in pages:
+        page.close()
+    assert errors == []
+
+
+def test_runs_are_filtered_with_their_curves_and_parts(shown, tmp_path):
+    for number, name in enumerate(("adam", "sgd", "sgd")):
+        config = {"optim": {"name": name}, "lr": number}
+        write(tmp_path / "runs", number, [{"loss": 1}, {"loss": 2}], config=config, code=int(number == 2))
+    write(tmp_path / "runs", 7, group="flow/2")
+    page = shown()
+    page.get_by_label("filter runs").fill("SGD failed")
+    assert page.locator(".runs tbody tr:visible").count() == 1
+    assert page.locator(".plot path[data-s]:visible").get_attribute("data-s") == "2"
+    assert page.locator(".legend button[data-s]:visible").inner_text() == "train-2"
+    assert page.locator("details:visible").get_attribute("id") == "run2"
+    assert page.locator("h2:visible").inner_text() == "flow/1"
+    page.get_by_label("filter runs").fill("")
+    assert page.locator("h2:visible").count() == 2
+    assert page.locator(".plot path[data-s]:visible").count() == 3
+
+
+def test_all_curves_are_hidden_and_shown_at_once(shown, tmp_path):
+    for number in range(3):
+        write(tmp_path / "runs", number, [{"loss": 1}, {"loss": 2}])
+    page = shown()
+    curves = page.locator(".siblings .plot path[data-s]:visible")
+    page.get_by_role("button", name="all / none").click()
+    assert curves.count() == 0
+    page.locator(".legend button").nth(1).click()
+    assert curves.count() == 1
+    page.get_by_role("button", name="all / none").click()
+    assert curves.count() == 3
+
+
+def test_values_under_the_pointer_are_those_that_were_logged(shown, tmp_path):
+    """Also by a finger, which leaves the chart when it is lifted, and of large steps and narrow ranges."""
+    rows = [{"narrow": 1000.001 + step * 1e-7, "wide": 10.0**-step} for step in range(13)]
+    write(tmp_path / "runs", 1, rows)
+    page = shown(has_touch=True)
+    for plot, value in zip(page.locator(".plot").all(), ("1000.0010003 at 3", "0.001 at 3"), strict=True):
+        plot.scroll_into_view_if_needed()
+        box = plot.bounding_box()
+        page.touchscreen.tap(box["x"] + box["width"] * 3 / 12, box["y"] + 50)
+        assert page.locator("output").evaluate_all("all => all.map((one) => one.textContent).join('')").endswith(value)
+
+
+def test_a_chart_is_read_with_the_keyboard(shown, tmp_path):
+    for number in (1, 2):
+        write(tmp_path / "runs", number, [{"loss": 1 / (step + number)} for step in range(4)])
+    page = shown()
+    plot, output = page.locator(".siblings .plot").first, page.locator(".siblings output").first
+    plot.focus()
+    seen = []
+    for key in ("ArrowRight", "ArrowRight", "ArrowDown", "ArrowLeft", "ArrowLeft"):
+        page.keyboard.press(key)
+        seen.append(output.inner_text())
+    assert seen == [
+        "train-1: 1 at 0",
+        "train-1: 0.5 at 1",
+        "train-2: 0.333333 at 1",
+        "train-2: 0.5 at 0",
+        "train-2: 0.5 at 0",
+    ]
+    page.keyboard.press("Tab")
+    assert output.inner_text() == ""
+
+
+def test_what_is_no_number_is_sorted_last(shown, tmp_path):
+    for number, loss in enumerate((math.nan, 0.5, -2.0)):
+        write(tmp_path / "runs", number, summary={"loss": loss})
+    page = shown()
+    head = page.get_by_role("button", name="loss")
+    for expected in (["-2", "0.5", "nan"], ["0.5", "-2", "nan"]):
+        head.click()
+        cells = page.locator(".runs tbody tr td:last-child").all_inner_texts()
+        assert [cell.replace(" ★", "") for cell in cells] == expected
+
+
+def test_a_closed_part_opens_each_time_that_its_run_is_clicked(shown, tmp_path):
+    for number in range(3):
+        write(tmp_path / "runs", number)
+    page = shown()
+    part = page.locator("#run1")
+    for _ in range(2):
+        page.get_by_role("link", name="train-1").click()
+        assert part.get_attribute("open") is not None
+        part.locator("summary").click()
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_long_names_and_wide_tables_stay_readable(shown, tmp_path, width):
+    """The name of a run stays in view while its row is scrolled; words are not broken into letters."""
+    summary = {f"layer_{number}/very/long/name/of/a/metric/that/goes/on": number for number in range(20)}
+    folder = write(tmp_path / "runs", 1, summary=summary | {"table": {"_type": "table-file", "path": "t.json"}})
+    cells = [f"column {number}" for number in range(10)]
+    (folder / "files" / "t.json").write_text(json.dumps({"columns": cells, "data": [["words"] * 10] * 30}))
+    page = shown(viewport={"width": width, "height": 900})
+    page.locator(".wide:has(.runs)").evaluate("(table) => { table.scrollLeft = 1000; }")
+    name, table = page.locator(".runs td a").bounding_box(), page.locator(".wide:has(.runs)").bounding_box()
+    assert name["x"] >= table["x"]
+    heads = page.locator(".runs th button").evaluate_all("all => all.map((one) => one.getBoundingClientRect().right)")
+    cells = page.locator(".runs th:has(button)").evaluate_all(
+        "all => all.map((one) => one.getBoundingClientRect().right)"
+    )
+    assert all(head <= cell for head, cell in zip(heads, cells, strict=True))
+    assert page.locator(".media td").first.bounding_box()["height"] < 40
+    assert page.locator(".media .wide").bounding_box()["height"] <= 420
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def keep(page, name):

@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     runs = commands.add_parser("runs", help="list the offline runs below folders")
     show = commands.add_parser("show", help="show one run, whole, with its lineage")
-    show.add_argument("run", help="a run's id, or its folder or tar")
+    show.add_argument("run", help="a run's id, name, folder or tar")
     lineage = commands.add_parser("lineage", help="draw the graph of runs and artifacts")
     lineage.add_argument("--mermaid", action="store_true", help="as Mermaid text, for a page that draws it")
     report = commands.add_parser("report", help="draw all runs as one page, which needs no network")
@@ -94,17 +94,19 @@ def _parser() -> argparse.ArgumentParser:
     sync = commands.add_parser("sync", help="bring offline runs to the server, with artifacts and lineage")
     sync.add_argument("-e", "--entity", default="", help="the entity of runs that name none")
     sync.add_argument("-p", "--project", default="", help="the project of runs that name none")
-    sync.add_argument("--dry-run", action="store_true", help="check, and say what would be done")
-    sync.add_argument("--partial", action="store_true", help="sync the whole runs even where others lack something")
+    sync.add_argument("--dry-run", action="store_true", help="check, and print what would be synced, in which order")
+    sync.add_argument("--partial", action="store_true", help="sync complete runs even if others are incomplete")
     kept = sync.add_mutually_exclusive_group()
     kept.add_argument("--keep", action="store_true", default=True, help="keep what is synced (the default)")
     kept.add_argument("--clean", action="store_true", help="delete closed runs that are safely synced")
-    kept.add_argument("--clean-killed", action="store_true", help="also those that were never closed: none runs still")
+    kept.add_argument("--clean-killed", action="store_true", help="also never closed ones: only if no task runs")
     doctor = commands.add_parser("doctor", help="check versions, login, server, and what waits to be synced")
     for command in (runs, show, doctor):
         command.add_argument("--json", action="store_true", help="as JSON")
     for command in (runs, show, lineage, report, sync, doctor):
-        command.add_argument("paths", nargs="*", default=["."], help="folders or tars of runs, or folders above them")
+        command.add_argument(
+            "paths", nargs="*", default=["."], help="folders or tars of runs, or above these (this folder)"
+        )
     return parser
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import sys
 import webbrowser
 from collections.abc import Iterable
@@ -20,6 +21,8 @@ from wandb_track_core.offline._sync._plan import is_synced
 _SHOWN_METRICS = 4
 _TITLES = ("id", "project", "group", "state", "metrics", "artifacts", "size", "synced")
 _NUMBERS = ("artifacts", "size")
+_CUT, _NARROW = ("metrics", "group", "project"), 10
+"""What is cut, and to how much, where a terminal has no room."""
 
 
 def runs(paths: list[Path], *, as_json: bool) -> int:
@@ -33,10 +36,13 @@ def runs(paths: list[Path], *, as_json: bool) -> int:
         return 0
     rows = [_TITLES, *map(_row, found)]
     widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    for at in map(_TITLES.index, _CUT) if room else ():
+        widths[at] -= max(0, min(sum(widths) + 2 * len(widths) - 2 - room, widths[at] - _NARROW))
     # Not by rich, which takes longer over a thousand rows than it takes to read the runs.
     for row in rows:
         cells = zip(_TITLES, row, widths, strict=True)
-        line = (f"{cell:{'>' if title in _NUMBERS else '<'}{width}}" for title, cell, width in cells)
+        line = (f"{_cut(cell, width):{'>' if title in _NUMBERS else '<'}{width}}" for title, cell, width in cells)
         sys.stdout.write("  ".join(line).rstrip() + "\n")
     return 0
 
@@ -58,22 +64,17 @@ def show(name: str, paths: list[Path], *, as_json: bool) -> int:
     """Print one run, by id, folder or tar; returns the exit status."""
     is_place = Path(name).exists()
     among = group(find_fragments([name] if is_place else paths))
-    found = [run for run in among if is_place or run.id == name]
+    found = [run for run in among if is_place or name in (run.id, run.name)]
     if len(found) != 1:
-        notify(f"{len(found) or 'no'} runs are meant by {name!r} among {len(among)}: give the folder of one")
+        meant = ", ".join(sorted(str(run.folder) for run in found)) or "wandb-track runs lists their ids"
+        notify(f"{len(found)} of {len(among)} runs found have the id, name or path {name!r}: {meant}")
         return 1
     if as_json:
         _print_json(_facts(found[0], whole=True))
         return 0
-    from rich.table import Table
-
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
     for key, value in _facts(found[0], whole=True).items():
         for number, line in enumerate(_lines(value)):
-            table.add_row("" if number else key.replace("_", " "), _escape(line))
-    _print(table)
+            sys.stdout.write(f"{'' if number else key.replace('_', ' '):<17}{line}".rstrip() + "\n")
     return 0
 
 
@@ -85,7 +86,12 @@ def report(paths: list[Path], target: Path, *, is_opened: bool) -> int:
     if not found:
         notify(f"no offline runs found in {', '.join(map(str, paths))}")
         return 1
-    target.write_text(draw(found, f"W&B runs in {', '.join(path.resolve().name for path in paths)}"), encoding="utf-8")
+    page = draw(found, f"W&B runs in {', '.join(path.resolve().name for path in paths)}")
+    try:
+        target.write_text(page, encoding="utf-8")
+    except OSError as error:
+        notify(f"{target} cannot be written: {error.strerror}")
+        return 1
     if is_opened:
         webbrowser.open(target.resolve().as_uri())
     sys.stdout.write(f"{target}\n")
@@ -193,7 +199,13 @@ def _metrics(run: OfflineRun) -> str:
 def _short(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
-    return "{…}" if isinstance(value, dict) else str(value)[:20]
+    if isinstance(value, dict):
+        return str(value.get("type", value.get("_type", "{…}")))  # of an exception, of media
+    return " ".join(str(value)[:20].split())
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _lines(value: Any) -> Iterable[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
 from html import escape
 from typing import Any
 
@@ -23,9 +24,18 @@ _COLOURS = 10
 
 
 class Curve:
-    """One metric over the steps."""
+    """One metric over the steps, or over another metric.
+
+    Attributes:
+        over: The name of that one; "steps" where it has none.
+        axis: Its curve.
+        latest: The value of the row that was read last.
+    """
 
     def __init__(self) -> None:
+        self.over = "steps"
+        self.axis: Curve | None = None
+        self.latest = math.nan
         self._xs: list[float] = []
         self._ys: list[float] = []
         self._thinned: tuple[list[float], list[float]] = [], []
@@ -50,7 +60,8 @@ class Curve:
         """The points that a chart shows."""
         xs, ys = self._thinned[0] + self._xs, self._thinned[1] + self._ys
         while len(xs) > _DRAWN:
-            xs, ys = _extremes(xs, ys, -(-2 * len(xs) // _DRAWN))
+            # At most three points of each part are kept, so that fewer are left each time.
+            xs, ys = _extremes(xs, ys, max(4, -(-2 * len(xs) // _DRAWN)))
         return zip(xs, ys, strict=True)
 
 
@@ -88,10 +99,11 @@ class Rows:
         """Go on with a fragment, whose steps may count from 0 again."""
         self._offset = max(0.0, self._next_step - first_step)
 
-    def add(self, row: Any) -> None:
+    def add(self, row: Any, axes: Mapping[str, str]) -> None:
         """Add a row. A card waits for each one, so that no item of it is parsed."""
         step = row.step.num + self._offset
         self._next_step = step + 1
+        found = []
         for item in row.item:
             key, _, value = item.partition(_log.VALUE)
             curve = self._seen.get(key, _NEW)
@@ -101,20 +113,29 @@ class Rows:
                 number = float(value[1:])  # behind its length, as JSON writes it
             except ValueError:
                 continue
-            curve = self._see(key) if curve is _NEW else curve
+            curve = self._see(key, axes) if curve is _NEW else curve
             if curve is not None:
-                curve.add(step, number)
+                curve.latest = number
+                found.append(curve)
+        for curve in found:
+            if curve.axis is None:
+                curve.add(step, curve.latest)
+            elif math.isfinite(curve.axis.latest):
+                curve.add(curve.axis.latest, curve.latest)
 
     def curves(self) -> dict[str, Curve]:
         """The curves so far, by key."""
         return dict(sorted(self._curves.items()))
 
-    def _see(self, key: bytes) -> Curve | None:
+    def _see(self, key: bytes, axes: Mapping[str, str]) -> Curve | None:
         """The curve of a key that has not come before; None where it has none."""
         name = ".".join(_log.keys_of(_schema.Item.FromString(key)))
         is_full = name not in self._curves and len(self._curves) == MOST_KEYS
         self.left_out += is_full and not name.startswith("_")
         self._seen[key] = None if is_full or name.startswith("_") else self._curves.setdefault(name, Curve())
+        over = axes[name] if name in axes else next((axes[glob] for glob in axes if fnmatchcase(name, glob)), "")
+        if (curve := self._seen[key]) is not None and over and not over.startswith("_") and over != name:
+            curve.over, curve.axis = over, self._curves.setdefault(over, Curve())
         return self._seen[key]
 
 
@@ -124,14 +145,14 @@ def read_rows(run: OfflineRun) -> Rows:
     for part in run.fragments:
         rows.begin(part.starting_step)
         for row in part.history():
-            rows.add(row)
+            rows.add(row, part.axes)
     return rows
 
 
 def short(value: object) -> str:
     """A value in a few characters."""
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return f"{value:.6g}"
     return str(value)
 
 
@@ -142,6 +163,8 @@ def chart(title: str, series: Iterable[tuple[str, int, Curve]]) -> str:
         title: What it shows.
         series: A label, the number of a colour, and the curve, for each.
     """
+    series = list(series)
+    over = escape(next((curve.over for _, _, curve in series), ""))
     drawn = [(label, number, [*curve.drawn()]) for label, number, curve in series]
     finite = [point for _, _, points in drawn for point in points if math.isfinite(point[1])]
     if not finite:
@@ -163,24 +186,35 @@ def chart(title: str, series: Iterable[tuple[str, int, Curve]]) -> str:
         path, is_open = [], False
         for x, y in points:
             if math.isfinite(y):
-                path.append(f"{'L' if is_open else 'M'}{(x - left) / width * _SIZE:.4g},{place(y):.5g}")
+                path.append(f"{'L' if is_open else 'M'}{(x - left) / width * _SIZE:.7g},{place(y):.7g}")
                 path += [] if is_open else ["h0"]  # a point alone is seen, too
             is_open = math.isfinite(y)
-        dash = " stroke-dasharray='6 3'" if number >= _COLOURS else ""
         paths.append(
-            f"<path class='c{number % _COLOURS}' data-s='{number}'{dash} d='{''.join(path)}'>"
+            f"<path class='{line_of(number)}' data-s='{number}' d='{''.join(path)}'>"
             f"<title>{escape(label)}</title></path>"
         )
-    marks = [(place(value), value) for value in _ticks(bottom, top, is_log)]
+    marks = [(place(value), _name(value, top - bottom, is_log)) for value in _ticks(bottom, top, is_log)]
+    room = max((len(name) for _, name in marks), default=0)
     lines = "".join(f"<path class='grid' d='M0,{at:.4g}h{_SIZE}'/>" for at, _ in marks)
-    labels = "".join(f"<i style='top:{at / _SIZE * 100:.3g}%'>{short(value)}</i>" for at, value in marks)
+    labels = "".join(f"<i style='top:{at / _SIZE * 100:.3g}%'>{name}</i>" for at, name in marks)
     return (
-        f"<figure data-x='{left:.9g} {right:.9g}' data-y='{bottom:.9g} {top:.9g} {int(is_log)}'>"
+        f"<figure data-x='{left} {right}' data-y='{bottom} {top} {int(is_log)}' style='--room:{room}ch'>"
         f"<figcaption>{escape(title)}{' <small>log</small>' if is_log else ''}<output></output></figcaption>"
         f"<div class='plot'>{labels}<svg viewBox='0 0 {_SIZE} {_SIZE}' preserveAspectRatio='none' role='img'"
-        f" aria-label='{escape(title)} over steps'>{lines}{''.join(paths)}</svg></div>"
-        f"<div class='steps'><span>{left:g}</span><span>step</span><span>{right:g}</span></div></figure>"
+        f" aria-label='{escape(title)} over {over}'>{lines}{''.join(paths)}</svg></div>"
+        f"<div class='steps'><span>{left:.12g}</span><span>{over}</span><span>{right:.12g}</span></div></figure>"
     )
+
+
+def line_of(number: int) -> str:
+    """The classes that tell a curve from others: ten colours, and then the same ones with dashes."""
+    return f"c{number % _COLOURS} d{number // _COLOURS}"
+
+
+def _name(value: float, height: float, is_log: bool) -> str:
+    """A value on an axis, with so many digits that it differs from its neighbours."""
+    ratio = abs(value) / height if not is_log and 0 < height < math.inf else 0
+    return f"{value:.{min(4 + max(0, int(math.log10(ratio or 1))), 12)}g}"
 
 
 def _ticks(bottom: float, top: float, is_log: bool) -> list[float]:

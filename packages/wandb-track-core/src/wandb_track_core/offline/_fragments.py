@@ -38,6 +38,7 @@ class Fragment:
         members: Offset and size by path of what is in a tar; None for a folder.
         log_size: Bytes of the log when it was read.
         is_begun: Whether there is anything of a run: not where the process was killed before the client wrote to disk.
+        axes: By name or pattern of metrics, over which other metric they are drawn, as `define_metric` said.
         faults: Why it cannot be read, or not as it was written.
     """
 
@@ -61,6 +62,7 @@ class Fragment:
     members: dict[str, tuple[int, int]] | None = None
     log_size: int = 0
     is_begun: bool = False
+    axes: dict[str, str] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
 
     @property
@@ -184,13 +186,13 @@ def _is_folder_of_run(name: str) -> bool:
     return name.startswith(("offline-run-", "run-"))
 
 
-def read_folder(folder: Path, log: str, rows: Callable[[Any], None] | None = None) -> Fragment:
+def read_folder(folder: Path, log: str, rows: Callable[[Any, dict[str, str]], None] | None = None) -> Fragment:
     """Read the fragment in a folder.
 
     Args:
         folder: The run's folder.
         log: The name of its transaction log.
-        rows: Called with each row of the history.
+        rows: Called with each row of the history, and the axes.
     """
     run = Fragment(folder, log, size=_size(str(folder)))
     data = run.contents()
@@ -209,13 +211,15 @@ def _size(folder: str) -> int:
     return total
 
 
-def read_tar(path: Path, *, is_meant: bool = False, rows: Callable[[Any], None] | None = None) -> Iterator[Fragment]:
+def read_tar(
+    path: Path, *, is_meant: bool = False, rows: Callable[[Any, dict[str, str]], None] | None = None
+) -> Iterator[Fragment]:
     """Read the fragment in a tar. Other tars, and other files with this name, are passed over.
 
     Args:
         path: The tar. It must not be compressed: what it holds is then no larger than itself.
         is_meant: Whether the user named this very file, so that it is a fault where it is none.
-        rows: Called with each row of the history.
+        rows: Called with each row of the history, and the axes.
     """
     run = Fragment(path, "", path.stem, members={}, size=path.stat().st_size)
     is_run = is_meant or _is_folder_of_run(path.name)
@@ -254,7 +258,9 @@ def _take_ledger(run: Fragment, edges: list[dict[str, Any]], faults: list[str]) 
     run.faults += faults
 
 
-def _read_records(run: Fragment, messages: Iterable[bytes], rows: Callable[[Any], None] | None = None) -> None:
+def _read_records(
+    run: Fragment, messages: Iterable[bytes], rows: Callable[[Any, dict[str, str]], None] | None = None
+) -> None:
     # The client writes a change of the summary for each row, many twice: of each item only the last is parsed.
     latest: dict[bytes, bytes] = {}
     last = b""
@@ -270,7 +276,7 @@ def _read_records(run: Fragment, messages: Iterable[bytes], rows: Callable[[Any]
             elif kind != "history":
                 _read_record(run, kind, contents)
             elif rows is not None:
-                rows(contents)
+                rows(contents, run.axes)
     with _noting_faults(run):
         _log.apply(run.summary, latest.values())
     # Of a process that was killed before the client wrote anything, no more than this is known.
@@ -304,5 +310,7 @@ def _read_record(run: Fragment, kind: str, record: Any) -> None:
             run.artifacts.append(artifact)
     elif kind == "files":
         run.files += [file.path for file in record.files]
+    elif kind == "metric":
+        run.axes[record.glob_name or record.name] = record.step_metric
     elif kind == "preempting":
         run.preempting = True

@@ -120,7 +120,10 @@ def _depths(boxes: dict[str, str], edges: list[tuple[str, str]]) -> dict[str, in
 
 
 def _box(name: str, note: str, kind: str) -> str:
-    shown, below = _cut(name, _LETTERS), _cut(note, _LETTERS)
+    shown, below = name, _cut(note, _LETTERS)
+    if len(name) > _LETTERS:
+        # Names that begin alike often differ in their end.
+        shown = f"{name[: _LETTERS // 2]}…{name[-(_LETTERS // 2) :]}"
     radius = _HEIGHT // 2 if kind == "artifact" else 6
     title = f"{name}: {note}"
     return (

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,8 @@ MOST_CHARTS = 24
 END_SECONDS = 0.05
 """How long a card or Deck may wait for the end of a run that was closed just now."""
 _MOST_ROWS = 100
-_MOST_TEXT = 300
+MOST_TEXT = 300
+EXCEPTION = ("exception.type", "exception.message")
 STATES = {"finished": "good", "failed": "bad", "damaged": "bad", "not closed": "open", "preempted": "open"}
 
 
@@ -81,20 +82,19 @@ def draw_run(
     charts = [drawn for key, curve in curves.items() if len(curve) > 1 and (drawn := chart(key, [(key, 0, curve)]))]
     left_out += max(0, len(charts) - MOST_CHARTS)
     note = f"{left_out} more metrics are not drawn (limits: {MOST_KEYS} read, {MOST_CHARTS} drawn)" if left_out else ""
-    summary = [(key, value) for key, value in run.summary.items() if key != "exception" and not is_media(value)]
+    summary = [(key, value) for key, value in flat(run.summary) if not (is_media(value) or key in EXCEPTION)]
     made = [
         (one.name, f"{one.aliases[-1] if one.aliases else one.digest} · {one.type}, {bytes_of(one.size)}")
         for one in run.artifacts
     ]
     used = [(one.name, f"{one.alias} · {one.type}".rstrip(" ·")) for one in run.inputs]
     nested = {key: value for key, value in run.config.items() if isinstance(value, dict)}
-    config = [(key, value) for key, value in run.config.items() if key not in nested]
-    config += [(f"{key}.{name}", inner) for key, value in nested.items() for name, inner in value.items()]
+    config = [*flat(run.config)]
     # The orchestrator's own page, as its package notes it beside the attempt.
     links = {f"Open in {key.title()}": str(each["url"]) for key, each in nested.items() if each.get("url")} | {**links}
     parts = [
         f"<h3>{escape(run.name)} {badge(run)}</h3>",
-        f"<p class='dim'>{' · '.join(map(escape, _facts(run)))}</p>",
+        f"<p class='dim'>{' · '.join(f'<bdi>{escape(fact)}</bdi>' for fact in _facts(run))}</p>",
         _links(links),
         _exception(run),
         "".join(f"<p class='fault'>{escape(fault)}</p>" for fault in run.faults),
@@ -109,7 +109,7 @@ def draw_run(
         "</div>",
     ]
     if not run.fragments[-1].is_online:
-        places = escape(" ".join(map(shlex.quote, stored or [str(run.folder)])))
+        places = escape(" ".join(map(shlex.quote, stored or [str(run.folder.absolute())])))
         is_remote = "://" in places
         hint = f"Download <code>{places}</code>, and sync the copy with" if is_remote else "Sync it:"
         parts.append(f"<p class='dim'>{hint} <code>wandb-track sync{'' if is_remote else f' {places}'}</code></p>")
@@ -126,19 +126,19 @@ def seconds_of(run: OfflineRun) -> str:
     """How long it ran, for people."""
     if run.duration is None:
         return ""
-    minutes, seconds = divmod(run.duration, 60)
-    hours, minutes = divmod(int(minutes), 60)
+    minutes, seconds = divmod(round(run.duration), 60)
+    hours, minutes = divmod(minutes, 60)
     if hours:
         return f"{hours} h {minutes} min"
     if minutes:
-        return f"{minutes} min {seconds:.0f} s"
-    return f"{seconds:.0f} s" if seconds >= 1 else "under 1 s"
+        return f"{minutes} min {seconds} s"
+    return f"{seconds} s" if run.duration >= 1 else "under 1 s"
 
 
 def bytes_of(size: float) -> str:
     """A size, for people."""
     for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
+        if size < 999.5:
             return f"{size:.3g} {unit}"
         size /= 1000
     return f"{size:.3g} TB"
@@ -164,6 +164,15 @@ def _exception(run: OfflineRun) -> str:
     return f"<pre class='fault'>{escape(str(error.get('type', '')))}: {escape(str(error.get('message', '')))}</pre>"
 
 
+def flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Keys and values of a config or summary, with those of dictionaries in it; their keys are joined with a dot."""
+    for key, value in values.items():
+        if isinstance(value, dict) and value and not is_media(value):
+            yield from flat(value, f"{before}{key}.")
+        else:
+            yield f"{before}{key}", value
+
+
 def label_of(run: OfflineRun) -> str:
     """What tells a run from others of its execution, whose name its own begins with."""
     return run.name.removeprefix(f"{run.group.replace('/', '-')}-") or run.name
@@ -182,4 +191,4 @@ def _table(title: str, values: list[tuple[str, Any]]) -> str:
 def text_of(value: Any) -> str:
     """A value of a config or summary, as text of a bounded length."""
     text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else short(value)
-    return text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]}…"
+    return text if len(text) <= MOST_TEXT else f"{text[:MOST_TEXT]}…"

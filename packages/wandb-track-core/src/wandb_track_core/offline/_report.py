@@ -7,13 +7,14 @@ import hashlib
 import math
 import re
 from collections import Counter, defaultdict
+from copy import copy
 from html import escape
 from typing import Any
 
-from ._curves import Curve, chart, read_rows
+from ._curves import Curve, chart, line_of, read_rows
 from ._lineage_picture import picture
 from ._page import SCRIPT, STYLE
-from ._render import badge, draw_run, label_of, seconds_of, text_of
+from ._render import EXCEPTION, MOST_TEXT, badge, draw_run, flat, label_of, seconds_of, text_of
 from ._runs import OfflineRun
 
 MOST_RUNS = 2000
@@ -21,9 +22,13 @@ MOST_PARTS = 100
 """Runs whose own part is drawn."""
 _MOST_CURVES = 40
 _MOST_CHARTS = 12
-_MOST_COLUMNS = 12
-_LOWER = re.compile(r"loss|err|rmse|mse|mae|perplexity|regret", re.IGNORECASE)
-_HIGHER = re.compile(r"acc|auc|f1|score|r2|precision|recall|reward|bleu|iou|map", re.IGNORECASE)
+_MOST_COLUMNS = 24
+# Not an error in "interrupts", an IoU in "previous", nor a mAP in "mape".
+_LOWER = re.compile(r"loss(?!_?scale)|err(ors?)?(?![a-z])|mse|mae|mape|perplexity|regret", re.IGNORECASE)
+_HIGHER = re.compile(
+    r"acc(uracy)?(?![a-z])|auc|auroc|f1(?!\d)|score|precision|recall|reward|bleu|(?<![a-z])(r2|m?iou|map)(?![a-z])",
+    re.IGNORECASE,
+)
 _Read = dict[int, tuple[dict[str, Curve], int]]
 
 
@@ -36,7 +41,11 @@ def report(runs: list[OfflineRun], title: str = "W&B runs") -> str:
     """
     digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
     policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
-    shown = runs[:MOST_RUNS]
+    names = Counter((run.entity, run.project, run.group, run.name) for run in runs[:MOST_RUNS])
+    shown = [copy(run) for run in runs[:MOST_RUNS]]
+    for run in shown:
+        if names[run.entity, run.project, run.group, run.name] > 1:
+            run.name += f" {run.id}"
     executions: dict[tuple[str, str, str], list[int]] = defaultdict(list)
     for number, run in enumerate(shown):
         executions[run.entity, run.project, run.group].append(number)
@@ -92,19 +101,25 @@ def _execution(runs: list[OfflineRun], numbers: list[int], key: tuple[str, str, 
 
 def _table(runs: dict[int, OfflineRun], order: dict[int, tuple[int, int]], detailed: set[int]) -> str:
     """What tells the runs apart, one in a row."""
-    configs = Counter(key for run in runs.values() for key in run.config)
+    configs = {
+        number: dict(flat({key: value for key, value in run.config.items() if not _is_identity(value)}))
+        for number, run in runs.items()
+    }
     differing = [
         key
-        for key in configs
-        if len({text_of(run.config[key]) for run in runs.values() if key in run.config}) > 1
-        and not any(_is_identity(run.config.get(key)) for run in runs.values())
+        for key in Counter(key for config in configs.values() for key in config)
+        if len({text_of(config[key]) for config in configs.values() if key in config}) > 1
     ]
+    finals = {number: dict(flat(run.summary)) for number, run in runs.items()}
     metrics = Counter(
-        key for run in runs.values() for key, value in run.summary.items() if not isinstance(value, dict | list)
+        key
+        for final in finals.values()
+        for key, value in final.items()
+        if key not in EXCEPTION and not isinstance(value, dict | list)
     )
-    shown, columns = differing[:_MOST_COLUMNS], [key for key, _ in metrics.most_common(_MOST_COLUMNS)]
+    shown, columns = differing[:_MOST_COLUMNS], _foremost(metrics, _MOST_COLUMNS)
     best = {
-        (task, key): _best(key, [runs[number].summary.get(key) for number in runs if order[number][0] == task])
+        (task, key): _best(key, [finals[number].get(key) for number in runs if order[number][0] == task])
         for task in {task for task, _ in order.values()}
         for key in columns
     }
@@ -117,8 +132,8 @@ def _table(runs: dict[int, OfflineRun], order: dict[int, tuple[int, int]], detai
             f"<td><input type='checkbox' aria-label='pick {name}' data-t='{task}' data-s='{sibling}'></td>",
             f"<td title='{escape(run.name)}'>{f'<a href=#run{number}>{name}</a>' if number in detailed else name}</td>",
             f"<td>{badge(run)}</td><td data-v='{'' if run.duration is None else run.duration}'>{seconds_of(run)}</td>",
-            *(_cell(run.config.get(key)) for key in shown),
-            *(_cell(run.summary.get(key), best[task, key]) for key in columns),
+            *(_cell(configs[number].get(key)) for key in shown),
+            *(_cell(finals[number].get(key), best[task, key]) for key in columns),
         ]
         rows.append(f"<tr>{''.join(cells)}</tr>")
     left_out = len(differing) - len(shown) + len(metrics) - len(columns)
@@ -150,14 +165,22 @@ def _best(key: str, values: list[Any]) -> float | None:
     return float(max(numbers)) if _HIGHER.search(key) else None
 
 
+def _foremost(keys: Counter[str], most: int) -> list[str]:
+    """Those of most runs; where there are too many, first those that tell which run is the best."""
+    ranked = (
+        sorted(keys, key=lambda key: not (_LOWER.search(key) or _HIGHER.search(key))) if len(keys) > most else [*keys]
+    )
+    return [key for key, _ in Counter({key: keys[key] for key in ranked[:most]}).most_common()]
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _cell(value: Any, best: float | None = None) -> str:
-    text = "" if value is None else escape(text_of(value))
+    text, whole = ("", "") if value is None else (escape(text_of(value)), escape(str(value)[:MOST_TEXT]))
     exact = f" data-v='{value}'" if _is_number(value) and math.isfinite(value) else ""
-    return f"<td{exact} class='{'best' if best is not None and value == best else ''}' title='{text}'>{text}</td>"
+    return f"<td{exact} class='{'best' if best is not None and value == best else ''}' title='{whole}'>{text}</td>"
 
 
 def _siblings(runs: dict[int, OfflineRun], numbers: list[int], task: int, read: _Read) -> str:
@@ -173,13 +196,13 @@ def _siblings(runs: dict[int, OfflineRun], numbers: list[int], task: int, read: 
                 if key in read[number][0]
             ],
         )
-        for key, _ in keys.most_common(_MOST_CHARTS)
+        for key in _foremost(keys, _MOST_CHARTS)
     ]
     if not charts:
         return ""
     legend = "".join(
         f"<button aria-pressed='true' data-s='{at}'><svg viewBox='0 0 14 8' aria-hidden='true'>"
-        f"<path class='c{at % 10}' d='M0 4h14'/></svg>{escape(label_of(runs[number]))}</button>"
+        f"<path class='{line_of(at)}' d='M0 4h14'/></svg>{escape(label_of(runs[number]))}</button>"
         for at, number in enumerate(shown)
     )
     notes = [f"{len(numbers) - len(shown)} more runs"] if len(numbers) > len(shown) else []

@@ -19,8 +19,9 @@ except ModuleNotFoundError as error:
     raise ModuleNotFoundError(missing, name=error.name) from None
 
 _MESSAGES = {
-    "Record": "2 History history, 3 bytes summary, 5 Changes config, 6 Files files, 8 Artifact artifact, 17 Run run,"
-    "18 Exit exit, 23 Files preempting",
+    "Record": "2 History history, 3 bytes summary, 5 Changes config, 6 Files files, 8 Artifact artifact,"
+    "12 Metric metric, 17 Run run, 18 Exit exit, 23 Files preempting",
+    "Metric": "1 string name, 2 string glob_name, 4 string step_metric",
     "Item": "1 string key, 2 string* nested_key, 16 string value_json",
     "History": "1 bytes* item, 2 Step step",
     "Step": "1 int64 num",
