@@ -135,8 +135,9 @@ def test_functions_that_were_imported_before_the_task_mean_what_those_of_the_mod
             assert init(project="p", reinit=True) is run
         assert inspect.signature(init) == plain
         assert pickle.loads(pickle.dumps(init)) is init is wandb.init
-        with init(project="p", id="outside", config={"a": 1}) as run:
+        with init(project="p", name="mine", id="outside", config={"a": 1}) as run:
             assert wandb.run is run
+            assert run.name == "mine"
         assert agent.__module__.startswith("wandb.")
     """
     run_python(textwrap.dedent(code), isolated_env(tmp_path))

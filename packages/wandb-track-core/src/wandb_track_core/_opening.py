@@ -158,8 +158,8 @@ class Opening:
                 return Opened(self._open_without_login(arguments))
             if _wandb.is_mistake_of_the_user(error, {**settings_given(self.settings), **self.given}):
                 _wandb.name_what_was_refused(error, arguments)
-                self.mistake = error
-                raise error.with_traceback(None)  # noqa: B904 - the client's frames would hide the message
+                self.mistake = error.with_traceback(None)  # the client's frames would hide the message
+                raise self.mistake from error.__cause__
             fault = error
         if self.policy.on_error == "raise":
             raise TrackerFaultError(f"the run could not be opened: {fault}") from fault

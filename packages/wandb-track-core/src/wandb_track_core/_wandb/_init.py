@@ -34,18 +34,16 @@ def functions_of(frame: Frame) -> dict[str, Any]:
     return {"init": Init(frame), "agent": partial(_agent, frame), "teardown": partial(_teardown, frame)}
 
 
-def _agent(frame: Frame, *args: Any, **kwargs: Any) -> Any:
+def _agent(frame: Frame, /, *args: Any, **kwargs: Any) -> Any:
     """Let each trial of a sweep open a run of its own, as with plain wandb; then the task's run is current again."""
     with frame.set_aside():
         return client_function("agent")(*args, **kwargs)
 
 
-def _teardown(frame: Frame, *args: Any, **kwargs: Any) -> None:
+def _teardown(frame: Frame, /, *args: Any, **kwargs: Any) -> None:
     """Finish the runs that the task opened itself; the service process stays, because the task's run needs it."""
-    import wandb
-
     if frame.process != os.getpid():
-        vars(wandb)["teardown"](*args, **kwargs)
+        client_function("teardown")(*args, **kwargs)
     else:
         for run in frame.to_close[::-1]:
             run.finish(*args, **kwargs)

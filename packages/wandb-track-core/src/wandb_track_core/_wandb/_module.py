@@ -7,7 +7,6 @@ import importlib.util
 import sys
 import types
 from functools import partial
-from inspect import signature
 from typing import Any
 
 from wandb_track_core.current import current_frame
@@ -19,10 +18,8 @@ MODULE_NAMES = (
 """The names of the `wandb` module that mean the current run."""
 FUNCTIONS = ("init", "agent", "teardown")
 """Its functions that would replace, finish or kill the task's run."""
-_LED = ("init", "agent")
-"""Those that lead to the task's own also where user code imported them before: `from wandb import init`."""
 _clients: dict[Any, Any] = {}
-"""What the client does in such a function, by the function."""
+"""What the client does in one of them, by the function that user code may have imported: `from wandb import init`."""
 
 
 def names_of(run: Any) -> dict[str, Any]:
@@ -47,7 +44,7 @@ def follow_context(module: types.ModuleType) -> None:
     """Let the module's names mean the current run from now on."""
     if module.__class__ is not _ContextModule:
         module.__class__ = _ContextModule
-        for name in _LED:
+        for name in FUNCTIONS:
             _lead(name, vars(module).get(name))
 
 
@@ -60,6 +57,8 @@ def client_function(name: str) -> Any:
 def _lead(name: str, function: Any) -> None:
     """Let a function, which others may hold, call what its name means where it is called."""
     if isinstance(function, types.FunctionType) and function.__closure__ is None:
+        from inspect import signature
+
         client: Any = types.FunctionType(function.__code__, function.__globals__, name, function.__defaults__)
         client.__kwdefaults__ = function.__kwdefaults__
         vars(function)["__signature__"] = signature(function)
@@ -72,7 +71,7 @@ def _call(*args: Any, _answer: Any, **kwargs: Any) -> Any:
     return _answer(*args, **kwargs)
 
 
-def _answer(name: str, client: Any, *args: Any, **kwargs: Any) -> Any:
+def _answer(name: str, client: Any, /, *args: Any, **kwargs: Any) -> Any:
     frame = current_frame()
     return (client if frame is None else frame.functions[name])(*args, **kwargs)
 

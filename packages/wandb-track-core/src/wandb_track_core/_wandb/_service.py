@@ -9,6 +9,7 @@ from typing import Any
 
 from wandb_track_core._bounded import bounded
 
+from ._module import client_function
 from ._private import find
 
 TEARDOWN_SECONDS = 2.0
@@ -54,8 +55,6 @@ def replace_service(found_in: Any = None) -> None:
         found_in: The session in which it was found so. Where another one has begun in the meantime, that one stays.
             None: the present one, unless it still answers for a run.
     """
-    import wandb
-
     with replacing:
         present = session()
         if found_in is None:
@@ -70,7 +69,7 @@ def replace_service(found_in: Any = None) -> None:
         # Without it a service that was inherited would be looked for again.
         token = os.environ.pop("WANDB_SERVICE", None)
         with suppress(Exception, SystemExit):
-            bounded(vars(wandb)["teardown"], TEARDOWN_SECONDS, "leaving the service process")
+            bounded(client_function("teardown"), TEARDOWN_SECONDS, "leaving the service process")
         if os.environ.get("WANDB_SERVICE") == token:
             os.environ.pop("WANDB_SERVICE", None)
 

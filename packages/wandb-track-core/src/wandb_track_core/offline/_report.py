@@ -140,7 +140,7 @@ def _table(runs: dict[int, OfflineRun], order: dict[int, tuple[int, int]], detai
     note = f" {left_out} more columns are not shown." if left_out else ""
     marked = (
         " ★ is the best run of a task: the lowest loss or error, the highest accuracy or score."
-        if any(best.values())
+        if any(value is not None for value in best.values())
         else ""
     )
     return (
