@@ -66,10 +66,11 @@ PROGRAMS = {
     for path in sorted(ROOT.glob(f"{folder}/*.py"))
     if nox.project.load_toml(path, missing_ok=True)
 }
+EXAMPLES = sorted(path.parent.name for path in ROOT.glob("examples/*/requirements.txt"))
 FULL = (
     "browser",
     "frameworks",
-    "examples",
+    *(f"examples({name})" for name in EXAMPLES),  # nox takes the first alone where their common name is given
     "exchange",
     "show-table",
     "future",
@@ -77,7 +78,6 @@ FULL = (
     "metaflow-suite",
     "production",
 )
-EXAMPLES = sorted(path.parent.name for path in ROOT.glob("examples/*/requirements.txt"))
 
 WHEELS = tempfile.TemporaryDirectory(prefix="wandb-track-wheels-")  # of this call of nox alone
 RUNNERS = ("pytest-xdist>=3.7", "coverage>=7.10")
