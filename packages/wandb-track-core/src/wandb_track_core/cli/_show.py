@@ -14,7 +14,7 @@ from typing import Any
 from wandb_track_core._notify import notify
 from wandb_track_core.offline._fragments import find_fragments
 from wandb_track_core.offline._graph import Graph
-from wandb_track_core.offline._render import bytes_of
+from wandb_track_core.offline._render import bytes_of, cut
 from wandb_track_core.offline._runs import OfflineRun, group
 from wandb_track_core.offline._sync._plan import is_synced
 
@@ -42,7 +42,7 @@ def runs(paths: list[Path], *, as_json: bool) -> int:
     # Not by rich, which takes longer over a thousand rows than it takes to read the runs.
     for row in rows:
         cells = zip(_TITLES, row, widths, strict=True)
-        line = (f"{_cut(cell, width):{'>' if title in _NUMBERS else '<'}{width}}" for title, cell, width in cells)
+        line = (f"{cut(cell, width):{'>' if title in _NUMBERS else '<'}{width}}" for title, cell, width in cells)
         sys.stdout.write("  ".join(line).rstrip() + "\n")
     return 0
 
@@ -202,10 +202,6 @@ def _short(value: object) -> str:
     if isinstance(value, dict):
         return str(value.get("type", value.get("_type", "{…}")))  # of an exception, of media
     return " ".join(str(value)[:20].split())
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _lines(value: Any) -> Iterable[str]:

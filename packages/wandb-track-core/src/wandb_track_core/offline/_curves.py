@@ -132,11 +132,12 @@ class Rows:
         name = ".".join(_log.keys_of(_schema.Item.FromString(key)))
         is_full = name not in self._curves and len(self._curves) == MOST_KEYS
         self.left_out += is_full and not name.startswith("_")
-        self._seen[key] = None if is_full or name.startswith("_") else self._curves.setdefault(name, Curve())
+        curve = None if is_full or name.startswith("_") else self._curves.setdefault(name, Curve())
         over = axes[name] if name in axes else next((axes[glob] for glob in axes if fnmatchcase(name, glob)), "")
-        if (curve := self._seen[key]) is not None and over and not over.startswith("_") and over != name:
+        if curve is not None and over and not over.startswith("_") and over != name:
             curve.over, curve.axis = over, self._curves.setdefault(over, Curve())
-        return self._seen[key]
+        self._seen[key] = curve
+        return curve
 
 
 def read_rows(run: OfflineRun) -> Rows:

@@ -16,6 +16,8 @@ from wandb_track_core import _ledger
 from . import _log, _schema
 from ._artifacts import Artifact, artifact_of
 
+_TakeRow = Callable[[Any, dict[str, str]], None]
+"""Takes a row of the history, and the axes."""
 _UNREADABLE = (_schema.DecodeError, ValueError, RecursionError)
 """What the parser raises if a complete entry is not a record of the client."""
 
@@ -186,7 +188,7 @@ def _is_folder_of_run(name: str) -> bool:
     return name.startswith(("offline-run-", "run-"))
 
 
-def read_folder(folder: Path, log: str, rows: Callable[[Any, dict[str, str]], None] | None = None) -> Fragment:
+def read_folder(folder: Path, log: str, rows: _TakeRow | None = None) -> Fragment:
     """Read the fragment in a folder.
 
     Args:
@@ -211,9 +213,7 @@ def _size(folder: str) -> int:
     return total
 
 
-def read_tar(
-    path: Path, *, is_meant: bool = False, rows: Callable[[Any, dict[str, str]], None] | None = None
-) -> Iterator[Fragment]:
+def read_tar(path: Path, *, is_meant: bool = False, rows: _TakeRow | None = None) -> Iterator[Fragment]:
     """Read the fragment in a tar. Other tars, and other files with this name, are passed over.
 
     Args:
@@ -258,9 +258,7 @@ def _take_ledger(run: Fragment, edges: list[dict[str, Any]], faults: list[str]) 
     run.faults += faults
 
 
-def _read_records(
-    run: Fragment, messages: Iterable[bytes], rows: Callable[[Any, dict[str, str]], None] | None = None
-) -> None:
+def _read_records(run: Fragment, messages: Iterable[bytes], rows: _TakeRow | None = None) -> None:
     # The client writes a change of the summary for each row, many twice: of each item only the last is parsed.
     latest: dict[bytes, bytes] = {}
     last = b""

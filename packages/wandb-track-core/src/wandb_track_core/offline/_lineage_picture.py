@@ -7,7 +7,7 @@ from html import escape
 from itertools import pairwise
 
 from ._graph import Graph
-from ._render import STATES, label_of, seconds_of
+from ._render import STATES, cut, label_of, seconds_of
 from ._runs import OfflineRun
 
 FOLDED_FROM = 11
@@ -120,7 +120,7 @@ def _depths(boxes: dict[str, str], edges: list[tuple[str, str]]) -> dict[str, in
 
 
 def _box(name: str, note: str, kind: str) -> str:
-    shown, below = name, _cut(note, _LETTERS)
+    shown, below = name, cut(note, _LETTERS)
     if len(name) > _LETTERS:
         # Names that begin alike often differ in their end.
         shown = f"{name[: _LETTERS // 2]}…{name[-(_LETTERS // 2) :]}"
@@ -130,7 +130,3 @@ def _box(name: str, note: str, kind: str) -> str:
         f"<g class='{kind}'><title>{escape(title)}</title><rect width='{_WIDTH}' height='{_HEIGHT}' rx='{radius}'/>"
         f"<text x='14' y='17'>{escape(shown)}</text><text class='sub' x='14' y='32'>{escape(below)}</text></g>"
     )
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"

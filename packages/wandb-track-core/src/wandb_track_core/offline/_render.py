@@ -192,3 +192,8 @@ def text_of(value: Any) -> str:
     """A value of a config or summary, as text of a bounded length."""
     text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else short(value)
     return text if len(text) <= MOST_TEXT else f"{text[:MOST_TEXT]}…"
+
+
+def cut(text: str, most: int) -> str:
+    """A text in at most so many letters."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -60,7 +60,8 @@ class OfflineRun:
         self.summary: dict[str, Any] = {}
         for part in fragments:
             self.config |= {key: value for key, value in part.config.items() if not key.startswith("_")}
-            self.summary = dict(sorted((self.summary | part.metrics).items()))
+            self.summary |= part.metrics
+        self.summary = dict(sorted(self.summary.items()))
         self.exit_code = last.exit_code
         self.faults = [fault for part in fragments for fault in part.faults]
         self.started = datetime.fromtimestamp(fragments[0].started, timezone.utc) if fragments[0].started else None
