@@ -146,6 +146,10 @@ PICKLED = {
     ),
     "NumPy's NaN and None": (
         lambda: pd.DataFrame({"a": series([np.float64("nan"), None, "x"])}),
+        "column 'a' holds objects (float64, str)",
+    ),
+    "NumPy's NaN and Python's": (
+        lambda: pd.DataFrame({"a": series([np.float64("nan"), float("nan"), "x"])}),
         "missing values of a class",
     ),
     "a dtype of another library": (lambda: pd.DataFrame({"a": Foreign([1, 2])}), "only its own library"),

@@ -213,15 +213,15 @@ def _objects(cells: Any, where: str) -> tuple[pa.DataType, dict[str, Any]]:
     import numpy as np
     import pandas as pd
 
-    names, classes, absent = recipes.missing_names(), set(map(type, cells)), cells[:0]
-    if names.keys() & classes:
+    names, classes = recipes.missing_names(), set(map(type, cells))
+    missing, absent = names.keys() & classes, cells[:0]
+    if missing - {type(None)}:  # a float is missing where it is NaN
         is_absent = pd.isna(cells)
         absent, cells = cells[is_absent], cells[~is_absent]
-        classes = set(map(type, cells))
-    missing = set(map(type, absent))
+        classes, missing = set(map(type, cells)), set(map(type, absent))
     if missing - names.keys():
         raise NotRepresentableError(f"{where} holds missing values of a class of its own")
-    is_plain = classes <= {str, bytes, np.ndarray}
+    is_plain = classes <= {str, bytes, np.ndarray, type(None)}
     how = {"how": "object" if is_plain else "list", "missing": "".join(names[cls] for cls in missing)}
     if len(missing) > 1:
         how |= {"missing": "several", "which": recipes.packed(absent)}
@@ -237,10 +237,13 @@ def _type(cells: Any, where: str, known: set[type] | None = None, depth: int = 0
     import pyarrow as pa
 
     classes = known or set(map(type, cells))
-    present = cells if type(None) not in classes else [cell for cell in cells if cell is not None]
+    is_full = type(None) not in classes
     classes -= {type(None)}
     one = object if len(classes) > 1 or depth > _DEPTH else next(iter(classes), type(None))
-    if one in _TYPES and not any(any(map(fact, present)) for fact in _FACTS.get(one, ())):
+    if one in _TYPES and one not in _FACTS:
+        return pa.type_for_alias(_TYPES[one])
+    present = cells if is_full else [cell for cell in cells if cell is not None]
+    if one in _TYPES and not any(any(map(fact, present)) for fact in _FACTS[one]):
         return pa.type_for_alias(_TYPES[one])
     if one is list:
         return pa.list_(_type([*chain.from_iterable(present)], where, depth=depth + 1))

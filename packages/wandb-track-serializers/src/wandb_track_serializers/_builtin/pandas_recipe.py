@@ -110,8 +110,8 @@ def missing_names() -> dict[type, str]:
 
 def packed(missing: Any) -> str:
     """Which missing value each is of several."""
-    names = list(missing_names())
-    return base64.b64encode(zlib.compress(bytes(names.index(type(value)) for value in missing))).decode()
+    places = {cls: place for place, cls in enumerate(missing_names())}
+    return base64.b64encode(zlib.compress(bytes(map(places.__getitem__, map(type, missing))))).decode()
 
 
 def unpacked(which: str, count: int) -> Any:
