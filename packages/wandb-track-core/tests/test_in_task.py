@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import wandb
 from wandb_track_core import QuietRun, TaskIdentity, TrackedRun, current_run
+from wandb_track_core._wandb import _module
 from wandb_track_core.adapters import task_run
 from wandb_track_testing.offline import find_runs
 from wandb_track_testing.plugin import isolated_env, run_python
@@ -142,6 +143,60 @@ def test_functions_that_were_imported_before_the_task_mean_what_those_of_the_mod
     """
     run_python(textwrap.dedent(code), isolated_env(tmp_path))
     assert {key: run.exit_code for key, run in runs_below(tmp_path).items()} == {"e1-n0-0": 1, "own": 0, "outside": 0}
+
+
+@pytest.mark.parametrize("when", ["before the first task", "between two tasks", "in a task"])
+def test_a_wrapper_around_init_is_called_as_with_plain_wandb(when, tmp_path):
+    code = """
+        import sys, wandb
+        from wandb_track_core import TaskIdentity, TrackedRun
+
+        def wrap(now):
+            init = wandb.init
+
+            def wrapper(*args, **kwargs):
+                wrapper.calls += 1
+                return init(*args, **kwargs)
+
+            if now == sys.argv[1]:
+                wrapper.calls, wandb.init = 0, wrapper
+
+        wrap("before the first task")
+        with TrackedRun(TaskIdentity("chain", "first", key=("e1", "n0")), project="p"):
+            pass
+        wrap("between two tasks")
+        with TrackedRun(TaskIdentity("chain", "second", key=("e1", "n1")), project="p") as run:
+            wrap("in a task")
+            assert wandb.init(config={"lr": 1}) is run
+            with wandb.init(reinit=True, id="own") as own:
+                assert wandb.run is own
+            assert wandb.run is run
+        wandb.init(project="p", id="outside").finish()
+        print(wandb.init.calls)
+    """
+    done = run_python(textwrap.dedent(code), isolated_env(tmp_path), when)
+    assert done.stdout.splitlines()[-1] == "3"
+    runs = runs_below(tmp_path)
+    assert {key: run.exit_code for key, run in runs.items()} == dict.fromkeys(
+        ["e1-n0-0", "e1-n1-0", "own", "outside"], 0
+    )
+    assert runs["e1-n1-0"].config["lr"] == 1
+
+
+def test_a_mock_of_init_inside_a_task_leaves_it_as_it_was(tmp_path):
+    code = """
+        from unittest import mock
+        import wandb
+        from wandb_track_core import TaskIdentity, TrackedRun
+
+        with TrackedRun(TaskIdentity("chain", "train", key=("e1", "n0")), project="p") as run:
+            with mock.patch("wandb.init", return_value="mocked"):
+                assert wandb.init() == "mocked"
+            assert wandb.init() is run
+        wandb.init(project="p", id="outside").finish()
+    """
+    run_python(textwrap.dedent(code), isolated_env(tmp_path))
+    assert runs_below(tmp_path).keys() == {"e1-n0-0", "outside"}
 
 
 def test_init_in_a_task_that_is_not_tracked_gives_the_quiet_run(wandb_env):
@@ -483,7 +538,7 @@ def test_trials_inside_an_offline_or_disabled_task_are_as_it_is(wandb_online, mo
             seen.append((run.disabled, run.offline, run.config["lr"]))
         monkeypatch.delenv("WANDB_SWEEP_ID")
 
-    monkeypatch.setitem(vars(wandb), "agent", agent)
+    monkeypatch.setitem(_module._clients, "agent", agent)
     for mode in ("offline", "disabled"):
         with tracked(mode=mode):
             wandb.agent("s1")

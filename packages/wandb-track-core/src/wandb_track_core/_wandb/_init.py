@@ -6,9 +6,8 @@ With it `wandb.agent` and `wandb.teardown`, which finish all runs of the process
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
-from functools import partial, update_wrapper
+from functools import partial
 from typing import Any
 
 from wandb_track_core._arguments import chosen, setting_of
@@ -58,8 +57,6 @@ class Init:
 
     def __init__(self, frame: Frame) -> None:
         self._frame = frame
-        if client_init := vars(sys.modules.get("wandb") or self).get("init"):
-            update_wrapper(self, client_init)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return the task's run, or open one of the user's own, as the client's `init` would."""

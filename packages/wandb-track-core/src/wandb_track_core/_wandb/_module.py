@@ -18,8 +18,8 @@ MODULE_NAMES = (
 """The names of the `wandb` module that mean the current run."""
 FUNCTIONS = ("init", "agent", "teardown")
 """Its functions that would replace, finish or kill the task's run."""
-_clients: dict[Any, Any] = {}
-"""What the client does in one of them, by the function that user code may have imported: `from wandb import init`."""
+_clients: dict[str, Any] = {}
+"""What the client does in each of them that leads to the task by itself."""
 
 
 def names_of(run: Any) -> dict[str, Any]:
@@ -45,26 +45,36 @@ def follow_context(module: types.ModuleType) -> None:
     if module.__class__ is not _ContextModule:
         module.__class__ = _ContextModule
         for name in FUNCTIONS:
-            _lead(name, vars(module).get(name))
+            _lead(name, module)
 
 
 def client_function(name: str) -> Any:
     """What a function of the module does without us."""
-    found = vars(sys.modules["wandb"])[name]
-    return _clients.get(found, found)
+    return _clients.get(name) or vars(sys.modules["wandb"])[name]
 
 
-def _lead(name: str, function: Any) -> None:
-    """Let a function, which others may hold, call what its name means where it is called."""
-    if isinstance(function, types.FunctionType) and function.__closure__ is None:
-        from inspect import signature
+def _lead(name: str, module: types.ModuleType) -> None:
+    """Let one of the client's functions call what it means where it is called.
 
-        client: Any = types.FunctionType(function.__code__, function.__globals__, name, function.__defaults__)
-        client.__kwdefaults__ = function.__kwdefaults__
-        vars(function)["__signature__"] = signature(function)
-        _clients[function] = client
-        function.__kwdefaults__ = {"_answer": partial(_answer, name, client)}
-        function.__code__ = _call.__code__
+    User code may hold it from before (`from wandb import init`), and may have put a wrapper around it in its place.
+    """
+    for holder in (module, sys.modules.get("wandb.sdk")):
+        function: Any = getattr(holder, name, None)
+        if _is_of_client(function):
+            from inspect import signature
+
+            client: Any = types.FunctionType(function.__code__, function.__globals__, name, function.__defaults__)
+            client.__kwdefaults__ = function.__kwdefaults__
+            vars(function)["__signature__"] = signature(function)
+            _clients[name] = client
+            function.__kwdefaults__ = {"_answer": partial(_answer, name, client)}
+            function.__code__ = _call.__code__
+            return
+
+
+def _is_of_client(function: Any) -> bool:
+    is_plain = isinstance(function, types.FunctionType) and function.__closure__ is None
+    return is_plain and function.__module__.startswith("wandb.")
 
 
 def _call(*args: Any, _answer: Any, **kwargs: Any) -> Any:
@@ -92,7 +102,7 @@ def _name(name: str) -> property:
     is_function = name in FUNCTIONS
 
     def names(module: types.ModuleType) -> dict[str, Any]:
-        if (frame := current_frame()) is None:
+        if name in _clients or (frame := current_frame()) is None:
             return module.__dict__
         found = frame.functions if is_function else frame.names
         return found if name in found else module.__dict__

@@ -53,9 +53,9 @@ def open_run(
     for name, value in {**defaults, **overrides}.items():
         if value is not None and name in type(own).model_fields:
             setattr(own, name, value)
+    follow_context(wandb)
     with session_key_kept(is_keyed=own.api_key is not None) if keeps_session_key else nullcontext():
         run: wandb.Run = client_function("init")(**{**arguments, "reinit": "create_new", "settings": own})
-    follow_context(wandb)
     return run
 
 
