@@ -102,7 +102,7 @@ def test_a_run_is_drawn_from_its_folder_and_from_its_tar_and_while_it_is_open(tm
         "ValueError: no luck",
         "0.25",
         "lr",
-        "<th>m</th><td>v3 · model, 0 B</td>",
+        "<th>m</th><td>v3 · model</td>",
         "<th>d</th><td>v1</td>",
         "wandb-track sync",
     ):

@@ -92,7 +92,11 @@ def draw_run(
     note = f"Metrics not drawn: {left_out} (limits: {MOST_KEYS} read, {MOST_CHARTS} drawn)" if left_out else ""
     summary = [(key, value) for key, value in flat(run.summary) if not (is_media(value) or key in EXCEPTION)]
     made = [
-        (one.name, f"{one.aliases[-1] if one.aliases else one.digest} · {one.type}, {bytes_of(one.size)}")
+        (
+            one.name,
+            f"{one.aliases[-1] if one.aliases else one.digest} · {one.type}"
+            + (f", {bytes_of(one.size)}" if one.entries else ""),  # those of an online run are not known here
+        )
         for one in run.artifacts
     ]
     used = [(one.name, f"{one.alias} · {one.type}".rstrip(" ·")) for one in run.inputs]
