@@ -589,6 +589,18 @@ def test_a_printed_page_is_light_whole_and_no_wider_than_its_paper(browser, sibl
     page.close()
 
 
+def test_only_a_page_of_its_own_is_dark(browser, tmp_path):
+    """A Deck is white in any browser."""
+    drawn = render_run(write(tmp_path, 1))
+    target = tmp_path / "deck.html"
+    page = browser.new_page(color_scheme="dark")
+    for around, colour in ((drawn, "rgb(17, 21, 28)"), (f"<div>{drawn}</div>", "rgb(255, 255, 255)")):
+        target.write_text(f"<!doctype html><meta charset='utf-8'>{around}", encoding="utf-8")
+        page.goto(target.as_uri())
+        assert page.evaluate("getComputedStyle(document.querySelector('.wt')).backgroundColor") == colour
+    page.close()
+
+
 @pytest.mark.parametrize("width", [400, 1400])
 def test_a_card_fits_into_its_frame(browser, tmp_path, width):
     """As a card is, and as a Deck's tab is: within a page of somebody else's."""
