@@ -474,8 +474,8 @@ def test_an_unknown_argument_of_wandb_init_raises_before_the_task_runs(wandb_env
         current_run()
 
 
-@pytest.mark.parametrize("given", [{"config": "missing.yaml"}, {"base_url": "api.my-server.com"}])
-def test_a_config_file_or_an_address_that_cannot_be_used_raises_as_in_plain_wandb(wandb_env, given):
+@pytest.mark.parametrize("given", [{"config": "missing.yaml"}, {"base_url": "api.my-server.com"}, {"group": 3}])
+def test_an_argument_that_the_client_refuses_raises_as_in_plain_wandb(wandb_env, given):
     """Before, the task went on untracked, and the tracker was blamed."""
     with pytest.raises(Exception, match=next(iter(given))):
         tracked(**given).open()

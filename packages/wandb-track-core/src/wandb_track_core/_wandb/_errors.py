@@ -83,4 +83,5 @@ def _is_about(message: str, given: Mapping[str, Any]) -> bool:
     if "JSON" in message:
         return given.get("config") is not None
     names = {name for name, value in given.items() if value is not None}
-    return bool(names & set(re.findall(r"\w+", message)))
+    # Settings call the run's own arguments run_group, run_tags and so on.
+    return bool(names & {word.removeprefix("run_") for word in re.findall(r"\w+", message)})
