@@ -51,7 +51,7 @@ def main(orchestrators: list[str]) -> None:
         print(f"\n{len(runs)} tracked runs of {orchestrator}:")
         for run in runs:
             show(run)
-    print(f"\nThe command wandb is {Path(sys.executable).with_name('wandb')}")
+    print(f"\nThe commands wandb and wandb-track are in {Path(sys.executable).parent}")
     page = root / "wandb-track-report.html"
     page.write_text(offline.report(offline.find_runs(root)))
     print(f"\nThe report of these runs, to be opened in a browser:\n{page}")
@@ -66,12 +66,11 @@ def show(run: OfflineRun) -> None:
         shown = {key: value for key, value in values.items() if not key.startswith("_")}
         print(f"    {label:<9} {shorten(json.dumps(shown, default=str))}")
     for edge in read_lineage(folder):
-        arrow = "made" if edge["edge"] == "output" else "used"
         version = edge.get("alias") or next((alias for alias in edge["aliases"] if alias != "latest"), edge["digest"])
-        print(f"    {arrow:<9} {edge['name']} ({edge.get('type', 'artifact')}) {version}")
-    print(f"    lies in   {folder}")
+        print(f"    {edge['edge']:<9} {edge['name']} ({edge.get('type', 'artifact')}) {version}")
+    print(f"    path      {folder}")
     print(f"    look      wandb leet {folder}")
-    print(f"    sync      wandb sync {folder}")
+    print(f"    sync      wandb-track sync {folder}")
 
 
 def shorten(text: str, limit: int = 160) -> str:

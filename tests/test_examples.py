@@ -70,10 +70,10 @@ def test_the_demo_shows_each_run_at_a_glance(demo):
         assert state == ["state", "finished"]
         assert config[0] == "config"
         assert metrics[0] == "metrics"
-        assert f"lies in   {run.folder}\n" in block
+        assert f"path      {run.folder}\n" in block
         assert f"look      wandb leet {run.folder}\n" in block
-        assert block.endswith(f"sync      wandb sync {run.folder}")
-    assert [line.split()[1:3] for line in shown.splitlines() if line.split()[:1] == ["used"]] == [
+        assert block.endswith(f"sync      wandb-track sync {run.folder}")
+    assert [line.split()[1:3] for line in shown.splitlines() if line.split()[:1] == ["input"]] == [
         [edge["name"], f"({edge.get('type', 'artifact')})"]
         for run in runs
         for edge in read_lineage(run.folder)

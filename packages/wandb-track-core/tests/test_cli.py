@@ -159,6 +159,8 @@ def test_an_empty_folder_has_no_runs(capsys, tmp_path):
     """It is said, and is no error."""
     assert f"no offline runs found in {tmp_path}" in printed(capsys, "runs", tmp_path)
     assert "no lineage found" in printed(capsys, "lineage", tmp_path)
+    assert main(["sync", str(tmp_path)]) == 0  # without a login, too
+    assert f"no offline runs found in {tmp_path}" in capsys.readouterr().err
 
 
 def test_reading_runs_does_not_import_the_client(folder):
@@ -192,6 +194,7 @@ def test_doctor_tells_what_is_wrong_and_never_a_key(folder, tmp_path):
         text = doctor(**server.env())
     assert done.returncode == 0, done.stderr
     assert facts["server"]["reachable"] is True
+    assert facts["server"]["url"] == server.url
     assert facts["server"]["logged in"] is True
     assert facts["versions"]["wandb"]
     assert facts["offline runs"]["found"] == facts["offline runs"]["waiting for a sync"] == 4
@@ -201,6 +204,9 @@ def test_doctor_tells_what_is_wrong_and_never_a_key(folder, tmp_path):
     alone = doctor("--json")
     assert alone.returncode == 1
     assert "wandb login" in json.loads(alone.stdout)["server"]["advice"]
+    malformed = json.loads(doctor("--json", WANDB_BASE_URL="my-server").stdout)["server"]
+    assert not malformed["reachable"]
+    assert "my-server" in malformed["advice"]
 
 
 def file_record(size, number):

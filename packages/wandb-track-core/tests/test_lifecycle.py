@@ -467,11 +467,18 @@ def test_tags_given_as_one_text_are_refused_before_they_become_letters(wandb_env
 
 
 def test_an_unknown_argument_of_wandb_init_raises_before_the_task_runs(wandb_env):
-    with pytest.raises(TypeError, match="porject"):
+    with pytest.raises(TypeError, match=r"unexpected argument 'porject'. Did you mean 'project'"):
         tracked(porject="typo").open()
     assert "wandb_track_core.current" in sys.modules
     with pytest.raises(NoCurrentRunError):
         current_run()
+
+
+@pytest.mark.parametrize("given", [{"config": "missing.yaml"}, {"base_url": "api.my-server.com"}, {"group": 3}])
+def test_an_argument_that_the_client_refuses_raises_as_in_plain_wandb(wandb_env, given):
+    """Before, the task went on untracked, and the tracker was blamed."""
+    with pytest.raises(Exception, match=next(iter(given))):
+        tracked(**given).open()
 
 
 def test_cloudpickle_still_takes_the_wandb_module_by_its_name(wandb_env):

@@ -102,7 +102,7 @@ def test_a_run_is_drawn_from_its_folder_and_from_its_tar_and_while_it_is_open(tm
         "ValueError: no luck",
         "0.25",
         "lr",
-        "<th>m</th><td>v3 · model, 0 B</td>",
+        "<th>m</th><td>v3 · model</td>",
         "<th>d</th><td>v1</td>",
         "wandb-track sync",
     ):
@@ -297,7 +297,7 @@ def test_what_a_report_leaves_out_is_said(tmp_path, monkeypatch):
         write(tmp_path, number, [{"loss": 1}, {"loss": 2}], code=int(number == 6))
     page = report(find_runs(tmp_path))
     assert "The first 8 of 10 runs are shown" in page
-    assert "Not drawn here: 4 more runs." in page
+    assert "Not drawn here: 4 of 8 runs." in page
     assert page.count("<details") == 3
     assert "<details id='run6'" in page
 
@@ -329,14 +329,18 @@ def test_what_is_in_dictionaries_has_columns_of_its_own(tmp_path):
     assert "<th>acc.max</th>" in page
 
 
-def test_the_metrics_that_judge_a_run_are_never_left_out(tmp_path, monkeypatch):
-    monkeypatch.setattr(_report, "_MOST_CHARTS", 2)
+def test_the_metrics_that_judge_a_run_come_first_and_are_never_left_out(tmp_path, monkeypatch):
     monkeypatch.setattr(_report, "_MOST_COLUMNS", 2)
     for number in (1, 2):
-        write(tmp_path, number, [{"a": step, "b": step, "c": step, "val/loss": step} for step in range(3)])
+        folder = write(tmp_path, number, [{"a": step, "b": step, "c": step, "val/loss": step} for step in range(3)])
     page = report(find_runs(tmp_path)).partition("<details")[0]
     assert "<button>val/loss</button>" in page
-    assert "val/loss over steps" in page
+    assert "Not shown: 2 of 4 columns." in page
+    assert page.index("val/loss over steps") < page.index("a over steps")
+    monkeypatch.setattr(_report, "_MOST_CHARTS", 2)
+    monkeypatch.setattr(_render, "MOST_CHARTS", 2)
+    assert "val/loss over steps" in report(find_runs(tmp_path)).partition("<details")[0]
+    assert "val/loss over steps" in render_run(folder)
 
 
 def test_the_command_that_syncs_a_run_works_in_any_folder(tmp_path, monkeypatch):
@@ -582,6 +586,18 @@ def test_a_printed_page_is_light_whole_and_no_wider_than_its_paper(browser, sibl
     assert not page.locator(".runs input").first.is_visible()
     assert page.locator(".legend").first.is_visible()  # it tells whose curve is whose
     keep(page, "report-print.png")
+    page.close()
+
+
+def test_only_a_page_of_its_own_is_dark(browser, tmp_path):
+    """A Deck is white in any browser."""
+    drawn = render_run(write(tmp_path, 1))
+    target = tmp_path / "deck.html"
+    page = browser.new_page(color_scheme="dark")
+    for around, colour in ((drawn, "rgb(17, 21, 28)"), (f"<div>{drawn}</div>", "rgb(255, 255, 255)")):
+        target.write_text(f"<!doctype html><meta charset='utf-8'>{around}", encoding="utf-8")
+        page.goto(target.as_uri())
+        assert page.evaluate("getComputedStyle(document.querySelector('.wt')).backgroundColor") == colour
     page.close()
 
 

@@ -306,6 +306,16 @@ def test_an_input_that_nobody_brings_is_said_and_linked_once_it_is_there(server,
     assert [use.artifact.name for use in server.runs["acme", "p", "e1-consume-0"].used] == ["data:v0"]
 
 
+def test_the_last_folder_of_a_run_that_was_continued_brings_the_others_along(written, server, tmp_path):
+    """A report names this one alone. Before, the earlier rows were lost, and the sync reported success."""
+    runs = copied(written, tmp_path / "runs")
+    parts = sorted(runs.rglob("offline-run-*-e1-resume*"))
+    assert len(parts) > 1
+    sync(server, tmp_path, parts[-1])
+    assert server.runs["acme", "p", "e1-resume"].values("value") == [0, 1, 2, 10, 11, 12]
+    assert "0 synced, 1 there already, 0 not synced" in sync(server, tmp_path, parts[0]).stderr
+
+
 def test_a_server_that_is_gone_is_said_at_once(written, server, tmp_path):
     """Without a server nothing is touched, and the exit status says so."""
     runs = copied(written, tmp_path / "runs")

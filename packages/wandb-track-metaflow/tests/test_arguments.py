@@ -27,6 +27,8 @@ def test_the_native_decorator_has_the_same_arguments_and_defaults():
         ("include", [1]),
         ("api_key", "0123456789"),
         ("secret", 3),
+        ("secret", "0123456789" * 4),
+        ("secret", "abcdef" + "0123456789" * 4),
         ("max_size", 0),
         ("max_size", "1 GB"),
         ("on_error", "ignore"),

@@ -79,6 +79,7 @@ def test_base_types_go_to_summary_and_not_to_history(execution):
         "numbers": [1, 2],
         "unique": ["a", "b"],
         "text": "TEXT",
+        "unknown_yet": None,
         "class_name": "Everything",
         "settings": {"nested": {"deep": 1}},
         "project": "named like a setting",

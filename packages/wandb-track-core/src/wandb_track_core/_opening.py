@@ -156,7 +156,7 @@ class Opening:
                         "give secret=, which holds the key, or set WANDB_API_KEY"
                     ) from error
                 return Opened(self._open_without_login(arguments))
-            if _wandb.is_mistake_of_the_user(error, {**settings_given(self.settings), **self.given}):
+            if _wandb.is_mistake_of_the_user(error, {**settings_given(self.settings), **self.given, "base_url": ""}):
                 _wandb.name_what_was_refused(error, arguments)
                 self.mistake = error.with_traceback(None)  # the client's frames would hide the message
                 raise self.mistake from error.__cause__

@@ -52,6 +52,8 @@ def check(arguments: Mapping[str, Any]) -> None:
         is_text = isinstance(value, str) and bool(value.strip())
         if not (is_text or (name == "id" and value is None)):
             raise ArgumentError(name, "must be a str that is not empty", value)
+        if name in ("host", "api_host") and not value.startswith(("https://", "http://")):
+            raise ArgumentError(name, "must begin with https://", value)
     if not isinstance(arguments["secret"], Secret) and not callable(arguments["secret"]):
         problem, remedy = "must be a flytekit.Secret or a function that returns the key", "Never put the key into code."
         raise ArgumentError("secret", problem, arguments["secret"], remedy, is_secret=True)

@@ -121,13 +121,18 @@ def _checked(name: str, value: Any) -> Any:
         return None
     fits, problem = _KINDS.get(name, (lambda _: True, ""))
     if not fits(value):
-        remedy = _REMEDY if name == "api_key" else ""
-        raise ArgumentError(name, problem, value, remedy, is_secret=name == "api_key")
+        remedy = {"api_key": _REMEDY, "secret": "Never put the key into code."}.get(name, "")
+        raise ArgumentError(name, problem, value, remedy, is_secret=bool(remedy))
     return tuple(value) if name in _LISTS else value
 
 
 def _is_list_of_str(value: Any) -> bool:
     return isinstance(value, list | tuple | set | frozenset) and all(isinstance(part, str) for part in value)
+
+
+def _is_name_of_a_variable(value: Any) -> bool:
+    """Whether it can be a name rather than a key: keys have 40 characters or more, and small letters among them."""
+    return isinstance(value, str) and (len(value) < 40 or value.isupper())
 
 
 def _is_number_of_bytes(value: Any) -> bool:
@@ -140,7 +145,8 @@ _REMEDY = 'Or let @secrets or @environment set an environment variable, and name
 _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     **dict.fromkeys(_FLAGS, (lambda value: isinstance(value, bool), "must be True or False")),
     **dict.fromkeys(_LISTS, (_is_list_of_str, 'must be a list of str, such as ["raw_*"]')),
-    **dict.fromkeys(("project", "entity", "mode", "secret"), (lambda value: isinstance(value, str), "must be a str")),
+    **dict.fromkeys(("project", "entity", "mode"), (lambda value: isinstance(value, str), "must be a str")),
+    "secret": (_is_name_of_a_variable, "must be the name of an environment variable"),
     "settings": (
         lambda value: isinstance(value, Mapping) or hasattr(type(value), "model_fields"),
         "must be a wandb.Settings or a dict of settings",

@@ -90,7 +90,7 @@ class Outputs:
         self._note_summary(run)
         variables = vars(self._task.flow)
         for name in list(variables):
-            if name in variables and self._before.get(name) is not variables[name]:
+            if name in variables and self._before.get(name, variables) is not variables[name]:  # None counts as set
                 with self._each(name):
                     self._take(run, name, variables[name], read_as(name, variables[name]))
 

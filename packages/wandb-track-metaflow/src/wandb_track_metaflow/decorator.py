@@ -107,5 +107,5 @@ def _decorate(given: dict[str, Any], decorated: Any) -> Any:
 
         return native(**given)(decorated) if given else native(decorated)
     if callable(decorated) and not isinstance(decorated, type):
-        raise ArgumentError("@wandb_log", "must be above @step", decorated)
+        raise ArgumentError("@wandb_log", "must be above @step", decorated, "Swap the two lines if it is below it.")
     raise ArgumentError("@wandb_log", "must be above a @step or above a class that is a FlowSpec", decorated)

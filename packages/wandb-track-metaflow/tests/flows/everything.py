@@ -63,6 +63,7 @@ class Everything(Base):
         self.numbers = [1, 2]
         self.unique = {"b", "a"}
         self.text = self.static("text")
+        self.unknown_yet = None
         self.class_name = self.of_class()
         self.settings = {"nested": {"deep": 1}}
         self.project = "named like a setting"

@@ -6,31 +6,40 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from wandb_track_core.errors import unexpected_argument
+
 
 def is_mistake_of_the_user(error: BaseException, given: Mapping[str, Any]) -> bool:
     """Whether opening failed for a reason that the user has to mend, rather than for a fault of the tracker.
 
     A request that the server refused (a wrong key, an entity that does not exist) comes back as a `CommError` at once;
-    where the server could not be reached or kept failing, the client says that it timed out. A `TypeError` or
-    `ValueError` is the user's only if it names an argument that the user gave.
+    where the server could not be reached or kept failing, the client says that it timed out. Any other error is the
+    user's only if it names an argument that the user gave.
 
     Args:
         error: What opening raised.
         given: The user's arguments to `wandb.init`, and their settings.
     """
-    from wandb.errors import CommError, UsageError
+    from wandb.errors import CommError, Error, UsageError
 
     if isinstance(error, CommError):
         return "timed out" not in str(error).lower()
     if isinstance(error, UsageError) or _lacks_a_library(error):
         return True
-    return isinstance(error, TypeError | ValueError) and _is_about(str(error), given)
+    return isinstance(error, TypeError | ValueError | Error) and _is_about(str(error), given)
 
 
 def name_what_was_refused(error: BaseException, arguments: Mapping[str, Any]) -> None:
-    """Add to an error where a run was not let in: the client passes on the server's word alone, such as "Forbidden"."""
+    """Add to an error what the client leaves out: where a run was not let in, or which argument was misspelt."""
+    from inspect import signature
+
+    import wandb
     from wandb.errors import CommError
 
+    unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+    if isinstance(error, TypeError) and unknown:
+        known = signature(wandb.init).parameters
+        error.args = (str(unexpected_argument("wandb.init()", unknown[1], known)),)
     if type(error) is CommError:
         place = " of ".join(f"{name} {arguments[name]!r}" for name in ("project", "entity") if arguments.get(name))
         error.args = (
@@ -74,4 +83,5 @@ def _is_about(message: str, given: Mapping[str, Any]) -> bool:
     if "JSON" in message:
         return given.get("config") is not None
     names = {name for name, value in given.items() if value is not None}
-    return bool(names & set(re.findall(r"\w+", message)))
+    # Settings call the run's own arguments run_group, run_tags and so on.
+    return bool(names & {word.removeprefix("run_") for word in re.findall(r"\w+", message)})

@@ -66,7 +66,10 @@ def _server() -> dict[str, Any]:
 
     from wandb_track_core.offline._sync._server import Server
 
-    address = urlsplit(str(wandb.Settings().base_url))
+    try:
+        address = urlsplit(str(wandb.setup().settings.base_url))
+    except ValueError as error:
+        return {"reachable": False, "advice": " ".join(f"WANDB_BASE_URL cannot be used: {error}".split())}
     # An address may hold a password.
     facts: dict[str, Any] = {"url": f"{address.scheme}://{address.hostname or ''}", "reachable": False}
     if address.port:

@@ -115,13 +115,17 @@ def _sync(given: argparse.Namespace, paths: list[Path]) -> int:
     from wandb_track_core.offline._sync._plan import plan
     from wandb_track_core.offline._sync._server import Server
 
+    found = find_fragments(paths)
+    if not found:
+        notify(f"no offline runs found in {', '.join(map(str, paths))}")
+        return GOOD
     try:
         server = None if given.dry_run else Server()
     except TrackError as error:
         notify(str(error))
         return FAILED
     url = None if server is None else server.url
-    todo = plan(find_fragments(paths), entity=given.entity, project=given.project, url=url)
+    todo = plan(found, entity=given.entity, project=given.project, url=url)
     for run, lines in todo.incomplete:
         _print_run(run, "is not whole:", lines)
     for place, reason in todo.unreadable:

@@ -130,8 +130,8 @@ class Fragment:
 def find_fragments(paths: Iterable[str | Path]) -> list[Fragment]:
     """Every fragment at or below the paths, the earliest first. Of copies, that with the longest log counts.
 
-    If a run went on offline because its service process died, the folder that it wrote before is included, if it is in
-    the same parent folder.
+    If a run was continued, or went on offline because its service process died, the folders that it wrote before are
+    included, if they are in the same parent folder.
 
     Args:
         paths: Folders of runs, `.wandb` files in them, tars, or folders above any of these.
@@ -163,6 +163,8 @@ def _search(path: Path) -> Iterator[Fragment]:
                 run = read_folder(Path(folder), log)
                 yield run
                 yield from _begun_online(run)
+                if folder == str(path):
+                    yield from _other_parts(run)
             continue
         for child in children:
             if child.is_dir(follow_symlinks=False):
@@ -177,6 +179,14 @@ def _begun_online(run: Fragment) -> Iterator[Fragment]:
         begun = read_folder(log.parent, log.name)
         if begun.exit_code is None and begun.started < run.started:
             yield begun
+
+
+def _other_parts(run: Fragment) -> Iterator[Fragment]:
+    """What else a run that was continued (`resume=`) wrote offline, beside the folder that was named."""
+    for log in run.place.parent.glob(f"offline-run-*/{glob.escape(run.log)}"):
+        part = read_folder(log.parent, log.name)
+        if (part.id, part.entity, part.project) == (run.id, run.entity, run.project):
+            yield part
 
 
 def is_log(name: str) -> bool:

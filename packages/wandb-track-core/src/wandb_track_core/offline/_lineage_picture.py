@@ -39,8 +39,8 @@ def picture(runs: dict[int, OfflineRun], linked: set[int]) -> str:
     for at, run in enumerate(graph.runs):
         name = box_of(at)
         if name.startswith("task"):
-            bad = sum(STATES.get(one.state) == "bad" for one in graph.runs if one.job_type == run.job_type)
-            note = f"{tasks[run.job_type]} runs" + (f", {bad} failed or damaged" if bad else "")
+            bad = [one.state for one in graph.runs if one.job_type == run.job_type and STATES.get(one.state) == "bad"]
+            note = f"{tasks[run.job_type]} runs" + (f", {len(bad)} {' or '.join(sorted({*bad}))}" if bad else "")
             boxes[name] = _box(run.job_type or "runs", note, "bad" if bad else "good")
         else:
             drawn = _box(label_of(run), f"{run.state} {seconds_of(run)}".strip(), STATES.get(run.state, ""))

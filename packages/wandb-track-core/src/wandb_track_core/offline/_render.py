@@ -6,6 +6,7 @@ Everything that a run holds is text here, whatever it looks like: a name, a key,
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from html import escape
@@ -26,6 +27,12 @@ END_SECONDS = 0.05
 _MOST_ROWS = 100
 MOST_TEXT = 300
 EXCEPTION = ("exception.type", "exception.message")
+# Not an error in "interrupts", an IoU in "previous", nor a mAP in "mape".
+LOWER = re.compile(r"loss(?!_?scale)|err(ors?)?(?![a-z])|mse|mae|mape|perplexity|regret", re.IGNORECASE)
+HIGHER = re.compile(
+    r"acc(uracy)?(?![a-z])|auc|auroc|f1(?!\d)|score|precision|recall|reward|bleu|(?<![a-z])(r2|m?iou|map)(?![a-z])",
+    re.IGNORECASE,
+)
 STATES = {"finished": "good", "failed": "bad", "damaged": "bad", "not closed": "open", "preempted": "open"}
 
 
@@ -79,12 +86,17 @@ def draw_run(
         links: As for `render_run`.
         stored: As for `render_run`.
     """
-    charts = [drawn for key, curve in curves.items() if len(curve) > 1 and (drawn := chart(key, [(key, 0, curve)]))]
+    drawable = [key for key in telling_first(curves) if len(curves[key]) > 1]
+    charts = [drawn for key in drawable if (drawn := chart(key, [(key, 0, curves[key])]))]
     left_out += max(0, len(charts) - MOST_CHARTS)
-    note = f"{left_out} more metrics are not drawn (limits: {MOST_KEYS} read, {MOST_CHARTS} drawn)" if left_out else ""
+    note = f"Metrics not drawn: {left_out} (limits: {MOST_KEYS} read, {MOST_CHARTS} drawn)" if left_out else ""
     summary = [(key, value) for key, value in flat(run.summary) if not (is_media(value) or key in EXCEPTION)]
     made = [
-        (one.name, f"{one.aliases[-1] if one.aliases else one.digest} · {one.type}, {bytes_of(one.size)}")
+        (
+            one.name,
+            f"{one.aliases[-1] if one.aliases else one.digest} · {one.type}"
+            + (f", {bytes_of(one.size)}" if one.entries else ""),  # those of an online run are not known here
+        )
         for one in run.artifacts
     ]
     used = [(one.name, f"{one.alias} · {one.type}".rstrip(" ·")) for one in run.inputs]
@@ -162,6 +174,11 @@ def _exception(run: OfflineRun) -> str:
     if not isinstance(error, dict):
         return ""
     return f"<pre class='fault'>{escape(str(error.get('type', '')))}: {escape(str(error.get('message', '')))}</pre>"
+
+
+def telling_first(metrics: Iterable[str]) -> list[str]:
+    """Metrics in their order, but those that tell which run is the best come first: losses, accuracies and the like."""
+    return sorted(metrics, key=lambda key: not (LOWER.search(key) or HIGHER.search(key)))
 
 
 def flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:

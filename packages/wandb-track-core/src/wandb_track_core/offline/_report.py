@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-import re
 from collections import Counter, defaultdict
 from copy import copy
 from html import escape
@@ -14,7 +13,19 @@ from typing import Any
 from ._curves import Curve, chart, line_of, read_rows
 from ._lineage_picture import picture
 from ._page import SCRIPT, STYLE
-from ._render import EXCEPTION, MOST_TEXT, badge, draw_run, flat, label_of, seconds_of, text_of
+from ._render import (
+    EXCEPTION,
+    HIGHER,
+    LOWER,
+    MOST_TEXT,
+    badge,
+    draw_run,
+    flat,
+    label_of,
+    seconds_of,
+    telling_first,
+    text_of,
+)
 from ._runs import OfflineRun
 
 MOST_RUNS = 2000
@@ -23,12 +34,6 @@ MOST_PARTS = 100
 _MOST_CURVES = 40
 _MOST_CHARTS = 12
 _MOST_COLUMNS = 24
-# Not an error in "interrupts", an IoU in "previous", nor a mAP in "mape".
-_LOWER = re.compile(r"loss(?!_?scale)|err(ors?)?(?![a-z])|mse|mae|mape|perplexity|regret", re.IGNORECASE)
-_HIGHER = re.compile(
-    r"acc(uracy)?(?![a-z])|auc|auroc|f1(?!\d)|score|precision|recall|reward|bleu|(?<![a-z])(r2|m?iou|map)(?![a-z])",
-    re.IGNORECASE,
-)
 _Read = dict[int, tuple[dict[str, Curve], int]]
 
 
@@ -137,7 +142,7 @@ def _table(runs: dict[int, OfflineRun], order: dict[int, tuple[int, int]], detai
         ]
         rows.append(f"<tr>{''.join(cells)}</tr>")
     left_out = len(differing) - len(shown) + len(metrics) - len(columns)
-    note = f" {left_out} more columns are not shown." if left_out else ""
+    note = f" Not shown: {left_out} of {len(differing) + len(metrics)} columns." if left_out else ""
     marked = (
         " ★ is the best run of a task: the lowest loss or error, the highest accuracy or score."
         if any(value is not None for value in best.values())
@@ -160,17 +165,14 @@ def _best(key: str, values: list[Any]) -> float | None:
     numbers = [value for value in values if _is_number(value) and math.isfinite(value)]
     if len(set(numbers)) < 2:
         return None
-    if _LOWER.search(key):
+    if LOWER.search(key):
         return float(min(numbers))
-    return float(max(numbers)) if _HIGHER.search(key) else None
+    return float(max(numbers)) if HIGHER.search(key) else None
 
 
 def _foremost(keys: Counter[str], most: int) -> list[str]:
-    """Those of most runs; where there are too many, first those that tell which run is the best."""
-    ranked = (
-        sorted(keys, key=lambda key: not (_LOWER.search(key) or _HIGHER.search(key))) if len(keys) > most else [*keys]
-    )
-    return [key for key, _ in Counter({key: keys[key] for key in ranked[:most]}).most_common()]
+    """Those that tell which run is the best, then others; of most runs first."""
+    return [key for key, _ in Counter({key: keys[key] for key in telling_first(keys)[:most]}).most_common()]
 
 
 def _is_number(value: Any) -> bool:
@@ -205,8 +207,8 @@ def _siblings(runs: dict[int, OfflineRun], numbers: list[int], task: int, read: 
         f"<path class='{line_of(at)}' d='M0 4h14'/></svg>{escape(label_of(runs[number]))}</button>"
         for at, number in enumerate(shown)
     )
-    notes = [f"{len(numbers) - len(shown)} more runs"] if len(numbers) > len(shown) else []
-    notes += [f"{len(keys) - _MOST_CHARTS} more metrics"] if len(keys) > _MOST_CHARTS else []
+    notes = [f"{len(numbers) - len(shown)} of {len(numbers)} runs"] if len(numbers) > len(shown) else []
+    notes += [f"{len(keys) - _MOST_CHARTS} of {len(keys)} metrics"] if len(keys) > _MOST_CHARTS else []
     return (
         f"<div class='siblings' data-t='{task}'><h3>{escape(runs[numbers[0]].job_type or 'Runs')} compared</h3>"
         f"<div class='legend'>{legend}</div><div class='grid'>{''.join(charts)}</div>"
