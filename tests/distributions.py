@@ -190,8 +190,10 @@ def unlike_git(project: Project, sdist: Path, wheel: Path) -> Iterator[str]:
     sources = {path.removeprefix("src/") for path in tracked if path.startswith("src/")}
     info = f"{project.distribution.replace('-', '_')}-{project.version}.dist-info"
     added = {f"{info}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "licenses/LICENSE")}
-    if "scripts" in project.toml["project"]:
+    if {"scripts", "entry-points"} & set(project.toml["project"]):
         added.add(f"{info}/entry_points.txt")
+    if "top_level.txt" in tracked:  # see Metaflow's hatch_build.py
+        added.add(f"{info}/top_level.txt")
     for archive, expected in ((sdist, {*tracked, "PKG-INFO"}), (wheel, sources | added)):
         found = {name for name in files_of(archive) if not name.endswith((".gitkeep", ".gitignore"))}
         yield from (f"{archive.name} lacks {name}, which git tracks" for name in sorted(expected - found))

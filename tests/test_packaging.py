@@ -1,6 +1,7 @@
 """What each package declares is what it imports, ships and needs; and a mistake in any of that is found and named."""
 
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
@@ -163,6 +164,27 @@ def test_ci_calls_sessions_that_there_are_on_all_pythons_that_packages_state(dis
         if re.search(r":: \d\.\d+$", entry)
     }
     assert set(re.findall(r'"(3\.\d+)"', re.search(r"python: \[(.+)\]", ci)[1])) == stated
+
+
+def test_metaflow_finds_the_decorator_beside_another_extension(tmp_path):
+    """Where one extension in a folder has a `top_level.txt`, Metaflow finds only those in it that have one, too."""
+    build = "import sys; from hatchling.cli import hatchling; sys.exit(hatchling())"
+    folder = ROOT / "packages" / "wandb-track-metaflow"
+    subprocess.run([sys.executable, "-c", build, "build", "-t", "wheel", "-d", tmp_path], cwd=folder, check=True)
+    site = tmp_path / "site"
+    zipfile.ZipFile(next(tmp_path.glob("*.whl"))).extractall(site)
+    files = {
+        "METADATA": "Name: other\nVersion: 1.0\n",
+        "RECORD": "metaflow_extensions/other/plugins/cards/card.html,,\n",
+        "top_level.txt": "metaflow_extensions\n",
+    }
+    (site / "other-1.0.dist-info").mkdir()
+    for name, text in files.items():
+        (site / "other-1.0.dist-info" / name).write_text(text)
+    program = "from metaflow.plugins import STEP_DECORATORS; print(*(each.name for each in STEP_DECORATORS))"
+    env = {**os.environ, "PYTHONPATH": str(site), "METAFLOW_EXTENSIONS_SEARCH_DIRS": str(site)}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=env)
+    assert "wandb_log" in done.stdout.split()
 
 
 def test_opening_a_run_without_the_client_says_what_to_install(tmp_path):
