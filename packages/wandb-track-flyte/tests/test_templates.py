@@ -113,6 +113,23 @@ def test_another_decorator_with_links_below_ours_keeps_its_link_and_its_effect(o
     assert tracked(x=1) == 2
 
 
+@pytest.mark.parametrize("order", ["above task", "below task"])
+def test_another_decorator_whose_link_needs_another_host_gets_no_link_that_leads_to_ours(order):
+    """Comet's `host` and Neptune's `project` are the same keys as ours, of one map."""
+
+    class Comet(ClassDecorator):
+        def execute(self, *args, **kwargs):
+            return self.task_function(*args, **kwargs)
+
+        def get_extra_config(self):
+            return {"link_type": "comet-ml-execution-id", "host": "https://www.comet.com", "workspace": "w"}
+
+    def train(x: int) -> int:
+        return x
+
+    assert config_of(track()(task(Comet(train))) if order == "above task" else task(track()(Comet(train)))) == LINK
+
+
 def test_another_class_decorator_above_ours_runs_ours():
     """`functools.wraps` copies the attributes of a decorated decorator: ours must not end up skipped by that."""
 

@@ -287,6 +287,22 @@ def test_a_parameter_that_flyte_pickles_is_one_like_others(bench, load, value):
     assert (run.config["value"], run.summary["anything"], run.artifacts) == (value, value, [])
 
 
+def test_a_config_of_omegaconf_is_a_parameter_as_the_dict_that_it_stands_for(bench, load):
+    config = pytest.importorskip("omegaconf").OmegaConf.create({"model": {"layers": [8, 2]}, "rate": "???"})
+    assert load("values").anything(value=config) == config
+    run, shown = bench.run(), {"model": {"layers": [8, 2]}, "rate": "???"}
+    assert (run.config["value"], run.summary["anything"], run.artifacts) == (shown, shown, [])
+
+
+@pytest.mark.parametrize("storage", ["copy", "reference"])
+def test_a_frame_that_flytekit_alone_can_write_is_a_version_of_the_files_that_it_has_written(bench, storage):
+    assert "3" in bench.pyflyte_run("values", "foreign_frames", WANDB_MODE="offline", STORAGE=storage)
+    runs = by_task(bench.runs(2))
+    (artifact,) = runs["foreign"].artifacts
+    assert (artifact.name, artifact.type) == ("foreign", "dataset")
+    assert edges(runs["use_foreign"], "input") == linked(runs["foreign"])
+
+
 @pytest.mark.parametrize("where", ["in a container", "locally", "without a dispatch"])
 def test_a_coroutine_task_has_parameters_and_outputs(bench, load, where):
     frame = pandas.DataFrame({"x": [1, 2, 3]})

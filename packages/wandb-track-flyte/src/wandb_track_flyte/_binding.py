@@ -76,8 +76,10 @@ def with_inner_links(config: dict[str, str], ours: type[ClassDecorator], functio
     """
     for one in chain(function):
         if isinstance(one, ClassDecorator) and not isinstance(one, ours):
-            inner = one.get_extra_config() or {}
-            types = [config[ClassDecorator.LINK_TYPE_KEY], inner.get(ClassDecorator.LINK_TYPE_KEY)]
+            inner = dict(one.get_extra_config() or {})
+            types = [config[ClassDecorator.LINK_TYPE_KEY], inner.pop(ClassDecorator.LINK_TYPE_KEY, None)]
+            if {**config, **inner} != {**inner, **config}:
+                return config  # with our host or project, a link of Comet's or Neptune's would lead elsewhere
             return {**inner, **config, ClassDecorator.LINK_TYPE_KEY: ",".join(filter(None, types))}
     return config
 

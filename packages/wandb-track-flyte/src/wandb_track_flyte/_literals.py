@@ -56,6 +56,11 @@ class Kept(NamedTuple):
         return cls(literal=literal)
 
     @property
+    def is_frame(self) -> bool:
+        """Whether Flyte keeps it as a StructuredDataset."""
+        return bool(self.uri and self.literal.scalar and self.literal.scalar.structured_dataset)
+
+    @property
     def is_new(self) -> bool:
         """Whether the URI is new with each attempt: below its own raw-output prefix."""
         access = FlyteContextManager.current_context().file_access

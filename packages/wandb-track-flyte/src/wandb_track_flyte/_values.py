@@ -7,6 +7,7 @@ literals, so only those are noted that are new with each attempt: their URI is b
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from enum import Enum
@@ -137,14 +138,16 @@ class Values(NamedTuple):
         """Log one value; returns its version, or "" where there is none."""
         if not _is_here(value):
             return ""
+        from wandb_track_serializers import SerializerError, kind_of, log_value, serializer_for
+
         value = _plain(value)
+        if kept.is_frame and kind_of(value) != "dataset":
+            value = Path(kept.uri)  # only flytekit can write such a frame (Spark's): the files that it has written
         kind, reason, is_expected = self.capture.decide(name, value)
         if kind is None and not is_expected:
             notify(reason)
         if kind is None or (kind == "summary" and not self.parameters):
             return ""
-        from wandb_track_serializers import SerializerError, log_value, serializer_for
-
         storage: Any = "copy"
         is_elsewhere = isinstance(value, Path) and not value.exists()  # such as a file that is only passed on
         try:
@@ -175,6 +178,8 @@ def _plain(value: Any) -> Any:
         return Path(str(value.path))
     if isinstance(value, StructuredDataset):
         return Path(value.uri) if value.dataframe is None and value.uri else value.dataframe
+    if (omegaconf := sys.modules.get("omegaconf")) and omegaconf.OmegaConf.is_config(value):
+        value = omegaconf.OmegaConf.to_container(value)
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, date | timedelta):

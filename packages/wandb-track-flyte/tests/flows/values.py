@@ -3,6 +3,7 @@
 import functools
 import os
 import tempfile
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -14,6 +15,8 @@ import pandas as pd
 from flytekit import FlyteDirectory, FlyteFile, HashMethod, Secret, dynamic, map_task, task, workflow
 from flytekit.core.base_task import IgnoreOutputs
 from flytekit.types.structured import StructuredDataset
+from flytekit.types.structured.basic_dfs import PandasToParquetEncodingHandler, ParquetToPandasDecodingHandler
+from flytekit.types.structured.structured_dataset import StructuredDatasetTransformerEngine
 from pydantic import BaseModel
 from wandb_track_flyte import wandb_init
 
@@ -392,3 +395,43 @@ def read(files: Iterator[FlyteFile]) -> str:
 @workflow
 def one_by_one(n: int = 2) -> str:
     return read(files=written(n=n))
+
+
+class Rows:
+    """Stands for a frame of Spark's or of datasets', which flytekit can write and we cannot."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self.frame = frame
+        self.session = threading.Lock()  # no pickle holds it
+
+
+class WriteRows(PandasToParquetEncodingHandler):
+    def encode(self, ctx, dataset, kind):
+        return super().encode(ctx, StructuredDataset(dataframe=dataset.dataframe.frame), kind)
+
+
+class ReadRows(ParquetToPandasDecodingHandler):
+    def decode(self, *given):
+        return Rows(super().decode(*given))
+
+
+for handler in (WriteRows(), ReadRows()):
+    handler._python_type = Rows
+    StructuredDatasetTransformerEngine.register(handler)
+
+
+@track(storage=os.environ.get("STORAGE", "copy"))
+@task
+def foreign(n: int) -> Rows:
+    return Rows(pd.DataFrame({"x": range(n)}))
+
+
+@track()
+@task
+def use_foreign(rows: Rows) -> int:
+    return len(rows.frame)
+
+
+@workflow
+def foreign_frames(n: int = 3) -> int:
+    return use_foreign(rows=foreign(n=n))
