@@ -102,6 +102,15 @@ def test_resume(wandb_online):
     assert (there.opened, there.resumed) == (2, 1)
 
 
+def test_numbers_that_json_does_not_have_are_str_as_on_the_servers(wandb_online):
+    with wandb.init(project="p", id="one", resume="allow") as run:
+        run.log({"a": float("nan"), "b": float("-inf")})
+    with wandb.init(project="p", id="one", resume="allow") as run:
+        assert run.resumed
+    assert wandb_online.run.summary["a"] == "NaN"
+    assert wandb_online.run.values("b") == ["-Infinity"]
+
+
 def test_must_resume_what_is_not_there(wandb_online):
     """The client is told that there is no such run."""
     with pytest.raises(wandb.errors.UsageError, match="nothing"):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from ._model import Run, now
 
 _T = TypeVar("_T")
+_parsed = partial(json.loads, parse_constant=str)
+"""What a line says. The clients write NaN, which JSON does not have; the servers give it back as a str."""
 
 
 def receive(run: Run, message: dict[str, Any], writer: str | None = None) -> None:
@@ -29,14 +32,14 @@ def receive(run: Run, message: dict[str, Any], writer: str | None = None) -> Non
         if writer is not None:
             offset, content = _next_lines(run, writer, name, offset, content)
         if name == "wandb-history.jsonl":
-            _place(run.history, offset, content, json.loads)
+            _place(run.history, offset, content, _parsed)
             if writer is not None:
                 for number, row in enumerate(run.history):
                     row.setdefault("_step", number)
         elif name == "wandb-events.jsonl":
-            _place(run.events, offset, content, json.loads)
+            _place(run.events, offset, content, _parsed)
         elif name == "wandb-summary.json" and content:
-            latest = json.loads(content[-1])
+            latest = _parsed(content[-1])
             run.summary = latest if writer is None else run.summary | latest
         elif name == "output.log":
             _place(run.output, offset, content, str)
