@@ -297,10 +297,13 @@ def test_a_config_of_omegaconf_is_a_parameter_as_the_dict_that_it_stands_for(ben
 @pytest.mark.parametrize("storage", ["copy", "reference"])
 def test_a_frame_that_flytekit_alone_can_write_is_a_version_of_the_files_that_it_has_written(bench, storage):
     assert "3" in bench.pyflyte_run("values", "foreign_frames", WANDB_MODE="offline", STORAGE=storage)
-    runs = by_task(bench.runs(2))
-    (artifact,) = runs["foreign"].artifacts
-    assert (artifact.name, artifact.type) == ("foreign", "dataset")
-    assert edges(runs["use_foreign"], "input") == linked(runs["foreign"])
+    runs = by_task(bench.runs(3))
+    made = [*runs["foreign"].artifacts, *runs["foreign_table"].artifacts]
+    assert [(artifact.name, artifact.type) for artifact in made] == [
+        ("foreign", "dataset"),
+        ("foreign_table_rows", "dataset"),
+    ]
+    assert edges(runs["use_foreign"], "input") == linked(runs["foreign"]) | linked(runs["foreign_table"])
 
 
 @pytest.mark.parametrize("where", ["in a container", "locally", "without a dispatch"])

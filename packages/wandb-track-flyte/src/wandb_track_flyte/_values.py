@@ -140,8 +140,9 @@ class Values(NamedTuple):
             return ""
         from wandb_track_serializers import SerializerError, kind_of, log_value, serializer_for
 
+        is_table = kept.is_frame or (kept.uri and isinstance(value, StructuredDataset))
         value = _plain(value)
-        if kept.is_frame and kind_of(value) != "dataset":
+        if is_table and kind_of(value) != "dataset":
             value = Path(kept.uri)  # only flytekit can write such a frame (Spark's): the files that it has written
         kind, reason, is_expected = self.capture.decide(name, value)
         if kind is None and not is_expected:

@@ -426,12 +426,18 @@ def foreign(n: int) -> Rows:
     return Rows(pd.DataFrame({"x": range(n)}))
 
 
+@track(storage=os.environ.get("STORAGE", "copy"))
+@task
+def foreign_table(n: int) -> Table:
+    return Table(StructuredDataset(dataframe=Rows(pd.DataFrame({"x": range(n)}))))
+
+
 @track()
 @task
-def use_foreign(rows: Rows) -> int:
+def use_foreign(rows: Rows, table: Table) -> int:
     return len(rows.frame)
 
 
 @workflow
 def foreign_frames(n: int = 3) -> int:
-    return use_foreign(rows=foreign(n=n))
+    return use_foreign(rows=foreign(n=n), table=foreign_table(n=n))
