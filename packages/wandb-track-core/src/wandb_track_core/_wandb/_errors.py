@@ -13,20 +13,21 @@ def is_mistake_of_the_user(error: BaseException, given: Mapping[str, Any]) -> bo
     """Whether opening failed for a reason that the user has to mend, rather than for a fault of the tracker.
 
     A request that the server refused (a wrong key, an entity that does not exist) comes back as a `CommError` at once;
-    where the server could not be reached or kept failing, the client says that it timed out. Any other error is the
-    user's only if it names an argument that the user gave.
+    where the server could not be reached or kept failing, the client says that it timed out. An error about a value
+    is the user's only if it names an argument that the user gave.
 
     Args:
         error: What opening raised.
         given: The user's arguments to `wandb.init`, and their settings.
     """
-    from wandb.errors import CommError, Error, UsageError
+    from wandb.errors import CommError, UsageError
 
     if isinstance(error, CommError):
         return "timed out" not in str(error).lower()
     if isinstance(error, UsageError) or _lacks_a_library(error):
         return True
-    return isinstance(error, TypeError | ValueError | Error) and _is_about(str(error), given)
+    is_about_values = isinstance(error, TypeError | ValueError) or type(error).__name__ == "ConfigError"
+    return is_about_values and _is_about(str(error), given)
 
 
 def name_what_was_refused(error: BaseException, arguments: Mapping[str, Any]) -> None:
