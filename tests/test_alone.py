@@ -68,7 +68,7 @@ def test_a_task_lives_without_wandb_and_the_command_says_what_it_needs():
     task = "with TrackedRun(TaskIdentity('any', 'task'), project='any'): print('done')"
     said = output(sys.executable, "-c", f"from wandb_track_core import TaskIdentity, TrackedRun\n{task}")
     assert [word for word in ("done", "this task was not tracked", "pip install 'wandb>=") if word not in said] == []
-    said = output(str(Path(sys.executable).with_name("wandb-track")), "runs")
+    said = output(str(Path(sys.executable).with_name("wandb-track")), "show", "x")
     assert [word for word in ("rich", "wandb", "pip install 'wandb-track-core[cli]'") if word not in said] == []
 
 

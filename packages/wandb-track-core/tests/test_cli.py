@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import wandb_track_core
 from hypothesis import given
 from hypothesis import strategies as st
 from wandb_track_core.cli import main
@@ -145,7 +146,7 @@ def test_what_is_missing_is_named_with_its_remedy(folder, tmp_path):
     for arguments, said in (
         (["runs", str(absent)], f"{absent} does not exist"),
         (["sync", "s3://bucket/run.tar"], "s3://bucket/run.tar: not on this machine. Download it first"),
-        (["runs", str(folder)], "this command needs rich: pip install 'wandb-track-core[cli]'"),
+        (["show", "e1-own-0", str(folder)], "this command needs rich: pip install 'wandb-track-core[cli]'"),
     ):
         program = code.format(arguments)
         if "rich" not in said:
@@ -153,6 +154,18 @@ def test_what_is_missing_is_named_with_its_remedy(folder, tmp_path):
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
         assert done.returncode == 2
         assert said in done.stderr
+
+
+def test_the_command_has_a_module_for_where_no_scripts_are_on_the_path(tmp_path):
+    """There, a folder `wandb` of runs beside no client is not taken for the client, either."""
+    (tmp_path / "wandb").mkdir()
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "wandb_track_core").symlink_to(Path(wandb_track_core.__file__).parent)
+    env = isolated_env(tmp_path, PYTHONPATH=str(tmp_path / "site"))
+    for options, said in ((), "no offline runs found"), (["-S"], "this command needs wandb"):
+        command = [sys.executable, *options, "-m", "wandb_track_core", "runs"]
+        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+        assert said in done.stdout + done.stderr
 
 
 def test_an_empty_folder_has_no_runs(capsys, tmp_path):
@@ -180,10 +193,11 @@ def test_the_command_alone_names_what_people_do_first(capsys):
 
 def test_doctor_tells_what_is_wrong_and_never_a_key(folder, tmp_path):
     """Versions, login, server, what waits, the environment; as text and as JSON; with a server, without one."""
-    code = "import sys; from wandb_track_core.cli import main; sys.exit(main(sys.argv[1:]))"
+    code = "import sys, wandb; wandb.__version__ = sys.argv.pop(1) or wandb.__version__; sys.modules['rich'] = None; "
+    code += "from wandb_track_core.cli import main; sys.exit(main(sys.argv[1:]))"
 
-    def doctor(*arguments, **env):
-        command = [sys.executable, "-c", code, "doctor", *arguments, str(folder)]
+    def doctor(*arguments, client="", **env):
+        command = [sys.executable, "-c", code, client, "doctor", *arguments, str(folder)]
         env = isolated_env(tmp_path, **env)
         return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=120)
 
@@ -204,6 +218,9 @@ def test_doctor_tells_what_is_wrong_and_never_a_key(folder, tmp_path):
     alone = doctor("--json")
     assert alone.returncode == 1
     assert "wandb login" in json.loads(alone.stdout)["server"]["advice"]
+    too_old = json.loads(doctor("--json", client="0.29.0").stdout)["server"]
+    assert "install 0.31 or later" in too_old["advice"]
+    assert "logged in" not in too_old  # nobody asked
     malformed = json.loads(doctor("--json", WANDB_BASE_URL="my-server").stdout)["server"]
     assert not malformed["reachable"]
     assert "my-server" in malformed["advice"]

@@ -5,9 +5,12 @@ import math
 import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import wandb_track_core
 from wandb_track_core.cli import main
 from wandb_track_core.offline import _curves, _log, _render, _report, _schema, find_runs, pack, render_run, report
 
@@ -117,6 +120,17 @@ def test_a_run_is_drawn_from_its_folder_and_from_its_tar_and_while_it_is_open(tm
     assert "Download <code>s3://b/r1.tar</code>, and sync" in render_run(folder, stored=["s3://b/r1.tar"])
     open_run = write(tmp_path, 2, rows, code=None)
     assert "still open, or killed" in render_run(open_run)
+
+
+def test_a_run_is_drawn_by_a_package_in_a_zip(tmp_path):
+    """As Spark's `--py-files` has it."""
+    write(tmp_path, 1)
+    package = Path(wandb_track_core.__file__).parent
+    archive = shutil.make_archive(str(tmp_path / "packed"), "zip", package.parent, package.name)
+    code = "from wandb_track_core.offline import find_runs, report; print(len(report(find_runs('.'))))"
+    env = {**os.environ, "PYTHONPATH": archive}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_what_a_run_holds_is_text(tmp_path):

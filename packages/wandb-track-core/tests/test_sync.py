@@ -246,6 +246,14 @@ def test_the_folder_of_an_online_run_can_be_synced_too(server, tmp_path):
     assert state_of(server) == before
 
 
+def test_a_sync_needs_no_extra(server, tmp_path):
+    """The line of a run that was kept offline names this command, whatever is installed."""
+    run_python(PROGRAM, isolated_env(tmp_path), "produce()")
+    command = [sys.executable, "-c", f"import sys; sys.modules['rich'] = None; {command_line}", "sync"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment(tmp_path, server), capture_output=True, text=True)
+    assert "1 synced, 0 there already, 0 not synced" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("resume", "remote", "expected"),
     [

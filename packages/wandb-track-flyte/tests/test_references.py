@@ -268,4 +268,4 @@ def test_a_file_that_is_not_on_this_machine_is_a_reference_also_where_files_are_
 def test_an_empty_folder_is_said_to_be_one(bench, load, tmp_path, capfd):
     assert load("references").take(raw=__file__, rows=[], folder=str(tmp_path)) == 0
     (line,) = [line for line in capfd.readouterr().err.splitlines() if "input 'folder' could not be linked" in line]
-    assert line.endswith(" is an empty folder, and W&B keeps files only: write a file into it first")
+    assert " is an empty folder, and W&B keeps files only" in line

@@ -4,6 +4,7 @@ import json
 import pickle
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -325,10 +326,13 @@ def test_what_is_no_artifact():
         from_artifact("acme/p/x:v0")
 
 
-def test_without_the_client(monkeypatch, tmp_path):
+@pytest.mark.parametrize("found", [None, ModuleType("wandb")], ids=["nothing", "a folder of runs"])
+def test_without_the_client(found, monkeypatch, tmp_path):
     """Without wandb `to_artifact` says what to install; `dump` and `load` do without it."""
-    monkeypatch.setitem(__import__("sys").modules, "wandb", None)
+    monkeypatch.setitem(__import__("sys").modules, "wandb", found)
     with pytest.raises(wts.SerializerError, match=r"pip install 'wandb-track-serializers\[wandb\]'"):
         to_artifact("x", Thing(1), others=True, directory=tmp_path / "x")
+    with pytest.raises(wts.SerializerError, match=r"pip install 'wandb-track-serializers\[wandb\]'"):
+        wts.to_reference("x", wts.Location(Path(__file__).as_uri()))
     wts.dump(Thing(3), tmp_path / "x")
     assert load(tmp_path / "x", trusted=True).number == 3

@@ -70,8 +70,8 @@ def to_artifact(
     if not wanted.get(kind):
         return None
     try:
-        import wandb
-    except ModuleNotFoundError:
+        from wandb import Artifact  # a folder of runs is a package of that name, too
+    except ImportError:
         raise SerializerError("to_artifact needs the client: pip install 'wandb-track-serializers[wandb]'") from None
     if directory is None:
         home: Any = tempfile.TemporaryDirectory(prefix="wandb-track-")
@@ -79,7 +79,7 @@ def to_artifact(
     else:
         home, policy = nullcontext(directory), "immutable"
     with home as root, written(value, root, name, format, max_size) as (folder, finish):
-        artifact = wandb.Artifact(name, type=kind, description=description)
+        artifact = Artifact(name, type=kind, description=description)
 
         def add(path: str) -> FileEntry:
             file = folder / path

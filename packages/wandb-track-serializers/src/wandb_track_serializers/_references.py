@@ -150,8 +150,8 @@ def to_reference(
         SerializerError: There is nothing at this location, it cannot be reached, or there is no wandb or fsspec.
     """
     try:
-        import wandb
-    except ModuleNotFoundError:
+        from wandb import Artifact  # a folder of runs is a package of that name, too
+    except ImportError:
         raise SerializerError("to_reference needs the client: pip install 'wandb-track-serializers[wandb]'") from None
     files = location.find()
     is_alone = len(files) == 1
@@ -169,7 +169,7 @@ def to_reference(
         written_by=(serializer and serializer.distribution) or DISTRIBUTION,
         details=details,
     )
-    artifact = wandb.Artifact(name, type=location.kind, description=description)
+    artifact = Artifact(name, type=location.kind, description=description)
     for file in files:
         # Of the client's handlers, that for HTTP alone wants neither a library nor credentials for an entry.
         (entry,) = artifact.add_reference("http://localhost", name=check_path(file.path), checksum=False)

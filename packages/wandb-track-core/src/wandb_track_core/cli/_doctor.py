@@ -78,7 +78,9 @@ def _server() -> dict[str, Any]:
         server = Server()
     except TrackError as error:
         advice = " ".join(str(error).split())
-        return {**facts, "logged in": "No API key" not in advice, "advice": advice}
+        if advice.startswith("cannot ask"):  # else the client is too old to be asked
+            facts["logged in"] = "No API key" not in advice
+        return {**facts, "advice": advice}
     return {**facts, "reachable": True, "logged in": True, "entity": server.entity}
 
 

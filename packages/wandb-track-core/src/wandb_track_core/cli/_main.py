@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from wandb_track_core.errors import TrackError
 if TYPE_CHECKING:
     from wandb_track_core.offline._runs import OfflineRun
     from wandb_track_core.offline._sync import SyncReport
+    from wandb_track_core.offline._sync._sync import Progress as Advance
 
 _NAMED = 10
 """How many runs of each outcome the summary names."""
@@ -45,7 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.command is None:
         parser.print_help()
         return GOOD
-    lacking = [name for name in ("rich", "wandb") if find_spec(name) is None]
+    needed = ("rich", "wandb") if given.command in ("show", "lineage") else ("wandb",)
+    # A folder of runs is called wandb, too: it counts as a package, but has no origin.
+    lacking = [name for name in needed if getattr(find_spec(name), "origin", None) is None]
     if lacking:
         notify(f"this command needs {' and '.join(lacking)}: pip install 'wandb-track-core[cli]'")
         return MISUSED
@@ -138,22 +142,30 @@ def _sync(given: argparse.Namespace, paths: list[Path]) -> int:
     if todo.incomplete and not given.partial:
         notify("nothing was synced. Bring back what is missing or damaged, or sync the other runs with --partial")
         return FAILED
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
     from wandb_track_core.offline._sync._sync import Sync
 
-    console = Console(stderr=True)
-    count = sum(map(len, todo.levels)) - len(todo.incomplete)
-    columns = (TextColumn("{task.description:>9}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not (count and console.is_terminal)) as bars:
-        tasks = {name: bars.add_task(name, total=count) for name in ("uploaded", "checked")}
-        sync = Sync(todo, server, lambda name, by: bars.advance(tasks[name], by))
+    with _bars(sum(map(len, todo.levels)) - len(todo.incomplete)) as advance:
+        sync = Sync(todo, server, advance)
         sync.run()
     if given.clean or given.clean_killed:
         sync.clean(killed=given.clean_killed)
     _print_outcome(sync.report)
     return GOOD if sync.report.is_good else FAILED
+
+
+@contextmanager
+def _bars(count: int) -> Iterator[Advance]:
+    """What shows the progress: on a terminal, where rich is installed."""
+    if not (count and sys.stderr.isatty() and find_spec("rich")):
+        yield lambda name, by: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description:>9}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        tasks = {name: bars.add_task(name, total=count) for name in ("uploaded", "checked")}
+        yield lambda name, by: bars.advance(tasks[name], by)
 
 
 def _print_outcome(report: SyncReport) -> None:

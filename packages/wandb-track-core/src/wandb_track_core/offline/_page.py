@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from importlib.resources import files
 
-STYLE = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
-SCRIPT = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
+STYLE = files(__package__).joinpath("_page.css").read_text(encoding="utf-8")
+SCRIPT = files(__package__).joinpath("_page.js").read_text(encoding="utf-8")
