@@ -90,7 +90,11 @@ class Server:
     def remote(self, run: OfflineRun) -> Remote | None:
         """What the server has of a run before it is synced."""
         there = self.find(run)
-        return None if there is None else Remote(_time_of_row(there, 0), _time_of_row(there, there.lastHistoryStep))
+        if there is None:
+            return None
+        last = _time_of_row(there, there.lastHistoryStep)
+        is_begun = last is not None and last >= run.fragments[0].started
+        return Remote(_time_of_row(there, 0), frozenset(_times(there) if is_begun else ()))
 
     def upload(self, folders: list[Path], keep_open: list[int], progress: Callable[[int], None]) -> str:
         """Let the client sync folders that hold a log each.
@@ -139,7 +143,7 @@ class Server:
                 state = states.get((name, made.digest)) or self._state_of(run, name, made)
                 if state != "COMMITTED":
                     yield f"artifact {made.name} is {state.lower()} on the server"
-        if how.after is not None and "_step" not in there.summary and there.lastHistoryStep >= 0:
+        if how.there and "_step" not in there.summary and there.lastHistoryStep >= 0:
             # All rows were there: the client, which was given none, does not know it.
             there.summary.update({"_step": there.lastHistoryStep})
 
@@ -203,5 +207,8 @@ def has_sync_marker(folder: Path) -> bool:
 
 
 def _time_of_row(run: Any, step: int) -> float | None:
-    rows = run.scan_history(keys=["_timestamp"], page_size=1, min_step=max(step, 0))
-    return next((float(row["_timestamp"]) for row in rows), None)
+    return next(_times(run, page_size=1, min_step=max(step, 0)), None)
+
+
+def _times(run: Any, **pages: int) -> Iterator[float]:
+    return (float(row["_timestamp"]) for row in run.scan_history(keys=["_timestamp"], **pages))
