@@ -194,6 +194,20 @@ def test_a_sync_that_is_killed_again_and_again_ends_whole(written, online, serve
     assert state_of(server) == online
 
 
+def test_a_sync_that_is_interrupted_says_so_in_a_line(written, server, tmp_path):
+    """Ctrl-C, which reaches all processes of the terminal; the next sync is whole."""
+    runs = copied(written, tmp_path / "runs")
+    command = [*COMMAND, "sync", str(runs)]
+    env = environment(tmp_path, server)
+    with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True, start_new_session=True) as child:
+        while len(server.requests) < 20:
+            time.sleep(0.01)
+        os.killpg(child.pid, signal.SIGINT)
+        assert child.communicate()[1] == "wandb-track: interrupted: the next sync goes on from here\n"
+    assert child.returncode == 130
+    assert "0 not synced" in sync(server, tmp_path, runs).stderr
+
+
 def test_two_syncs_at_once_do_it_once(written, online, server, tmp_path):
     """Both end well, even if each deletes what is synced, and the server holds everything once."""
     runs = copied(written, tmp_path / "runs")

@@ -32,6 +32,8 @@ GREETING = 8
 _NOT_THERE = re.compile("not found|does not contain|does not exist|no artifact", re.IGNORECASE)
 """How servers and clients of all versions say that there is no such version of an artifact."""
 _TAIL = 2000
+_SETTLE = 5.0
+"""Seconds that a server may take to see the end of a run whose sync is over."""
 _POLL = 0.2
 
 
@@ -134,6 +136,13 @@ class Server:
         if there is None:
             yield "the run is not on the server"
             return
+        deadline = time.monotonic() + _SETTLE
+        while there.state == "running" and time.monotonic() < deadline:
+            time.sleep(_POLL)
+            there = self.find(run)
+        if there.state == "running":
+            # Rows and end come in one stream. The client says that all is well also where a server refuses it.
+            yield "its rows and its end did not arrive whole: the server or a proxy refused them, or it runs there"
         states = {}
         for artifact in there.logged_artifacts():
             states[artifact.name.rpartition(":")[0], artifact.digest] = artifact.state
