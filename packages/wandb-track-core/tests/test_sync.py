@@ -262,24 +262,34 @@ def test_the_folder_of_an_online_run_can_be_synced_too(server, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("resume", "first", "is_resumed"),
+    ("resume", "others", "is_own", "is_resumed"),
     [
-        (False, None, False),
-        (True, None, True),
-        (False, 1.0, False),
-        (True, 1.0, True),
-        (False, "own", False),
-        (True, "own", False),
+        (False, (), False, False),
+        (True, (), False, True),
+        (False, (1.0,), False, False),
+        (True, (1.0,), False, True),
+        (False, (), True, False),
+        (True, (), True, False),
+        (True, (1.0,), True, True),
     ],
 )
-def test_how_a_run_goes_on_follows_from_the_rows_that_are_there(written, resume, first, is_resumed):
-    """A run that resumes keeps rows that are not its own; where its own first row is there, a sync was cut off."""
+def test_how_a_run_goes_on_follows_from_the_rows_that_are_there(written, resume, others, is_own, is_resumed):
+    """A run that resumes keeps rows that are not its own; where there are only its own, a sync was cut off."""
     unit = group(find([written]))[0]
     unit.fragments[0].record.resume = resume
-    first = next(unit.history(["_timestamp"]))["_timestamp"] if first == "own" else first
-    rows = frozenset([] if first is None else [first])
-    assert continuation(unit, Remote(first, rows)) == Continuation(is_resumed, rows)
+    rows = frozenset([*others, *([next(unit.history(["_timestamp"]))["_timestamp"]] if is_own else ())])
+    assert continuation(unit, Remote(min(rows, default=None), rows)) == Continuation(is_resumed, rows)
     assert continuation(unit, None) == FROM_THE_BEGINNING
+
+
+def test_turns_online_and_offline_follow_each_other(server, tmp_path):
+    """In one folder, synced after each. Before, rows of the last turn had the steps of the one before."""
+    for attempt, is_online in enumerate((False, True, False, False, True, False)):
+        run_python(PROGRAM, isolated_env(tmp_path, **server.env() if is_online else {}), f"resume({attempt})")
+        if not is_online:
+            sync(server, tmp_path, tmp_path / "wandb")
+    assert server.run.values("value") == [10 * attempt + step for attempt in range(6) for step in range(3)]
+    assert server.run.values("_step") == [*range(18)]
 
 
 def test_a_server_that_begins_runs_anew_gets_all_rows(written, server, tmp_path):

@@ -59,9 +59,10 @@ def continuation(run: OfflineRun, remote: Remote | None) -> Continuation:
     """How a run is to be synced, given what the server has of it (None: nothing)."""
     if remote is None:
         return FROM_THE_BEGINNING
-    first_row = next((row["_timestamp"] for row in run.history(["_timestamp"])), None)
-    is_own = remote.first_row is not None and remote.first_row == first_row
-    return Continuation(run.fragments[0].record.resume and not is_own, remote.rows)
+    if not run.fragments[0].record.resume:
+        return Continuation(False, remote.rows)
+    own = {row["_timestamp"] for row in run.history(["_timestamp"])} if remote.rows else ()
+    return Continuation(not remote.rows or not remote.rows.issubset(own), remote.rows)
 
 
 def rewrite(run: OfflineRun, folder: Path, how: Continuation) -> Path:
