@@ -9,10 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
+from wandb_track_core.offline._curves import read_rows
 from wandb_track_core.offline._fragments import find_fragments as find
-from wandb_track_core.offline._pack import store
+from wandb_track_core.offline._pack import pack, store
 from wandb_track_core.offline._runs import group
-from wandb_track_core.offline._sync._rewrite import Continuation, Remote, continuation
+from wandb_track_core.offline._sync._rewrite import FROM_THE_BEGINNING, Continuation, Remote, continuation
 from wandb_track_testing.plugin import command_line, isolated_env, run_python
 from wandb_track_testing.standin import StandIn
 
@@ -193,6 +194,20 @@ def test_a_sync_that_is_killed_again_and_again_ends_whole(written, online, serve
     assert state_of(server) == online
 
 
+def test_a_sync_that_is_interrupted_says_so_in_a_line(written, server, tmp_path):
+    """Ctrl-C, which reaches all processes of the terminal; the next sync is whole."""
+    runs = copied(written, tmp_path / "runs")
+    command = [*COMMAND, "sync", str(runs)]
+    env = environment(tmp_path, server)
+    with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True, start_new_session=True) as child:
+        while len(server.requests) < 20:
+            time.sleep(0.01)
+        os.killpg(child.pid, signal.SIGINT)
+        assert child.communicate()[1] == "wandb-track: interrupted: the next sync goes on from here\n"
+    assert child.returncode == 130
+    assert "0 not synced" in sync(server, tmp_path, runs).stderr
+
+
 def test_two_syncs_at_once_do_it_once(written, online, server, tmp_path):
     """Both end well, even if each deletes what is synced, and the server holds everything once."""
     runs = copied(written, tmp_path / "runs")
@@ -255,25 +270,34 @@ def test_a_sync_needs_no_extra(server, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("resume", "remote", "expected"),
+    ("resume", "others", "is_own", "is_resumed"),
     [
-        (False, None, Continuation(False, None)),
-        (True, None, Continuation(False, None)),
-        (False, Remote(None, None), Continuation(False, None)),
-        (True, Remote(None, None), Continuation(True, None)),
-        (False, Remote(1.0, 5.0), Continuation(False, None)),
-        (True, Remote(1.0, 5.0), Continuation(True, 5.0)),
-        (True, Remote(1.0, 15.0), Continuation(True, 15.0)),
-        (True, Remote(11.0, 15.0), Continuation(False, 15.0)),
-        (False, Remote(11.0, 15.0), Continuation(False, 15.0)),
-        (False, Remote(1.0, 15.0), Continuation(False, 15.0)),
+        (False, (), False, False),
+        (True, (), False, True),
+        (False, (1.0,), False, False),
+        (True, (1.0,), False, True),
+        (False, (), True, False),
+        (True, (), True, False),
+        (True, (1.0,), True, True),
     ],
 )
-def test_how_a_run_goes_on_follows_from_the_rows_that_are_there(written, resume, remote, expected):
-    """Rows later than the start (10) are its own, of a sync that was cut off; a run that resumes keeps earlier ones."""
+def test_how_a_run_goes_on_follows_from_the_rows_that_are_there(written, resume, others, is_own, is_resumed):
+    """A run that resumes keeps rows that are not its own; where there are only its own, a sync was cut off."""
     unit = group(find([written]))[0]
-    unit.fragments[0].record.resume, unit.fragments[0].started = resume, 10.0
-    assert continuation(unit, remote) == expected
+    unit.fragments[0].record.resume = resume
+    rows = frozenset([*others, *([next(unit.history(["_timestamp"]))["_timestamp"]] if is_own else ())])
+    assert continuation(unit, Remote(min(rows, default=None), rows)) == Continuation(is_resumed, rows)
+    assert continuation(unit, None) == FROM_THE_BEGINNING
+
+
+def test_turns_online_and_offline_follow_each_other(server, tmp_path):
+    """In one folder, synced after each. Before, rows of the last turn had the steps of the one before."""
+    for attempt, is_online in enumerate((False, True, False, False, True, False)):
+        run_python(PROGRAM, isolated_env(tmp_path, **server.env() if is_online else {}), f"resume({attempt})")
+        if not is_online:
+            sync(server, tmp_path, tmp_path / "wandb")
+    assert server.run.values("value") == [10 * attempt + step for attempt in range(6) for step in range(3)]
+    assert server.run.values("_step") == [*range(18)]
 
 
 def test_a_server_that_begins_runs_anew_gets_all_rows(written, server, tmp_path):
@@ -314,14 +338,85 @@ def test_an_input_that_nobody_brings_is_said_and_linked_once_it_is_there(server,
     assert [use.artifact.name for use in server.runs["acme", "p", "e1-consume-0"].used] == ["data:v0"]
 
 
-def test_the_last_folder_of_a_run_that_was_continued_brings_the_others_along(written, server, tmp_path):
+@pytest.mark.parametrize("named", ["folder", "log", ".", "link", "tar"])
+def test_the_last_part_of_a_run_that_was_continued_brings_the_others_along(
+    written, server, tmp_path, monkeypatch, named
+):
     """A report names this one alone. Before, the earlier rows were lost, and the sync reported success."""
     runs = copied(written, tmp_path / "runs")
     parts = sorted(runs.rglob("offline-run-*-e1-resume*"))
     assert len(parts) > 1
-    sync(server, tmp_path, parts[-1])
+    last = parts[-1]
+    if named == "log":
+        last = next(last.glob("*.wandb"))
+    elif named == "link":
+        last = tmp_path / "latest-run"
+        last.symlink_to(parts[-1])
+    elif named == "tar":
+        last = [pack(part) for part in parts][-1]
+        for part in parts:
+            shutil.rmtree(part)
+    elif named == ".":
+        monkeypatch.chdir(last)
+        last = Path()
+    sync(server, tmp_path, last)
     assert server.runs["acme", "p", "e1-resume"].values("value") == [0, 1, 2, 10, 11, 12]
-    assert "0 synced, 1 there already, 0 not synced" in sync(server, tmp_path, parts[0]).stderr
+    first = parts[0].with_name(f"{parts[0].name}.tar") if named == "tar" else parts[0]
+    assert "0 synced, 1 there already, 0 not synced" in sync(server, tmp_path, first).stderr
+
+
+def test_parts_of_a_run_that_lie_apart_are_synced_in_any_order_without_loss(server, tmp_path):
+    """Each from a machine of its own, the last one first. Before, the sync of an earlier one brought no row of it."""
+    for attempt in range(3):
+        run_python(PROGRAM, isolated_env(tmp_path), f"resume({attempt})")
+    parts = sorted((tmp_path / "wandb").glob("offline-run-*"))
+    for number, part in enumerate(parts):
+        (tmp_path / str(number)).mkdir()
+        part.rename(tmp_path / str(number) / part.name)
+    for number in (2, 0, 1, 0):
+        sync(server, tmp_path, tmp_path / str(number))
+        next((tmp_path / str(number)).rglob("synced.json")).unlink()
+    assert sorted(server.run.values("value")) == [0, 1, 2, 10, 11, 12, 20, 21, 22]
+    assert server.run.values("_step") == [*range(9)]
+
+
+def test_steps_that_the_user_gave_are_kept_where_a_run_was_continued(server, tmp_path):
+    """As online, and as in the client's own sync. Before, they were added to those of the part before."""
+    code = """
+import sys, wandb
+with wandb.init(project="p", id="x", resume="allow") as run:
+    for step in map(int, sys.argv[1:]):
+        run.log({"value": step}, step=step)
+"""
+    for steps in ("012", "345", "789"):
+        run_python(code, isolated_env(tmp_path), *steps)
+    (run,) = group(find([tmp_path / "wandb"]))
+    assert [row["_step"] for row in run.history()] == [0, 1, 2, 3, 4, 5, 7, 8, 9]
+    assert [x for x, _ in read_rows(run).curves()["value"].drawn()] == [0, 1, 2, 3, 4, 5, 7, 8, 9]
+    sync(server, tmp_path, tmp_path / "wandb")
+    assert server.run.values("_step") == [0, 1, 2, 3, 4, 5, 7, 8, 9]
+    assert server.run.summary["_step"] == 9
+
+
+def test_a_sync_to_another_project_is_one(server, tmp_path):
+    """Before, the run counted as there already, where it was not."""
+    run_python("import wandb; wandb.init(id='x').finish()", isolated_env(tmp_path))
+    for project in ("q", "r"):
+        assert "1 synced" in sync(server, tmp_path, "--project", project, tmp_path / "wandb").stderr
+    assert {key[1] for key in server.runs} == {"q", "r"}
+    assert "1 there already" in sync(server, tmp_path, tmp_path / "wandb").stderr
+
+
+def test_a_log_that_is_not_on_this_machine_is_said(server, tmp_path):
+    """Such as a link of git-annex. The other runs are synced."""
+    run_python(PROGRAM, isolated_env(tmp_path), "produce()")
+    absent = tmp_path / "wandb" / "offline-run-1-absent"
+    absent.mkdir()
+    (absent / "run-absent.wandb").symlink_to(tmp_path / "nowhere")
+    done = sync(server, tmp_path, tmp_path / "wandb", check=False)
+    assert done.returncode == 1
+    assert "cannot be synced: its log cannot be read: No such file or directory" in done.stderr
+    assert "1 synced, 0 there already, 1 not synced" in done.stderr
 
 
 def test_a_server_that_is_gone_is_said_at_once(written, server, tmp_path):

@@ -74,6 +74,18 @@ def test_a_run_that_still_writes_is_synced_as_far_as_it_is_and_again_when_it_is_
     assert not find([tmp_path / "wandb"])
 
 
+def test_rows_that_the_server_refuses_are_not_reported_as_synced(server, runs, tmp_path):
+    """Such as a proxy that limits the size of a request. Before, the run was reported as synced, and deleted here."""
+    with server.fault(lambda request: request.path.endswith("file_stream"), 413):
+        done = sync(server, tmp_path, "--clean", runs, check=False)
+    assert done.returncode == 1
+    assert "its rows and its end did not arrive whole" in done.stderr
+    assert "0 synced, 0 there already, 2 not synced" in done.stderr
+    assert "2 synced, 0 there already, 0 not synced" in sync(server, tmp_path, "--clean", runs).stderr
+    assert server.runs[PRODUCER].values("loss") == [1, 1 / 2, 1 / 3]
+    assert not find([runs])
+
+
 def test_a_run_that_was_killed_is_synced_and_deleted_on_demand(server, runs, tmp_path):
     """Its log has no end: that it does not go on is for the user to say."""
     log = next(runs.glob("*produce*/*.wandb"))

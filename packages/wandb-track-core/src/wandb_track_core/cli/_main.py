@@ -23,6 +23,8 @@ _NAMED = 10
 
 GOOD, FAILED, MISUSED = 0, 1, 2
 """Exit status: all is well; something is not on the server, or not to be found; the command cannot be understood."""
+INTERRUPTED = 130
+"""What shells say of a program that Ctrl-C ended."""
 
 _FIRST = """\
 what people do first:
@@ -146,7 +148,11 @@ def _sync(given: argparse.Namespace, paths: list[Path]) -> int:
 
     with _bars(sum(map(len, todo.levels)) - len(todo.incomplete)) as advance:
         sync = Sync(todo, server, advance)
-        sync.run()
+        try:
+            sync.run()
+        except KeyboardInterrupt:
+            notify("interrupted: the next sync goes on from here")
+            return INTERRUPTED
     if given.clean or given.clean_killed:
         sync.clean(killed=given.clean_killed)
     _print_outcome(sync.report)

@@ -93,14 +93,17 @@ class Rows:
         self.left_out = 0
         self._curves: dict[str, Curve] = {}
         self._seen: dict[bytes, Curve | None] = {}
-        self._offset = self._next_step = 0.0
+        self._next_step = 0.0
+        self._offset: float | None = None
 
-    def begin(self, first_step: int) -> None:
+    def begin(self) -> None:
         """Go on with a fragment, whose steps may count from 0 again."""
-        self._offset = max(0.0, self._next_step - first_step)
+        self._offset = None
 
     def add(self, row: Any, axes: Mapping[str, str]) -> None:
         """Add a row. A card waits for each one, so that no item of it is parsed."""
+        if self._offset is None:
+            self._offset = max(0.0, self._next_step - row.step.num)
         step = row.step.num + self._offset
         self._next_step = step + 1
         found = []
@@ -144,7 +147,7 @@ def read_rows(run: OfflineRun) -> Rows:
     """Read a run's history."""
     rows = Rows()
     for part in run.fragments:
-        rows.begin(part.starting_step)
+        rows.begin()
         for row in part.history():
             rows.add(row, part.axes)
     return rows

@@ -123,7 +123,7 @@ class Fragment:
             for kind, contents in _log.records(_log.entries(self.contents())):
                 if kind == "history":
                     yield contents
-        except (_log.DamagedError, *_UNREADABLE):
+        except (_log.DamagedError, OSError, *_UNREADABLE):
             return
 
 
@@ -148,10 +148,12 @@ def find_fragments(paths: Iterable[str | Path]) -> list[Fragment]:
 def _search(path: Path) -> Iterator[Fragment]:
     if path.is_file():
         if path.suffix == ".wandb":
-            yield read_folder(path.parent, path.name)
+            yield from _with_others(read_folder(_named(path.parent), path.name))
         else:
-            yield from read_tar(path, is_meant=True)
+            for run in read_tar(path, is_meant=True):
+                yield from _with_others(run)
         return
+    path = _named(path)
     pending = [str(path)]
     while pending:
         folder = pending.pop()
@@ -161,16 +163,18 @@ def _search(path: Path) -> Iterator[Fragment]:
         if log is not None:
             if not Path(folder).name.startswith("run-") or folder == str(path):
                 run = read_folder(Path(folder), log)
-                yield run
-                yield from _begun_online(run)
-                if folder == str(path):
-                    yield from _other_parts(run)
+                yield from _with_others(run) if folder == str(path) else (run, *_begun_online(run))
             continue
         for child in children:
             if child.is_dir(follow_symlinks=False):
                 pending.append(child.path)
             elif child.name.endswith(".tar") and child.is_file():
                 yield from read_tar(Path(child.path))
+
+
+def _named(folder: Path) -> Path:
+    """A folder by its own name, which "." does not have, nor a link such as `latest-run`: others lie beside it."""
+    return folder.resolve() if folder.is_symlink() or folder.name in ("", "..") else folder
 
 
 def _begun_online(run: Fragment) -> Iterator[Fragment]:
@@ -181,10 +185,15 @@ def _begun_online(run: Fragment) -> Iterator[Fragment]:
             yield begun
 
 
-def _other_parts(run: Fragment) -> Iterator[Fragment]:
-    """What else a run that was continued (`resume=`) wrote offline, beside the folder that was named."""
-    for log in run.place.parent.glob(f"offline-run-*/{glob.escape(run.log)}"):
-        part = read_folder(log.parent, log.name)
+def _with_others(run: Fragment) -> Iterator[Fragment]:
+    """What was named, and what else a run that was continued (`resume=`) wrote offline, beside it."""
+    yield from (run, *_begun_online(run))
+    beside, parts = run.place.parent, []
+    if run.is_begun:
+        parts = [read_folder(log.parent, log.name) for log in beside.glob(f"offline-run-*/{glob.escape(run.log)}")]
+        for tar in beside.glob(f"offline-run-*-{glob.escape(run.id)}.tar"):
+            parts += read_tar(tar)
+    for part in parts:
         if (part.id, part.entity, part.project) == (run.id, run.entity, run.project):
             yield part
 
@@ -207,7 +216,12 @@ def read_folder(folder: Path, log: str, rows: _TakeRow | None = None) -> Fragmen
         rows: Called with each row of the history, and the axes.
     """
     run = Fragment(folder, log, size=_size(str(folder)))
-    data = run.contents()
+    try:
+        data = run.contents()
+    except OSError as error:
+        # Such as a link to what is not on this machine.
+        run.faults.append(f"its log cannot be read: {error.strerror}")
+        data = memoryview(b"")
     run.log_size = len(data)
     _read_records(run, _log.entries(data), rows)
     _take_ledger(run, *_ledger.read(folder))

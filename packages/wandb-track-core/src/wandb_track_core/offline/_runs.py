@@ -124,10 +124,12 @@ class OfflineRun:
         wanted = None if keys is None else list(keys)
         next_step, next_second = 0, 0.0
         for part in self.fragments:
-            # The client counts both from 0 in each folder, but for one in which the same process went on.
-            steps = max(0, next_step - part.starting_step)
+            # The client counts both from 0 in each folder, but for one in which the same process went on, and for
+            # steps that the user gave.
+            steps = None
             seconds = 0.0 if part.starting_step else next_second
             for contents in part.history():
+                steps = max(0, next_step - contents.step.num) if steps is None else steps
                 items = map(_schema.Item.FromString, contents.item)
                 row = {".".join(_log.keys_of(item)): json.loads(item.value_json) for item in items}
                 for key, offset in (("_step", steps), ("_runtime", seconds)):

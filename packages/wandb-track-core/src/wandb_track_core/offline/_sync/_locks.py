@@ -52,7 +52,9 @@ def working_folder() -> Iterator[tuple[Path, int]]:
             if time.time() - left.stat().st_mtime > _ABANDONED_AFTER:
                 with _locked(left / "lock", wait=False):
                     shutil.rmtree(left, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=_PREFIX) as name, _locked(Path(name, "lock"), wait=True) as held:
+    # After Ctrl-C the client's service may still write there.
+    scratch = tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True)
+    with scratch as name, _locked(Path(name, "lock"), wait=True) as held:
         yield Path(name), held
 
 

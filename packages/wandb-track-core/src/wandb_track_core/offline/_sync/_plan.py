@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from wandb_track_core.offline._fragments import Fragment
-from wandb_track_core.offline._runs import OfflineRun, group
+from wandb_track_core.offline._runs import NO_PROJECT, OfflineRun, group
 
 from ._files import missing
 from ._order import levels
@@ -72,7 +72,7 @@ def plan(fragments: list[Fragment], *, entity: str = "", project: str = "", url:
         if not part.is_begun:
             found.unreadable.append((part.place, "; ".join(part.faults) or _EMPTY))
     for run in group([part for part in fragments if part.is_begun], entity, project):
-        if is_synced(run, url) and not any(mark_of(part, url).get("unlinked") for part in run.fragments):
+        if is_synced(run, url) and not any(mark_of(run, part, url).get("unlinked") for part in run.fragments):
             found.already.append(run)
             continue
         todo.append(run)
@@ -84,19 +84,24 @@ def plan(fragments: list[Fragment], *, entity: str = "", project: str = "", url:
 
 def is_synced(run: OfflineRun, url: str | None = None) -> bool:
     """Whether all that a run's folders hold was seen on the server by a sync."""
-    return all(mark_of(part, url).get("complete") for part in run.fragments)
+    return all(mark_of(run, part, url).get("complete") for part in run.fragments)
 
 
 def is_uploaded(run: OfflineRun, url: str | None = None) -> bool:
     """Whether all but the edges was."""
-    return all(mark_of(part, url) for part in run.fragments)
+    return all(mark_of(run, part, url) for part in run.fragments)
 
 
-def mark_of(part: Fragment, url: str | None) -> dict[str, Any]:
-    """What a sync to this server noted beside a fragment; empty where that has been written to since."""
+def mark_of(run: OfflineRun, part: Fragment, url: str | None) -> dict[str, Any]:
+    """What a sync to this server noted beside a fragment; empty where that has been written to since.
+
+    Where a sync is told entity or project (`--project`), one to another place does not count.
+    """
+    path = run.id if run.project == NO_PROJECT else run.path
     try:
         mark: dict[str, Any] = json.loads(part.marker.read_text())
         is_of_now = mark["format"] == FORMAT and mark["log_size"] == part.log_size
+        is_of_now &= f"/{mark['run']}".endswith(f"/{path}")
         return mark if is_of_now and url in (None, mark["url"]) else {}
     except (OSError, ValueError, TypeError, LookupError):
         return {}

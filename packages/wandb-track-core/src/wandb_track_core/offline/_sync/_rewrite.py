@@ -29,10 +29,15 @@ _AT_THE_END = {"exit", "preempting"}
 
 
 class Remote(NamedTuple):
-    """A run as the server has it: the times of its first and last row of history, None where it has no row."""
+    """A run as the server has it.
+
+    Attributes:
+        first_row: The time of its first row of history; None where it has no row.
+        rows: The times of all its rows; empty where the last one is from before what is to be synced.
+    """
 
     first_row: float | None
-    last_row: float | None
+    rows: frozenset[float]
 
 
 class Continuation(NamedTuple):
@@ -40,25 +45,24 @@ class Continuation(NamedTuple):
 
     Attributes:
         is_resumed: Whether it goes on with rows that are not its own, and counts its steps from there.
-        after: The time up to which its rows are there: an earlier sync was cut off. None where there are none.
+        there: The times of rows that are there: an earlier sync was cut off, or brought another part of the run.
     """
 
     is_resumed: bool
-    after: float | None
+    there: frozenset[float]
 
 
-FROM_THE_BEGINNING = Continuation(is_resumed=False, after=None)
+FROM_THE_BEGINNING = Continuation(is_resumed=False, there=frozenset())
 
 
 def continuation(run: OfflineRun, remote: Remote | None) -> Continuation:
     """How a run is to be synced, given what the server has of it (None: nothing)."""
     if remote is None:
         return FROM_THE_BEGINNING
-    first, last = remote
-    first_part = run.fragments[0]
-    is_resumed = first_part.record.resume and (first is None or first < first_part.started)
-    is_begun = last is not None and (is_resumed or last >= first_part.started)
-    return Continuation(is_resumed, last if is_begun else None)
+    if not run.fragments[0].record.resume:
+        return Continuation(False, remote.rows)
+    own = {row["_timestamp"] for row in run.history(["_timestamp"])} if remote.rows else ()
+    return Continuation(not remote.rows or not remote.rows.issubset(own), remote.rows)
 
 
 def rewrite(run: OfflineRun, folder: Path, how: Continuation) -> Path:
@@ -106,11 +110,12 @@ def _messages(run: OfflineRun, parts: list[Fragment], folder: Path, how: Continu
     next_step, next_second, passed = 0, 0.0, 0
     started, seconds = 0.0, 0.0
     identities: dict[str, Any] = {}
-    is_simple = len(parts) == 1 and how.after is None
+    is_simple = len(parts) == 1 and not how.there
     for number, part in enumerate(parts):
         last_step, last_second = -1, 0.0
-        # The client counts both from 0 in each folder, but for one in which the same process went on.
-        steps = max(0, next_step - part.starting_step)
+        # The client counts both from 0 in each folder, but for one in which the same process went on, and for steps
+        # that the user gave.
+        steps = None
         seconds = seconds + part.started - started if number and part.starting_step else next_second
         started = part.started
         for message in _log.entries(part.contents()):
@@ -131,8 +136,9 @@ def _messages(run: OfflineRun, parts: list[Fragment], folder: Path, how: Continu
                 pass  # its rows and its end are as they should be
             elif kind == "history":
                 row = _values(record.history.item)
+                steps = max(0, next_step - record.history.step.num) if steps is None else steps
                 last_step, last_second = int(row.get("_step", last_step)), row.get("_runtime", last_second)
-                if how.after is not None and row.get("_timestamp", how.after) <= how.after:
+                if row.get("_timestamp") in how.there:
                     # The client counts the steps of a resumed run from the last one that is there.
                     passed = steps + last_step + 1 if how.is_resumed else 0
                     continue
@@ -140,12 +146,12 @@ def _messages(run: OfflineRun, parts: list[Fragment], folder: Path, how: Continu
                 _shift(record.history.item, steps - passed, seconds)
             elif kind == "summary":
                 change = _schema.Changes.FromString(record.summary)
-                _shift(change.update, steps - passed, seconds)
+                _shift(change.update, (steps or 0) - passed, seconds)
                 record.summary = change.SerializeToString()
             elif kind in _AT_THE_END and number < len(parts) - 1:
                 continue
             yield record.SerializeToString()
-        next_step, next_second = max(next_step, steps + last_step + 1), max(next_second, seconds + last_second)
+        next_step, next_second = max(next_step, (steps or 0) + last_step + 1), max(next_second, seconds + last_second)
 
 
 def _values(items: Any) -> dict[str, float]:

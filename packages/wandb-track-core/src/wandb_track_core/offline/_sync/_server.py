@@ -32,6 +32,8 @@ GREETING = 8
 _NOT_THERE = re.compile("not found|does not contain|does not exist|no artifact", re.IGNORECASE)
 """How servers and clients of all versions say that there is no such version of an artifact."""
 _TAIL = 2000
+_SETTLE = 10.0
+"""Seconds that a server may take to see the end of a run whose sync is over."""
 _POLL = 0.2
 
 
@@ -90,7 +92,11 @@ class Server:
     def remote(self, run: OfflineRun) -> Remote | None:
         """What the server has of a run before it is synced."""
         there = self.find(run)
-        return None if there is None else Remote(_time_of_row(there, 0), _time_of_row(there, there.lastHistoryStep))
+        if there is None:
+            return None
+        last = _time_of_row(there, there.lastHistoryStep)
+        is_begun = last is not None and last >= run.fragments[0].started
+        return Remote(_time_of_row(there, 0), frozenset(_times(there) if is_begun else ()))
 
     def upload(self, folders: list[Path], keep_open: list[int], progress: Callable[[int], None]) -> str:
         """Let the client sync folders that hold a log each.
@@ -130,6 +136,13 @@ class Server:
         if there is None:
             yield "the run is not on the server"
             return
+        deadline = time.monotonic() + _SETTLE
+        while there.state == "running" and time.monotonic() < deadline:
+            time.sleep(_POLL)
+            there = self.find(run)
+        if there.state == "running":
+            # Rows and end come in one stream. The client says that all is well also where a server refuses it.
+            yield "its rows and its end did not arrive whole: the server or a proxy refused them, or it runs there"
         states = {}
         for artifact in there.logged_artifacts():
             states[artifact.name.rpartition(":")[0], artifact.digest] = artifact.state
@@ -139,7 +152,7 @@ class Server:
                 state = states.get((name, made.digest)) or self._state_of(run, name, made)
                 if state != "COMMITTED":
                     yield f"artifact {made.name} is {state.lower()} on the server"
-        if how.after is not None and "_step" not in there.summary and there.lastHistoryStep >= 0:
+        if how.there and "_step" not in there.summary and there.lastHistoryStep >= 0:
             # All rows were there: the client, which was given none, does not know it.
             there.summary.update({"_step": there.lastHistoryStep})
 
@@ -203,5 +216,8 @@ def has_sync_marker(folder: Path) -> bool:
 
 
 def _time_of_row(run: Any, step: int) -> float | None:
-    rows = run.scan_history(keys=["_timestamp"], page_size=1, min_step=max(step, 0))
-    return next((float(row["_timestamp"]) for row in rows), None)
+    return next(_times(run, page_size=1, min_step=max(step, 0)), None)
+
+
+def _times(run: Any, **pages: int) -> Iterator[float]:
+    return (float(row["_timestamp"]) for row in run.scan_history(keys=["_timestamp"], **pages))

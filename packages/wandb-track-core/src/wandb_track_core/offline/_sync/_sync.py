@@ -207,7 +207,7 @@ class Sync:
         run, how = upload.run, upload.how
         if not has_sync_marker(upload.folder):
             return [f"the client did not finish its sync: {_words_about(run, printed)}", *self._server.check(run, how)]
-        if how.after is not None and not how.is_resumed:
+        if how.there and not how.is_resumed:
             after = self._server.remote(run)
             if upload.before is None or after is None or after.first_row != upload.before.first_row:
                 # This server drops the rows of a run that is opened anew: it has to get all of them.
