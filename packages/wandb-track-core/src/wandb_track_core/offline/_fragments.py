@@ -188,11 +188,12 @@ def _begun_online(run: Fragment) -> Iterator[Fragment]:
 def _with_others(run: Fragment) -> Iterator[Fragment]:
     """What was named, and what else a run that was continued (`resume=`) wrote offline, beside it."""
     yield from (run, *_begun_online(run))
-    beside, parts = run.place.parent, []
+    parts: list[Fragment] = []
     if run.is_begun:
-        parts = [read_folder(log.parent, log.name) for log in beside.glob(f"offline-run-*/{glob.escape(run.log)}")]
-        for tar in beside.glob(f"offline-run-*-{glob.escape(run.id)}.tar"):
-            parts += read_tar(tar)
+        logs = run.place.parent.glob(f"offline-run-*/{glob.escape(run.log)}")
+        parts = [read_folder(log.parent, log.name) for log in logs if log.parent != run.place]
+        for tar in run.place.parent.glob(f"offline-run-*-{glob.escape(run.id)}.tar"):
+            parts += read_tar(tar) if tar != run.place else ()
     for part in parts:
         if (part.id, part.entity, part.project) == (run.id, run.entity, run.project):
             yield part
