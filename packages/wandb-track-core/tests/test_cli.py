@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wandb_track_core.cli import main
 from wandb_track_core.offline import _log, _schema
-from wandb_track_core.offline._fragments import find_fragments as find
+from wandb_track_core.offline._finding import find_fragments as find
 from wandb_track_core.offline._pack import pack
 from wandb_track_testing.offline import read_records, read_run
 from wandb_track_testing.plugin import isolated_env, run_python

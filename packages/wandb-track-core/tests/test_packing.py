@@ -4,7 +4,7 @@ import stat
 import threading
 
 from wandb_track_core.offline import _log, _schema
-from wandb_track_core.offline._fragments import find_fragments as find
+from wandb_track_core.offline._finding import find_fragments as find
 from wandb_track_core.offline._pack import store
 from wandb_track_testing.plugin import isolated_env, run_python, valid_key
 

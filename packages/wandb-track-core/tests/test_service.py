@@ -115,6 +115,8 @@ def test_a_run_whose_service_is_killed_goes_on_and_a_sync_makes_one_run_of_both_
         for run in fragments:
             shutil.rmtree(run.folder)
     assert line.endswith(" ".join(places))
+    (local,) = offline.find_runs(*places)
+    here = [[row[name] for row in local.history()] for name in ("_step", "_runtime")]
     key = ("acme", "p", "e1-n0-0")
     assert not is_online or server.runs[key].values("loss") == [1.0, 0.9]
 
@@ -123,6 +125,7 @@ def test_a_run_whose_service_is_killed_goes_on_and_a_sync_makes_one_run_of_both_
     assert run.values("loss") == LOSSES
     assert run.values("_step") == STEPS
     assert run.values("_runtime") == sorted(run.values("_runtime"))
+    assert here == [STEPS, run.values("_runtime")]
     assert (run.config["rate"], run.config["late"], run.exit_code) == (0.1, 1, 0)
     assert (run.summary["best"], run.summary["late"], run.summary["loss"]) == ({"epoch": 1}, 2, {"last": 0.1})
     made = {name: [each.state for each in held.versions] for (*_, name), held in server.collections.items()}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from wandb_track_core.offline._curves import read_rows
-from wandb_track_core.offline._fragments import find_fragments as find
+from wandb_track_core.offline._finding import find_fragments as find
 from wandb_track_core.offline._pack import pack, store
 from wandb_track_core.offline._runs import group
 from wandb_track_core.offline._sync._rewrite import FROM_THE_BEGINNING, Continuation, Remote, continuation

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from wandb_track_core._ledger import LEDGER
 from wandb_track_core.cli import main
-from wandb_track_core.offline._fragments import find_fragments as find
+from wandb_track_core.offline._finding import find_fragments as find
 from wandb_track_core.offline._pack import pack
 from wandb_track_testing.plugin import command_line, isolated_env, run_python
 from wandb_track_testing.standin import StandIn

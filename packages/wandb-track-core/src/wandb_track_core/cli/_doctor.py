@@ -14,8 +14,7 @@ from urllib.parse import urlsplit
 
 from wandb_track_core._wandb import PRIVATE_NAMES
 from wandb_track_core.errors import TrackError
-from wandb_track_core.offline._fragments import find_fragments
-from wandb_track_core.offline._runs import group
+from wandb_track_core.offline._runs import find_runs
 from wandb_track_core.offline._sync._plan import is_synced
 
 _PACKAGES = ("core", "serializers", "flyte", "metaflow")
@@ -29,7 +28,7 @@ def doctor(paths: list[Path], *, as_json: bool) -> int:
     names = [f"wandb-track-{name}" for name in _PACKAGES] + list(_OTHERS)
     versions = {"python": platform.python_version(), **{name: found for name in names if (found := _version(name))}}
     server = _server()
-    runs = group(find_fragments(paths))
+    runs = find_runs(*paths)
     waiting = [run for run in runs if not all(part.is_online for part in run.fragments) and not is_synced(run)]
     facts: dict[str, Any] = {
         "versions": versions,

@@ -117,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _sync(given: argparse.Namespace, paths: list[Path]) -> int:
-    from wandb_track_core.offline._fragments import find_fragments
+    from wandb_track_core.offline._finding import find_fragments
     from wandb_track_core.offline._sync._plan import plan
     from wandb_track_core.offline._sync._server import Server
 

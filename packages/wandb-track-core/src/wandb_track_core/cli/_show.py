@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from wandb_track_core._notify import notify
-from wandb_track_core.offline._fragments import find_fragments
 from wandb_track_core.offline._graph import Graph
 from wandb_track_core.offline._render import bytes_of, cut
-from wandb_track_core.offline._runs import OfflineRun, group
+from wandb_track_core.offline._runs import OfflineRun, find_runs
 from wandb_track_core.offline._sync._plan import is_synced
 
 _SHOWN_METRICS = 4
@@ -27,7 +26,7 @@ _CUT, _NARROW = ("metrics", "group", "project"), 10
 
 def runs(paths: list[Path], *, as_json: bool) -> int:
     """Print what is below the paths; returns the exit status."""
-    found = group(find_fragments(paths))
+    found = find_runs(*paths)
     if as_json:
         _print_json([_facts(run) for run in found])
         return 0
@@ -63,7 +62,7 @@ def _row(run: OfflineRun) -> tuple[str, ...]:
 def show(name: str, paths: list[Path], *, as_json: bool) -> int:
     """Print one run, by id, folder or tar; returns the exit status."""
     is_place = Path(name).exists()
-    among = group(find_fragments([name] if is_place else paths))
+    among = find_runs(*([name] if is_place else paths))
     found = [run for run in among if is_place or name in (run.id, run.name)]
     if len(found) != 1:
         meant = ", ".join(sorted(str(run.folder) for run in found)) or "wandb-track runs lists their ids"
@@ -82,7 +81,7 @@ def report(paths: list[Path], target: Path, *, is_opened: bool) -> int:
     """Draw all runs as one page; returns the exit status."""
     from wandb_track_core.offline._report import report as draw
 
-    found = group(find_fragments(paths))
+    found = find_runs(*paths)
     if not found:
         notify(f"no offline runs found in {', '.join(map(str, paths))}")
         return 1
@@ -100,7 +99,7 @@ def report(paths: list[Path], target: Path, *, is_opened: bool) -> int:
 
 def lineage(paths: list[Path], *, as_mermaid: bool) -> int:
     """Print the graph of runs and artifacts; returns the exit status."""
-    graph = Graph(group(find_fragments(paths)))
+    graph = Graph(find_runs(*paths))
     if as_mermaid:
         sys.stdout.write(_mermaid(graph))
         return 0

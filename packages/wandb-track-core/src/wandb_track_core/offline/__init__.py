@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._artifacts import Artifact, Input
-    from ._fragments import Fragment, find_fragments
+    from ._finding import find_fragments
+    from ._fragments import Fragment
     from ._pack import pack
     from ._render import render_run
     from ._report import report
@@ -30,7 +31,8 @@ __all__ = [
 ]
 _HOMES = {
     "_artifacts": "Artifact Input",
-    "_fragments": "Fragment find_fragments",
+    "_finding": "find_fragments",
+    "_fragments": "Fragment",
     "_pack": "pack",
     "_render": "render_run",
     "_report": "report",

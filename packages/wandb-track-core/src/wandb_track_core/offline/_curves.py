@@ -9,7 +9,7 @@ from html import escape
 from typing import Any
 
 from . import _log, _schema
-from ._runs import OfflineRun
+from ._runs import OfflineRun, Offsets
 
 _KEPT = 4096
 """Points of a curve in memory."""
@@ -87,25 +87,18 @@ class Rows:
 
     Attributes:
         left_out: How many keys have no curve because there are too many.
+        offsets: Those of the fragment that is read.
     """
 
     def __init__(self) -> None:
         self.left_out = 0
         self._curves: dict[str, Curve] = {}
         self._seen: dict[bytes, Curve | None] = {}
-        self._next_step = 0.0
-        self._offset: float | None = None
-
-    def begin(self) -> None:
-        """Go on with a fragment, whose steps may count from 0 again."""
-        self._offset = None
+        self.offsets = Offsets()
 
     def add(self, row: Any, axes: Mapping[str, str]) -> None:
         """Add a row. A card waits for each one, so that no item of it is parsed."""
-        if self._offset is None:
-            self._offset = max(0.0, self._next_step - row.step.num)
-        step = row.step.num + self._offset
-        self._next_step = step + 1
+        step = float(row.step.num + self.offsets.of_row(row.step.num))
         found = []
         for item in row.item:
             key, _, value = item.partition(_log.VALUE)
@@ -147,7 +140,7 @@ def read_rows(run: OfflineRun) -> Rows:
     """Read a run's history."""
     rows = Rows()
     for part in run.fragments:
-        rows.begin()
+        rows.offsets.begin(part)
         for row in part.history():
             rows.add(row, part.axes)
     return rows

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ._curves import MOST_KEYS, Curve, Rows, chart, read_rows, short
-from ._fragments import find_fragments, read_folder, read_tar
+from ._finding import find_fragments
+from ._fragments import read_folder, read_tar
 from ._media import is_media, media
 from ._pack import await_end
 from ._page import STYLE

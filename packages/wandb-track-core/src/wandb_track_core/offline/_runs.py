@@ -10,7 +10,8 @@ from typing import Any
 
 from . import _log, _schema
 from ._artifacts import Artifact, Input
-from ._fragments import Fragment, find_fragments
+from ._finding import find_fragments
+from ._fragments import Fragment
 
 NO_PROJECT = "uncategorized"
 """The project of runs that name none, as the client and the server call it."""
@@ -122,25 +123,52 @@ class OfflineRun:
             keys: Yield the rows that hold all of these, with nothing else. Keys of dictionaries are joined with a dot.
         """
         wanted = None if keys is None else list(keys)
-        next_step, next_second = 0, 0.0
+        offsets = Offsets()
         for part in self.fragments:
-            # The client counts both from 0 in each folder, but for one in which the same process went on, and for
-            # steps that the user gave.
-            steps = None
-            seconds = 0.0 if part.starting_step else next_second
+            offsets.begin(part)
             for contents in part.history():
-                steps = max(0, next_step - contents.step.num) if steps is None else steps
                 items = map(_schema.Item.FromString, contents.item)
                 row = {".".join(_log.keys_of(item)): json.loads(item.value_json) for item in items}
-                for key, offset in (("_step", steps), ("_runtime", seconds)):
+                steps = offsets.of_row(contents.step.num, row.get("_runtime", 0.0))
+                for key, offset in (("_step", steps), ("_runtime", offsets.seconds)):
                     if offset and key in row:
                         row[key] += offset
-                next_step = max(next_step, row.get("_step", -1) + 1)
-                next_second = max(next_second, row.get("_runtime", 0.0))
                 if wanted is None:
                     yield row
                 elif all(key in row for key in wanted):
                     yield {key: row[key] for key in wanted}
+
+
+class Offsets:
+    """How much later the steps and seconds of each fragment are in the run as a whole.
+
+    The client counts both from 0 in each folder, but for one in which the same process went on, and for steps that the
+    user gave.
+
+    Attributes:
+        steps: What is added to the steps of the present fragment.
+        seconds: What is added to its seconds.
+    """
+
+    def __init__(self) -> None:
+        self.steps, self.seconds = 0, 0.0
+        self._next_step, self._next_second = 0, 0.0
+        self._started = 0.0
+        self._is_first_row = True
+
+    def begin(self, part: Fragment) -> None:
+        """Go on with a fragment."""
+        went_on = part.starting_step and self._started
+        self.seconds = self.seconds + part.started - self._started if went_on else self._next_second
+        self.steps, self._started, self._is_first_row = 0, part.started, True
+
+    def of_row(self, step: int, second: float = 0.0) -> int:
+        """Take a row of history, as it was written; returns what is added to its step."""
+        if self._is_first_row:
+            self.steps, self._is_first_row = max(0, self._next_step - step), False
+        self._next_step = max(self._next_step, self.steps + step + 1)
+        self._next_second = max(self._next_second, self.seconds + second)
+        return self.steps
 
 
 def _seconds(part: Fragment) -> float | None:

@@ -20,7 +20,7 @@ from wandb_track_core.offline import _log, _schema
 from wandb_track_core.offline._artifacts import entry_in
 from wandb_track_core.offline._fragments import Fragment
 from wandb_track_core.offline._graph import name_on_server
-from wandb_track_core.offline._runs import OfflineRun
+from wandb_track_core.offline._runs import OfflineRun, Offsets
 
 from ._files import locate, locate_listing
 
@@ -107,17 +107,11 @@ def _link_files(source: Path, target: Path) -> None:
 
 
 def _messages(run: OfflineRun, parts: list[Fragment], folder: Path, how: Continuation) -> Iterator[bytes]:
-    next_step, next_second, passed = 0, 0.0, 0
-    started, seconds = 0.0, 0.0
+    offsets, passed = Offsets(), 0
     identities: dict[str, Any] = {}
     is_simple = len(parts) == 1 and not how.there
     for number, part in enumerate(parts):
-        last_step, last_second = -1, 0.0
-        # The client counts both from 0 in each folder, but for one in which the same process went on, and for steps
-        # that the user gave.
-        steps = None
-        seconds = seconds + part.started - started if number and part.starting_step else next_second
-        started = part.started
+        offsets.begin(part)
         for message in _log.entries(part.contents()):
             record = _schema.Record.FromString(message)
             kind = record.WhichOneof("kind")
@@ -136,26 +130,24 @@ def _messages(run: OfflineRun, parts: list[Fragment], folder: Path, how: Continu
                 pass  # its rows and its end are as they should be
             elif kind == "history":
                 row = _values(record.history.item)
-                steps = max(0, next_step - record.history.step.num) if steps is None else steps
-                last_step, last_second = int(row.get("_step", last_step)), row.get("_runtime", last_second)
+                steps = offsets.of_row(record.history.step.num, row.get("_runtime", 0.0))
                 if row.get("_timestamp") in how.there:
                     # The client counts the steps of a resumed run from the last one that is there.
-                    passed = steps + last_step + 1 if how.is_resumed else 0
+                    passed = steps + record.history.step.num + 1 if how.is_resumed else 0
                     continue
                 record.history.step.num += steps - passed
-                _shift(record.history.item, steps - passed, seconds)
+                _shift(record.history.item, steps - passed, offsets.seconds)
             elif kind == "summary":
                 change = _schema.Changes.FromString(record.summary)
-                _shift(change.update, (steps or 0) - passed, seconds)
+                _shift(change.update, offsets.steps - passed, offsets.seconds)
                 record.summary = change.SerializeToString()
             elif kind in _AT_THE_END and number < len(parts) - 1:
                 continue
             yield record.SerializeToString()
-        next_step, next_second = max(next_step, (steps or 0) + last_step + 1), max(next_second, seconds + last_second)
 
 
 def _values(items: Any) -> dict[str, float]:
-    names = {"_step", "_timestamp", "_runtime"}
+    names = {"_timestamp", "_runtime"}
     keys = ((_log.keys_of(item)[0], item) for item in map(_schema.Item.FromString, items))
     return {key: json.loads(item.value_json) for key, item in keys if key in names and item.value_json}
 
