@@ -99,7 +99,9 @@ def test_a_plain_init_gives_the_tasks_run_which_takes_config_tags_notes_and_name
         assert "wandb-track:" not in capsys.readouterr().err
         assert wandb.init("someone", "elsewhere", id="other") is run
         assert run.project == "p"
-    assert "cannot take entity='someone', project='elsewhere', id='other'" in capsys.readouterr().err
+        assert "cannot take entity='someone', project='elsewhere', id='other':" in capsys.readouterr().err
+        wandb.init(settings=wandb.Settings(api_key="a" * 40, run_group="g", mode="offline", project="p"))
+    assert "cannot take settings.api_key, settings.run_group:" in capsys.readouterr().err
     (kept,) = find_runs(wandb_env)
     assert (kept.config["b"], kept.name) == (2, "mine")
 

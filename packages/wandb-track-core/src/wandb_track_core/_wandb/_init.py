@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from wandb_track_core._arguments import chosen, setting_of
+from wandb_track_core._arguments import chosen, setting_of, settings_given
 from wandb_track_core._fuse import fuse
 from wandb_track_core._notify import notify
 from wandb_track_core.current import Frame
@@ -146,9 +146,15 @@ class Init:
             run.notes = "\n".join(part for part in (run.notes, given["notes"]) if part)
         other = {name: value for name, value in given.items() if value not in (None, False) and name not in _TAKEN}
         other = {name: value for name, value in other.items() if getattr(run, _SAME.get(name, ""), None) != value}
-        if other:
-            shown = ", ".join(f"{name}={value!r}" for name, value in other.items())
-            notify(f"wandb.init() returned the run of this task, which cannot take {shown}: give it to the decorator")
+        shown = [f"{name}={value!r}" for name, value in other.items()]
+        settings = settings_given(given.get("settings"))
+        # One of them may be a key.
+        shown += [f"settings.{name}" for name in settings if getattr(run.settings, name, None) != settings[name]]
+        if shown:
+            notify(
+                f"wandb.init() returned the run of this task, which cannot take {', '.join(shown)}: "
+                "give it to the decorator"
+            )
         return run
 
 
