@@ -198,8 +198,12 @@ def test_a_sync_that_is_interrupted_says_so_in_a_line(written, server, tmp_path)
     """Ctrl-C, which reaches all processes of the terminal; the next sync is whole."""
     runs = copied(written, tmp_path / "runs")
     command = [*COMMAND, "sync", str(runs)]
-    env = environment(tmp_path, server)
-    with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True, start_new_session=True) as child:
+    options = {"env": environment(tmp_path, server), "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
+
+    def heed() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a job in a shell's background ignores it
+
+    with subprocess.Popen(command, preexec_fn=heed, **options) as child:
         while len(server.requests) < 20:
             time.sleep(0.01)
         os.killpg(child.pid, signal.SIGINT)

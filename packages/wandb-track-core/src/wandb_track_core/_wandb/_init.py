@@ -149,7 +149,9 @@ class Init:
         shown = [f"{name}={value!r}" for name, value in other.items()]
         settings = settings_given(given.get("settings"))
         # One of them may be a key.
-        shown += [f"settings.{name}" for name in settings if getattr(run.settings, name, None) != settings[name]]
+        shown += [
+            f"settings.{name}" for name in sorted(settings) if getattr(run.settings, name, None) != settings[name]
+        ]
         if shown:
             notify(
                 f"wandb.init() returned the run of this task, which cannot take {', '.join(shown)}: "
