@@ -146,7 +146,7 @@ def test_what_is_missing_is_named_with_its_remedy(folder, tmp_path):
     for arguments, said in (
         (["runs", str(absent)], f"{absent} does not exist"),
         (["sync", "s3://bucket/run.tar"], "s3://bucket/run.tar: not on this machine. Download it first"),
-        (["show", "e1-own-0", str(folder)], "this command needs rich: pip install 'wandb-track-core[cli]'"),
+        (["lineage", str(folder)], "this command needs rich: pip install 'wandb-track-core[cli]'"),
     ):
         program = code.format(arguments)
         if "rich" not in said:

@@ -1,6 +1,6 @@
 """The command line `wandb-track`: lists, draws and syncs the runs on this disk.
 
-It needs wandb, and for `show` and `lineage` the extra `cli`; nothing else in this package imports it.
+It needs wandb, and for `lineage` the extra `cli`; nothing else in this package imports it.
 """
 
 from ._main import main

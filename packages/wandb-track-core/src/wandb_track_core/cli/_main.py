@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.command is None:
         parser.print_help()
         return GOOD
-    needed = ("rich", "wandb") if given.command in ("show", "lineage") else ("wandb",)
+    needed = ("rich", "wandb") if given.command == "lineage" else ("wandb",)
     # A folder of runs is called wandb, too: it counts as a package, but has no origin.
     lacking = [name for name in needed if getattr(find_spec(name), "origin", None) is None]
     if lacking:

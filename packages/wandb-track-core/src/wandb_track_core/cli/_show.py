@@ -100,15 +100,19 @@ def report(paths: list[Path], target: Path, *, is_opened: bool) -> int:
 def lineage(paths: list[Path], *, as_mermaid: bool) -> int:
     """Print the graph of runs and artifacts; returns the exit status."""
     graph = Graph(find_runs(*paths))
-    if as_mermaid:
-        sys.stdout.write(_mermaid(graph))
+    if as_mermaid or not (graph.made or graph.used):
+        sys.stdout.write(_mermaid(graph) if as_mermaid else "no lineage found\n")
         return 0
-    _print(_tree(graph) if graph.made or graph.used else "no lineage found")
+    from rich.console import Console
+
+    # In a file or pipe nothing is folded to the width of a terminal that is not there.
+    Console(highlight=False, width=None if sys.stdout.isatty() else 400).print(_tree(graph))
     return 0
 
 
 def _tree(graph: Graph) -> Any:
     """As a tree for the terminal: what is reached on several ways is spelled out on the first."""
+    from rich.markup import escape
     from rich.tree import Tree
 
     seen: set[int] = set()
@@ -116,13 +120,13 @@ def _tree(graph: Graph) -> Any:
     def add_run(parent: Any, number: int) -> None:
         is_repeated = number in seen and graph.made.get(number)
         seen.add(number)
-        branch = parent.add(f"{_escape(graph.runs[number].name)}{' …' if is_repeated else ''}")
+        branch = parent.add(f"{escape(graph.runs[number].name)}{' …' if is_repeated else ''}")
         if not is_repeated:
             for label in graph.made.get(number, []):
                 add_artifact(branch, label)
 
     def add_artifact(parent: Any, label: str) -> None:
-        branch = parent.add(f"[bold]{_escape(label)}[/bold]")
+        branch = parent.add(f"[bold]{escape(label)}[/bold]")
         for number in graph.used.get(label, []):
             add_run(branch, number)
 
@@ -211,16 +215,6 @@ def _lines(value: Any) -> Iterable[str]:
     return [str(value)]
 
 
-def _print(what: Any) -> None:
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        # A table in a file or pipe is not to be folded to the width of a terminal that is not there.
-        console = Console(highlight=False, width=400)
-    console.print(what, markup=False) if isinstance(what, str) else console.print(what)
-
-
 def _print_json(what: Any) -> None:
     sys.stdout.write(json.dumps(_as_json(what), indent=1, allow_nan=False) + "\n")
 
@@ -232,12 +226,6 @@ def _as_json(value: Any) -> Any:
     if isinstance(value, list):
         return [_as_json(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _escape(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
 
 
 def _quoted(text: str) -> str:
