@@ -249,7 +249,9 @@ def versions(session: nox.Session, kind: str, package: str, beside: str) -> None
             project = dists.unpack(ROOT, dists.commit_before(project, sibling), package, scratch(session))
             instead = [project]
     install(session, package, more=more, instead=instead)
-    session.run("pytest", *WORKERS, str(project.folder / "tests"), *session.posargs)
+    session.chdir(project.folder)  # where other processes find the tests' own modules, too
+    options = [f"--config-file={ROOT / 'pyproject.toml'}", "--rootdir=."]
+    session.run("pytest", *WORKERS, *options, "tests", *session.posargs)
 
 
 def alone(session: nox.Session, project: dists.Project) -> None:

@@ -223,6 +223,17 @@ def test_two_syncs_at_once_do_it_once(written, online, server, tmp_path):
     assert not [*runs.glob("offline-run-*")]
 
 
+def test_a_folder_that_cannot_be_written_to_is_said(written, server, tmp_path):
+    """Nothing is uploaded from there: it could not be noted that it was."""
+    runs = copied(written, tmp_path / "runs")
+    for folder in {log.parents[1] for log in runs.rglob("*.wandb")}:
+        (folder / ".wandb-track-sync.lock").mkdir()  # stands for a disk that is mounted to be read
+    done = sync(server, tmp_path, runs, check=False)
+    assert done.returncode == 1
+    assert done.stderr.endswith(", which holds runs, cannot be written to: Is a directory\n")
+    assert not server.runs
+
+
 def test_contents_that_the_server_has_of_another_run_are_there(server, tmp_path):
     """The server gives a version to whoever logged it first, so that the second run seems to have made nothing."""
     code = """

@@ -118,45 +118,50 @@ def _parser() -> argparse.ArgumentParser:
 
 def _sync(given: argparse.Namespace, paths: list[Path]) -> int:
     from wandb_track_core.offline._finding import find_fragments
+    from wandb_track_core.offline._sync._locks import locked
     from wandb_track_core.offline._sync._plan import plan
     from wandb_track_core.offline._sync._server import Server
+    from wandb_track_core.offline._sync._sync import Sync
 
     found = find_fragments(paths)
     if not found:
         notify(f"no offline runs found in {', '.join(map(str, paths))}")
         return GOOD
+    if given.dry_run:
+        todo = plan(found, entity=given.entity, project=given.project)
+        for number, level in enumerate(todo.levels, 1):
+            for run in level:
+                sys.stdout.write(f"{number}  {run.path}\n")
+        return GOOD if _is_whole(todo) else FAILED
     try:
-        server = None if given.dry_run else Server()
+        server = Server()
+        with locked(found) as (parts, held):
+            todo = plan(parts, entity=given.entity, project=given.project, url=server.url)
+            if not _is_whole(todo) and todo.incomplete and not given.partial:
+                notify("nothing was synced. Bring back what is missing or damaged, or sync the others with --partial")
+                return FAILED
+            with _bars(sum(map(len, todo.levels)) - len(todo.incomplete)) as advance:
+                sync = Sync(todo, server, advance, held)
+                sync.run()
+            if given.clean or given.clean_killed:
+                sync.clean(killed=given.clean_killed)
     except TrackError as error:
         notify(str(error))
         return FAILED
-    url = None if server is None else server.url
-    todo = plan(found, entity=given.entity, project=given.project, url=url)
+    except KeyboardInterrupt:
+        notify("interrupted: the next sync goes on from here")
+        return INTERRUPTED
+    _print_outcome(sync.report)
+    return GOOD if sync.report.is_good else FAILED
+
+
+def _is_whole(todo: SyncReport) -> bool:
+    """Whether all of each run is there; what is not is printed."""
     for run, lines in todo.incomplete:
         _print_run(run, "is not whole:", lines)
     for place, reason in todo.unreadable:
         notify(f"{place} cannot be synced: {reason}")
-    if server is None:
-        for number, level in enumerate(todo.levels, 1):
-            for run in level:
-                sys.stdout.write(f"{number}  {run.path}\n")
-        return FAILED if todo.incomplete or todo.unreadable else GOOD
-    if todo.incomplete and not given.partial:
-        notify("nothing was synced. Bring back what is missing or damaged, or sync the other runs with --partial")
-        return FAILED
-    from wandb_track_core.offline._sync._sync import Sync
-
-    with _bars(sum(map(len, todo.levels)) - len(todo.incomplete)) as advance:
-        sync = Sync(todo, server, advance)
-        try:
-            sync.run()
-        except KeyboardInterrupt:
-            notify("interrupted: the next sync goes on from here")
-            return INTERRUPTED
-    if given.clean or given.clean_killed:
-        sync.clean(killed=given.clean_killed)
-    _print_outcome(sync.report)
-    return GOOD if sync.report.is_good else FAILED
+    return not (todo.incomplete or todo.unreadable)
 
 
 @contextmanager

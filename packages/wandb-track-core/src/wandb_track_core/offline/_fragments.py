@@ -84,15 +84,9 @@ class Fragment:
     @property
     def marker(self) -> Path:
         """Where it is kept that the run is safely synced: beside a tar, within a folder."""
-        return self.place.with_name(self.place.name + ".synced") if self.is_packed else self._own("synced.json")
-
-    @property
-    def lock(self) -> Path:
-        """The file that a sync of this run locks."""
-        return self.place.with_name(self.place.name + ".lock") if self.is_packed else self._own("sync.lock")
-
-    def _own(self, name: str) -> Path:
-        return self.place / "wandb-track" / name
+        if self.is_packed:
+            return self.place.with_name(f"{self.place.name}.synced")
+        return self.place / "wandb-track" / "synced.json"
 
     def size_of(self, inside: str) -> int | None:
         """The size of a file, by its path in the run's folder; None where there is none."""

@@ -34,17 +34,20 @@ def sync(
         The result for each run.
 
     Raises:
-        TrackError: There is no login, the server does not answer, or the wandb client is too old.
+        TrackError: There is no login, the server does not answer, a folder cannot be written to, or the wandb client
+            is too old.
     """
+    from ._locks import locked
     from ._plan import plan
     from ._server import Server
     from ._sync import Sync
 
     server = Server()
-    parts = sorted((part for run in runs for part in run.fragments), key=lambda part: part.started)
-    todo = plan(parts, entity=entity or "", project=project or "", url=server.url)
-    work = Sync(todo, server, progress or (lambda name, by: None))
-    work.run()
-    if clean:
-        work.clean(killed=False)
+    with locked(sorted((part for run in runs for part in run.fragments), key=lambda part: part.started)) as found:
+        parts, held = found
+        todo = plan(parts, entity=entity or "", project=project or "", url=server.url)
+        work = Sync(todo, server, progress or (lambda name, by: None), held)
+        work.run()
+        if clean:
+            work.clean(killed=False)
     return work.report

@@ -14,34 +14,46 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from wandb_track_core.offline._runs import OfflineRun
+from wandb_track_core._notify import notify
+from wandb_track_core.errors import TrackError
+from wandb_track_core.offline._finding import find_fragments
+from wandb_track_core.offline._fragments import Fragment
 
+_LOCK = ".wandb-track-sync.lock"
 _PREFIX = "wandb-track-sync-"
 _ABANDONED_AFTER = 60.0
 """Seconds after which a working folder that nobody holds was left behind, rather than just made."""
 
 
-def lock(run: OfflineRun, locks: ExitStack, *, wait: bool) -> list[int]:
-    """Lock all of a run's folders, or none; the locks end with the processes that hold them, however they end.
+@contextmanager
+def locked(parts: list[Fragment]) -> Iterator[tuple[list[Fragment], list[int]]]:
+    """Lock the folders that hold runs; if another sync works in one of them, wait until it has ended.
+
+    The locks end with the processes that hold them, however they end.
 
     Returns:
-        Their file descriptors.
+        The fragments as they are now, and the locks' file descriptors.
 
     Raises:
-        BlockingIOError: Another process has one of them, and `wait` is not set.
-        FileNotFoundError: One of them is gone.
-        OSError: A folder cannot be written to.
+        TrackError: A folder cannot be written to.
     """
-    with ExitStack() as own:
-        files = []
-        for part in run.fragments:
-            part.lock.parent.mkdir(exist_ok=True)
-            files.append(own.enter_context(_locked(part.lock, wait=wait)))
-            if not part.place.exists():
-                part.lock.unlink(missing_ok=True)
-                raise FileNotFoundError(part.place)
-        locks.push(own.pop_all())
-        return files
+    with ExitStack() as locks:
+        held, has_waited = [], False
+        for folder in sorted({part.place.absolute().parent for part in parts}):
+            try:
+                file = locks.enter_context((folder / _LOCK).open("a"))
+            except OSError as error:
+                raise TrackError(f"{folder}, which holds runs, cannot be written to: {error.strerror}") from error
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                notify(f"another sync works in {folder}: this one goes on when that has ended")
+                fcntl.flock(file, fcntl.LOCK_EX)
+                has_waited = True
+            held.append(file.fileno())
+        if has_waited:
+            parts = find_fragments(part.place for part in parts if part.place.exists())
+        yield parts, held
 
 
 @contextmanager
@@ -50,16 +62,11 @@ def working_folder() -> Iterator[tuple[Path, int]]:
     for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with suppress(OSError):
             if time.time() - left.stat().st_mtime > _ABANDONED_AFTER:
-                with _locked(left / "lock", wait=False):
+                with (left / "lock").open("a") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     shutil.rmtree(left, ignore_errors=True)
     # After Ctrl-C the client's service may still write there.
     scratch = tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True)
-    with scratch as name, _locked(Path(name, "lock"), wait=True) as held:
-        yield Path(name), held
-
-
-@contextmanager
-def _locked(path: Path, *, wait: bool) -> Iterator[int]:
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        yield file.fileno()
+    with scratch as name, Path(name, "lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield Path(name), file.fileno()

@@ -125,6 +125,7 @@ def write_mark(run: OfflineRun, url: str, *, complete: bool, unlinked: list[str]
             "log_size": part.log_size,
             "unlinked": unlinked or [],
         }
+        part.marker.parent.mkdir(exist_ok=True)
         partial = part.marker.with_name(f"{part.marker.name}.{os.getpid()}")
         partial.write_text(json.dumps(mark) + "\n")
         partial.replace(part.marker)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from wandb_track_core.offline._fragments import Fragment
 from wandb_track_core.offline._graph import Name, produced, whole_name
 from wandb_track_core.offline._runs import OfflineRun
 
-from ._locks import lock, working_folder
+from ._locks import working_folder
 from ._plan import SyncReport, is_synced, is_uploaded, write_mark
 from ._rewrite import FROM_THE_BEGINNING, Continuation, Remote, continuation, rewrite
 from ._server import Server, has_sync_marker
@@ -55,15 +54,17 @@ class Sync:
         plan: What `plan` found; it becomes the report.
         server: The server.
         progress: See `Progress`.
+        held: What `locked` gave.
 
     Attributes:
         report: The result so far.
     """
 
-    def __init__(self, plan: SyncReport, server: Server, progress: Progress) -> None:
+    def __init__(self, plan: SyncReport, server: Server, progress: Progress, held: list[int]) -> None:
         self.report = plan
         self._server = server
         self._progress = progress
+        self._held = held
         runs = [run for level in plan.levels for run in level]
         for run in runs:
             run.entity = run.entity or server.entity
@@ -104,61 +105,23 @@ class Sync:
         """
         for run in (*self.report.synced, *self.report.already):
             try:
-                with ExitStack() as locks:
-                    lock(run, locks, wait=True)
-                    if not (run.is_closed or killed):
-                        self.report.kept.append((run, "it was never closed, so it may still be written to"))
-                    elif any(_has_grown(part) for part in run.fragments):
-                        self.report.kept.append((run, "it was written to during the sync"))
-                    else:
-                        for part in run.fragments:
-                            _delete(part)
-            except FileNotFoundError:
-                continue  # Another sync was faster.
+                if not (run.is_closed or killed):
+                    self.report.kept.append((run, "it was never closed, so it may still be written to"))
+                elif any(_has_grown(part) for part in run.fragments):
+                    self.report.kept.append((run, "it was written to during the sync"))
+                else:
+                    for part in run.fragments:
+                        _delete(part)
             except OSError as error:
                 self.report.kept.append((run, str(error)))
 
     def _sync_some(self, runs: list[OfflineRun]) -> None:
-        busy = []
-        with ExitStack() as locks:
-            mine, held = [], []
-            for run in runs:
-                try:
-                    held += lock(run, locks, wait=False)
-                    mine.append(run)
-                except BlockingIOError:
-                    busy.append(run)
-                except OSError as error:
-                    self._note_unlocked(run, error)
-            self._sync_locked(mine, held)
-        for run in busy:
-            # Another sync has it. While this one waits, it holds no lock that the other could wait for.
-            with ExitStack() as locks:
-                try:
-                    held = lock(run, locks, wait=True)
-                except OSError as error:
-                    self._note_unlocked(run, error)
-                    continue
-                self._sync_locked([run], held)
-
-    def _note_unlocked(self, run: OfflineRun, error: OSError) -> None:
-        if any(part.place.exists() for part in run.fragments):
-            reasons = [f"its folder cannot be written to: {error}"]
-        else:
-            # Another sync may have brought the run to the server, and deleted it here.
-            reasons = _attempt(lambda: [*self._server.check(run, FROM_THE_BEGINNING)])
-        if reasons:
-            self.report.failed.append((run, reasons))
-        else:
-            self.report.already.append(run)
-
-    def _sync_locked(self, runs: list[OfflineRun], held: list[int]) -> None:
         url = self._server.url
         uploads = [Upload(run) for run in runs if not is_uploaded(run, url)]
         self._progress("uploaded", len(runs) - len(uploads))
         before = {id(run) for run in runs if is_synced(run, url)}
         with ThreadPoolExecutor(_WORKERS) as pool:
-            self._upload(uploads, held, pool)
+            self._upload(uploads, pool)
             failed = {id(upload.run): upload.reasons for upload in uploads if upload.reasons}
             results = pool.map(lambda run: failed.get(id(run)) or _attempt(lambda: self._link_inputs(run)), runs)
             for run, reasons in zip(runs, results, strict=True):
@@ -170,7 +133,7 @@ class Sync:
                 else:
                     self.report.synced.append(run)
 
-    def _upload(self, uploads: list[Upload], held: list[int], pool: ThreadPoolExecutor) -> None:
+    def _upload(self, uploads: list[Upload], pool: ThreadPoolExecutor) -> None:
         """Upload runs and check that they arrived."""
         if not uploads:
             return
@@ -190,12 +153,12 @@ class Sync:
                 self._progress("uploaded", count - shown)
                 shown = count
 
-            printed = self._server.upload([upload.folder for upload in ready], [*held, own_lock], show)
+            printed = self._server.upload([upload.folder for upload in ready], [*self._held, own_lock], show)
             show(len(ready))
             _each(pool, lambda upload: self._check(upload, printed), ready)
         again = [upload for upload in ready if upload.is_second and not upload.is_checked and not upload.reasons]
         self._progress("uploaded", -len(again))
-        self._upload(again, held, pool)
+        self._upload(again, pool)
 
     def _prepare(self, upload: Upload) -> list[str]:
         upload.before = self._server.remote(upload.run)
@@ -259,8 +222,8 @@ def _words_about(run: OfflineRun, printed: str) -> str:
 
 def _delete(part: Fragment) -> None:
     if part.is_packed:
-        for path in (part.place, part.marker, part.lock):
-            path.unlink(missing_ok=True)
+        part.place.unlink()
+        part.marker.unlink(missing_ok=True)
     else:
         # Renamed first, so that no other sync finds half of it.
         gone = part.place.rename(part.place.with_name(f"{part.place.name}.deleted"))
