@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import NoCurrentRunError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     import wandb
 
@@ -22,8 +22,8 @@ class Frame:
     Attributes:
         run: The task's run, for the task's code.
         task_run: The same run, for the orchestrator's package: it stays open when the task's code finishes `run`.
-        names: What wandb's module-level names (`wandb.log`, `wandb.config`) mean in the task.
-        functions: Those of them that mean the same whichever run is current (`wandb.init`).
+        functions: What those functions of the `wandb` module mean in the task that would replace or end its run.
+        assigned: What code in the task assigned to names of the `wandb` module.
         is_released: Whether the task's code called `finish()`.
         opened: The runs that the task's code opened and that `wandb.log` meant, the last one now.
         to_close: Every run that the task's code opened and has not finished.
@@ -32,40 +32,33 @@ class Frame:
     """
 
     __slots__ = (
-        *("functions", "is_released", "names", "opened", "outer", "process", "run", "task_names", "task_run"),
-        "to_close",
+        *("assigned", "functions", "is_released", "opened", "outer", "process", "run", "task_run", "to_close"),
     )
 
-    def __init__(self, run: Any, task_run: Any, names: Mapping[str, Any]) -> None:
+    def __init__(self, run: Any, task_run: Any) -> None:
         self.run = run
         self.task_run = task_run
-        self.task_names = dict(names)
-        self.names = dict(names)
         self.functions: dict[str, Any] = {}
+        self.assigned: dict[str, Any] = {}
         self.is_released = False
         self.opened: list[Any] = []
         self.to_close: list[Any] = []
         self.outer: Frame | None = None
         self.process = os.getpid()
 
-    def release(self) -> None:
-        """Let the task's run be nobody's current run, as after a plain `wandb.finish()`."""
-        self.is_released = True
-        self.task_names = {}
-        if not self.opened:
-            self.names = {}
+    @property
+    def current(self) -> Any:
+        """The run that `wandb.log` means; None after a `finish()`."""
+        return self.opened[-1] if self.opened else None if self.is_released else self.run
 
     @contextmanager
     def set_aside(self) -> Iterator[None]:
         """Within this, the task's run is nobody's current run; afterwards it is what it was before."""
-        before = self.is_released, self.task_names
-        self.release()
+        before, self.is_released = self.is_released, True
         try:
             yield
         finally:
-            self.is_released, self.task_names = before
-            if not self.opened:
-                self.names = dict(self.task_names)
+            self.is_released = before
 
 
 _frame: ContextVar[Frame | None] = ContextVar("wandb_track_frame", default=None)

@@ -217,7 +217,7 @@ class TrackedRun:
                 self._guard = _wandb.Guard(run, reopen, self._note_fault, self._release, _read_summary)
                 shown = self._guard.user
             _watch(self)
-        self._frame = Frame(shown, run, _wandb.names_of(shown))
+        self._frame = Frame(shown, run)
         self._frame.functions = _wandb.functions_of(self._frame)
         push(self._frame)
         if self._key is not None:
@@ -226,7 +226,7 @@ class TrackedRun:
 
     def _release(self) -> None:
         if self._frame is not None:
-            self._frame.release()
+            self._frame.is_released = True
 
     def _note_fault(self, fault: Exception) -> None:
         self._fault = self._fault or fault

@@ -22,7 +22,7 @@ from ._errors import (
 from ._guard import Guard
 from ._init import functions_of
 from ._load import ClientError, load
-from ._module import MODULE_NAMES, follow_context_once_imported, names_of
+from ._module import MODULE_NAMES, follow_context_once_imported
 from ._open import folder_of, loss_of, mute_client, open_run
 from ._private import PRIVATE_NAMES, PrivateName
 from ._service import release, replace_service
@@ -46,7 +46,6 @@ __all__ = [
     "loss_of",
     "mute_client",
     "name_what_was_refused",
-    "names_of",
     "open_run",
     "release",
     "replace_service",

@@ -49,7 +49,6 @@ class Guard:
         folders: The folders in which earlier parts of the run are, the earliest first.
         logged: The artifacts that the run logged, each with the options that `log_artifact` was given.
         is_muted: Whether nothing that is logged is kept any more.
-        is_released: Whether the task's code called `finish()`.
         finishing: Held while the run is finished: a second call, as on SIGTERM, waits for the first.
     """
 
@@ -71,7 +70,6 @@ class Guard:
         self.summary: dict[str, Any] = {}
         self.quiet_summary = QuietMapping()
         self.is_muted = False
-        self.is_released = False
         self.finishing = threading.RLock()
         self.process = os.getpid()
         self._reopen = reopen
@@ -114,7 +112,6 @@ class Guard:
         from . import _classes
 
         find("Run:_is_finished", self.own)
-        self.is_released = True
         self._on_release()
         object.__setattr__(self.user, "__class__", _classes.released_run())
 

@@ -16,7 +16,7 @@ from wandb_track_core._notify import notify
 from wandb_track_core.current import Frame
 
 from ._classes import watch_end
-from ._module import client_function, names_of
+from ._module import client_function
 from ._open import copy_of
 from ._private import find
 
@@ -102,15 +102,12 @@ class Init:
         frame.to_close.append(run)
         if is_current:
             frame.opened.append(run)
-            frame.names |= names_of(run)
+            frame.assigned.clear()
 
             def restore(run: Any) -> None:
                 frame.to_close.remove(run)
-                was_current = frame.opened[-1] is run
                 frame.opened.remove(run)
-                if was_current:
-                    inner = names_of(frame.opened[-1]) if frame.opened else {}
-                    frame.names = {**frame.task_names, **inner}
+                frame.assigned.clear()
 
             watch_end(run, restore)
         else:

@@ -22,11 +22,6 @@ _clients: dict[str, Any] = {}
 """What the client does in each of them that leads to the task by itself."""
 
 
-def names_of(run: Any) -> dict[str, Any]:
-    """What the names of the `wandb` module mean while `run` is current."""
-    return {"run": run, **{name: getattr(run, name) for name in MODULE_NAMES[1:] if hasattr(run, name)}}
-
-
 def follow_context_once_imported() -> None:
     """Let `wandb.log` and its siblings mean the current run, without importing wandb for it.
 
@@ -99,22 +94,25 @@ class _ContextModule(types.ModuleType):
 
 
 def _name(name: str) -> property:
-    is_function = name in FUNCTIONS
-
-    def names(module: types.ModuleType) -> dict[str, Any]:
-        if name in _clients or (frame := current_frame()) is None:
-            return module.__dict__
-        found = frame.functions if is_function else frame.names
-        return found if name in found else module.__dict__
-
     def read(module: types.ModuleType) -> Any:
+        frame = None if name in _clients else current_frame()
+        if frame is not None:
+            run = frame.current
+            if name in frame.assigned:
+                return frame.assigned[name]
+            if name in FUNCTIONS:
+                return frame.functions[name]
+            if run is not None and (name == "run" or hasattr(run, name)):
+                return run if name == "run" else getattr(run, name)
         try:
-            return names(module)[name]
+            return module.__dict__[name]
         except KeyError:
             raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}") from None
 
     def write(module: types.ModuleType, value: Any) -> None:
-        names(module)[name] = value
+        frame = None if name in _clients else current_frame()
+        has_own = frame is not None and (name in FUNCTIONS or frame.current is not None)
+        (frame.assigned if frame is not None and has_own else module.__dict__)[name] = value
 
     return property(read, write)
 

@@ -40,7 +40,7 @@ def open_run(
         keeps_session_key: Whether a key in the overrides is the run's alone, rather than the session's.
 
     Returns:
-        The open run. It is not yet what `wandb.log` means: see `names_of`.
+        The open run. It is not yet what `wandb.log` means: see `Frame`.
     """
     import wandb
 
