@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from . import _wandb
 from ._closing import finish, finish_one
 from ._fuse import fuse, report_bug
+from ._keeping import keep
 from ._notify import notify
 from ._opening import Opened, Opening
 from ._policy import OnError, check_policy
@@ -252,7 +253,7 @@ class TrackedRun:
             elif self._guard is None and not run.disabled:
                 self._finish_other(run, error, exit_code)
             with fuse("closing the run"):
-                account = self._keep(run)
+                account, self.stored = keep(run, self._guard, self._fault, self._store)
         finally:
             if self._key is not None:
                 self._key.withdraw()
@@ -269,49 +270,6 @@ class TrackedRun:
         except Exception as fault:
             notify(f"run {run.id} could not be finished: {fault}")
 
-    def _keep(self, run: Any) -> str:
-        """Bring an offline run to where it outlives this machine, and tell in one line what became of it."""
-        fault = self._fault
-        folders = [*self._guard.folders, _wandb.folder_of(run)] if self._guard else []
-        addresses = self.stored = self._store_away(run, folders)
-        if fault is not None:
-            return self._account(run, fault, folders, addresses)
-        return f"the run was kept offline. {_how_to_sync(addresses)}" if addresses else ""
-
-    def _store_away(self, run: Any, folders: list[str]) -> list[str]:
-        """Where a run was brought that would otherwise be lost with this machine."""
-        if run.disabled or not run.offline:
-            return []
-        from .offline._pack import keep_saved, store
-
-        if self._store is None:
-            for folder in folders:
-                keep_saved(folder)
-            return []
-        try:
-            return [store(folder, self._store, is_closed=folder == folders[-1]) for folder in folders]
-        except Exception as fault:
-            notify(f"the offline run is on this machine only, because it could not be stored elsewhere: {fault}")
-            return []
-
-    def _account(self, run: Any, fault: Exception, folders: list[str], addresses: list[str]) -> str:
-        """One line: what failed, what became of the run, and how to bring it to the server."""
-        failure = " ".join(str(fault).split()).rstrip(".") or type(fault).__name__
-        reason = f"the tracker failed: {failure}"
-        if run.disabled:
-            return f"this task was not tracked, because {reason}"
-        if addresses:
-            return f"the run was kept offline, because {reason}. {_how_to_sync(addresses)}"
-        if not any(map(os.path.exists, folders)):
-            lost = "the run is lost" if run.offline else "what the server does not have of the run is lost"
-            return f"{lost}, because {reason}"
-        command = "wandb sync" if run.offline else "wandb sync --include-online"
-        if len(folders) > 1:
-            command = "wandb-track sync"
-        is_muted = self._guard is not None and self._guard.is_muted
-        outcome = "the rest of this task was not tracked" if is_muted else "the run is kept on this disk"
-        return f"{outcome}, because {reason}. Sync it with: {command} {' '.join(folders)}"
-
     def _terminate(self) -> None:
         run, self.run = self.run, None
         if run is not None:
@@ -319,13 +277,6 @@ class TrackedRun:
             self._finish(run, None, TERMINATED)
         elif self._guard is not None:  # its task has ended, and its uploads are waited for
             finish_one(self._guard.own, self._policy, *self._outcome)
-
-
-def _how_to_sync(addresses: list[str]) -> str:
-    places = " ".join(addresses)
-    if "://" in places:
-        return f"Download {places}, and sync the copy with: wandb-track sync"
-    return f"Sync it with: wandb-track sync {places}"
 
 
 _watched: list[TrackedRun] = []
