@@ -233,7 +233,8 @@ def test_load_wants_a_folder(tmp_path):
     """A folder that is not there, and a value that was never finished, are clear errors."""
     with pytest.raises(FileNotFoundError, match="is no folder that is there"):
         load(tmp_path / "none")
-    (tmp_path / "half" / "files.partial").mkdir(parents=True)
+    (tmp_path / "half" / "files").mkdir(parents=True)
+    (tmp_path / "half" / "wandb_track.json.partial").write_text("{")
     with pytest.raises(wts.IntegrityError, match="never written to its end"):
         load(tmp_path / "half")
     dump(object, tmp_path / "cut")

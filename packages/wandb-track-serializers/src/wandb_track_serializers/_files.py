@@ -15,8 +15,6 @@ from .errors import IntegrityError
 T = TypeVar("T")
 R = TypeVar("R")
 
-ZIP = b"PK\x03\x04"
-"""How files of torch.save begin, and no pickle."""
 _BLOCK = 1 << 20
 _WORKERS = 8  # as many as the client itself uses for a folder
 _PLAIN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)

@@ -11,11 +11,12 @@ import os
 import platform
 import re
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import _files
 from .__about__ import __version__
@@ -49,6 +50,22 @@ _BY_SUFFIX: dict[str, tuple[str, Kind]] = {
 }
 _FRAMES = ("pandas", "polars", "pyarrow")
 _said: set[str] = set()
+
+
+class Reading(NamedTuple):
+    """How a value is to be read: what the arguments of the public functions say.
+
+    Attributes:
+        trusted: Whether code that comes with the files may be run.
+        max_size: The most bytes of memory; None for as much as the machine has.
+        directory: Where to put files that are elsewhere; None for a temporary folder.
+        filesystem: Gives the fsspec file system of a URI; None for what fsspec finds by itself.
+    """
+
+    trusted: bool
+    max_size: int | None = None
+    directory: str | os.PathLike[str] | None = None
+    filesystem: Callable[[str], Any] | None = None
 
 
 def dump(
@@ -100,22 +117,19 @@ def written(
     root.mkdir(parents=True, exist_ok=True)
     if any(root.iterdir()):
         raise FileExistsError(f"directory {str(root)!r} is not empty: give each value a new folder")
-    partial, final = root / f"{FILES}.partial", root / FILES
+    target = Target(root / FILES, name, max_size)
     try:
-        partial.mkdir()
-        target = Target(partial, name, max_size)
+        target.directory.mkdir()
         manifest = write(value, target, serializers, kind)
-        partial.rename(final)
 
         def finish(files: list[FileEntry]) -> Manifest:
             finished = manifest._replace(files=tuple(files))
             _save(finished, root)
             return finished
 
-        yield final, finish
+        yield target.directory, finish
     except BaseException:
-        for folder in (partial, final):
-            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(target.directory, ignore_errors=True)
         for manifest_file in (FILE_NAME, f"{FILE_NAME}.partial"):
             (root / manifest_file).unlink(missing_ok=True)
         with suppress(OSError):
@@ -159,31 +173,44 @@ def load(
         manifest = Manifest.from_text(_read(own))
         root /= FILES
     elif manifest is None:
-        if (root / f"{FILES}.partial").is_dir() or {path.name for path in root.iterdir()} == {FILES}:
+        if {path.name for path in root.iterdir()} - {f"{FILE_NAME}.partial"} == {FILES}:
             raise IntegrityError(
                 f"{str(root)!r} holds no manifest, so the value was never written to its end: write it again"
             )
-        manifest = guess(root.name, _files.hashed(root, _files.listing(root)), root)
+        manifest = guess(root.name, _files.hashed(root, _files.listing(root)))
     elif own.is_file() and FILE_NAME not in {file.path for file in manifest.files}:
         root /= FILES
-    return read(root, manifest, trusted, max_size, str(directory))[0]
+    return read(root, manifest, Reading(trusted, max_size), str(directory))[0]
 
 
-def read(root: Path, manifest: Manifest, trusted: bool, max_size: int | None, origin: str = "") -> tuple[Any, int]:
+def read_fetched(how: Reading, fetch: Callable[[Path], Any]) -> Any:
+    """Return the value that `fetch` reads from the files which it puts into a folder.
+
+    A temporary folder stays only for a path, which is that of the files themselves.
+    """
+    root = Path(tempfile.mkdtemp(prefix="wandb-track-") if how.directory is None else how.directory).absolute()
+    value = None
+    try:
+        value = fetch(root)
+        return value
+    finally:
+        if how.directory is None and not isinstance(value, Path):
+            shutil.rmtree(root, ignore_errors=True)
+
+
+def read(root: Path, manifest: Manifest, how: Reading, origin: str) -> tuple[Any, int]:
     """Verify a value's files and read them; returns the value, and how many bytes it takes, as far as it is known.
 
     Args:
         root: Where the files lie.
         manifest: What they are.
-        trusted: As in `load`.
-        max_size: As in `load`.
+        how: What is trusted, and how large it may be.
         origin: Where they come from, for messages.
     """
-    origin = origin or str(root)
-    serializer = reader(manifest, trusted, origin)
+    serializer = reader(manifest, how.trusted, origin)
     own = [file for file in manifest.files if not (serializer.in_parts and "/" in file.path)]
     handle = _files.verify(root, own, nothing_else=serializer.in_place)
-    source = Source(root, manifest, trusted, _memory() if max_size is None else max_size, handle)
+    source = Source(root, manifest, how.trusted, _memory() if how.max_size is None else how.max_size, handle)
     try:
         return serializer.read(source), source.checked
     except SerializerError:
@@ -254,7 +281,7 @@ def write(value: Any, target: Target, serializers: Sequence[Serializer], kind: K
         except NotRepresentableError as error:
             if number + 1 == len(serializers):
                 raise UnsupportedValueError(target.name, class_name(value), str(error)) from error
-            _pass_on(value, target, serializers[number + 1], str(error))
+            _pass_on(value, target, str(error))
         except (SerializerError, OSError, MemoryError):
             raise
         except Exception as error:
@@ -265,7 +292,7 @@ def write(value: Any, target: Target, serializers: Sequence[Serializer], kind: K
     raise AssertionError("the last serializer has written it, or has raised")
 
 
-def _pass_on(value: Any, target: Target, serializer: Serializer, reason: str) -> None:
+def _pass_on(value: Any, target: Target, reason: str) -> None:
     """Make room for the next serializer, and say why."""
     shutil.rmtree(target.directory)
     target.directory.mkdir()
@@ -290,13 +317,12 @@ def _size(serializer: Serializer, value: Any, target: Target) -> int:
     return size
 
 
-def guess(name: str, files: Sequence[FileEntry], directory: Path | None = None) -> Manifest:
+def guess(name: str, files: Sequence[FileEntry]) -> Manifest:
     """Make a manifest for files that have none: a lone file by its suffix, everything else as a path.
 
     Args:
         name: What to call the value.
         files: The files and the hashes that they must have.
-        directory: Where they lie, to look into those whose suffix has two meanings; None if they are still elsewhere.
     """
     serializer: str = "pathlib.files"
     kind: Kind = "dataset"
@@ -307,10 +333,6 @@ def guess(name: str, files: Sequence[FileEntry], directory: Path | None = None) 
             serializer = next((f"{library}.parquet" for library in _FRAMES if find_spec(library)), "pandas.parquet")
         else:
             serializer, kind = _BY_SUFFIX.get(suffix, (serializer, kind))
-        if suffix == ".pkl" and directory:
-            with _files.open_plain(directory / files[0].path) as file:
-                if file.read(len(_files.ZIP)) == _files.ZIP:
-                    serializer, kind = "torch.module", "model"
     known = by_id(serializer)
     return Manifest(
         serializer=serializer,

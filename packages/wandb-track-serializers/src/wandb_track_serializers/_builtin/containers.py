@@ -204,6 +204,6 @@ class _Reader:
             about["versions"] = self._source.manifest.details.get("versions", {})
             manifest = Manifest.from_json(data | about)._replace(files=files)
             folder, trusted = self._source.directory / name, self._source.trusted
-            self._read[name], taken = _values.read(folder, manifest, trusted, self._left)
+            self._read[name], taken = _values.read(folder, manifest, _values.Reading(trusted, self._left), str(folder))
             self._left -= taken
         return self._read[name]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from wandb_track_serializers import _files
 from wandb_track_serializers._kinds import attribute, class_name, is_a, leaves
 from wandb_track_serializers._serializer import Serializer, Source, Target
 from wandb_track_serializers.errors import SerializerError, UnsupportedValueError
 
 PROTOCOL = 5  # the first that writes large arrays without a copy in memory; every supported Python reads it
+_ZIP = b"PK\x03\x04"
+"""How files of torch.save begin, and no pickle."""
 
 
 class Pickle(Serializer):
@@ -40,7 +41,7 @@ class Pickle(Serializer):
         """Unpickle, with all tensors on the CPU; `load` has made sure that the source is trusted."""
         import pickle
 
-        if source.file.peek(len(_files.ZIP)).startswith(_files.ZIP):  # type: ignore[attr-defined]
+        if source.file.peek(len(_ZIP)).startswith(_ZIP):  # type: ignore[attr-defined]
             return import_module("torch").load(source.file, map_location="cpu", weights_only=False)
         return pickle.load(source.file)
 
