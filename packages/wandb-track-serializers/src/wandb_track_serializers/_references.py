@@ -19,8 +19,8 @@ from wandb_track_core import ArgumentError
 
 from . import _files
 from ._manifest import METADATA_KEY, FileEntry, Manifest, check_path
-from ._registry import by_id
-from ._values import DISTRIBUTION, Reading, guess, read, read_fetched, reader
+from ._registry import DISTRIBUTION, by_id
+from ._values import Reading, guess, read, read_fetched, reader
 from .errors import IntegrityError, LoadError, SerializerError, TooLargeError
 
 if TYPE_CHECKING:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable
-from functools import partial
-from importlib import import_module
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
+from .__about__ import __version__
 from ._kinds import KINDS, Record, class_name, is_a, is_base, leaves, loaded
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
     from typing import Literal
 
     from ._kinds import Kind
@@ -24,19 +24,20 @@ if TYPE_CHECKING:
 
 GROUP = "wandb_track.serializers"
 """The entry-point group of plug-ins."""
+DISTRIBUTION = f"wandb-track-serializers {__version__}"
 
 _BUILTIN = {
-    "builtins.json": ("containers", "Container"),
-    "builtins.pickle": ("pickles", "Pickle"),
-    "pathlib.files": ("paths", "PathFiles"),
-    "pandas.parquet": ("pandas", "PandasParquet"),
-    "polars.parquet": ("polars", "PolarsParquet"),
-    "pyarrow.parquet": ("arrow", "ArrowParquet"),
-    "numpy.npy": ("numpy", "NumpyFile"),
-    "torch.module": ("torch", "TorchModule"),
-    "torch.safetensors": ("torch", "TorchState"),
-    "sklearn.pickle": ("sklearn", "SklearnPickle"),
-    "sklearn.skops": ("sklearn", "SklearnSkops"),
+    "builtins.json": "containers:Container",
+    "builtins.pickle": "pickles:Pickle",
+    "pathlib.files": "paths:PathFiles",
+    "pandas.parquet": "pandas:PandasParquet",
+    "polars.parquet": "polars:PolarsParquet",
+    "pyarrow.parquet": "arrow:ArrowParquet",
+    "numpy.npy": "numpy:NumpyFile",
+    "torch.module": "torch:TorchModule",
+    "torch.safetensors": "torch:TorchState",
+    "sklearn.pickle": "sklearn:SklearnPickle",
+    "sklearn.skops": "sklearn:SklearnSkops",
 }
 
 _log = logging.getLogger("wandb_track_serializers")
@@ -48,17 +49,13 @@ class Registry:
     def __init__(self) -> None:
         self._lock = RLock()
         self._serializers: dict[str, Serializer] = {}
-        self._pending: dict[str, Callable[[], None]] = {
-            id: partial(self._build_in, home, name) for id, (home, name) in _BUILTIN.items()
-        }
-        self._scanned = False
+        self._pending: dict[str, EntryPoint] | None = None
 
-    def register(self, serializer: Serializer | type[Serializer], distribution: str = "") -> None:
+    def register(self, serializer: Serializer | type[Serializer]) -> None:
         """Add a serializer; see `wandb_track_serializers.register`."""
         from .errors import RegistrationError
 
         new = _checked(serializer)
-        new.distribution = distribution or new.distribution
         with self._lock:
             old = self.by_id(new.id)
             if old is not None and type(old) is not type(new):
@@ -84,37 +81,41 @@ class Registry:
         return [serializer for _, n in ranked if _accepts(serializer := homes[n][1], value)]
 
     def _load(self, wanted: Callable[[str], bool]) -> None:
-        if not self._scanned:
-            self._scanned = True
-            self._scan()
-        for id in [id for id in self._pending if wanted(id)]:
-            self._pending.pop(id)()
+        if self._pending is None:
+            self._pending = _entry_points()
+        for id in filter(wanted, list(self._pending)):
+            self._take(self._pending.pop(id))
 
-    def _build_in(self, home: str, name: str) -> None:
-        serializer = getattr(import_module(f"{__package__}._builtin.{home}"), name)()
-        self._serializers[serializer.id] = serializer
-
-    def _scan(self) -> None:
-        from importlib.metadata import entry_points
-
-        for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
-            source = f"{point.dist.name} {point.dist.version}" if point.dist else "an unknown distribution"
-            if point.name in self._pending:
-                _log.warning("plug-in %r of %s is not used: its name is another serializer's", point.name, source)
-            else:
-                self._pending[point.name] = partial(self._plug_in, point, source)
-
-    def _plug_in(self, point: Any, source: str) -> None:
+    def _take(self, point: EntryPoint) -> None:
         from .errors import RegistrationError
 
         try:
             serializer = _checked(point.load())
             if serializer.id != point.name:
                 raise RegistrationError(f"its entry point is named {point.name!r}, but its id is {serializer.id!r}")
-            self.register(serializer, source)
+            serializer.distribution = _distribution(point)
+            self.register(serializer)
         except (Exception, SystemExit) as error:
             reason = error if isinstance(error, RegistrationError) else f"it failed with {class_name(error)}: {error}"
-            _log.warning("plug-in %r of %s is not used: %s", point.name, source, reason)
+            _log.warning("plug-in %r of %s is not used: %s", point.name, _distribution(point), reason)
+
+
+def _entry_points() -> dict[str, EntryPoint]:
+    """This package's own serializers and the installed plug-ins, by id; none of them is imported yet."""
+    from importlib.metadata import EntryPoint, entry_points
+
+    found = {id: EntryPoint(id, f"{__package__}._builtin.{home}", GROUP) for id, home in _BUILTIN.items()}
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        if point.name in found:
+            reason = "its name is another serializer's"
+            _log.warning("plug-in %r of %s is not used: %s", point.name, _distribution(point), reason)
+        else:
+            found[point.name] = point
+    return found
+
+
+def _distribution(point: EntryPoint) -> str:
+    return f"{point.dist.name} {point.dist.version}" if point.dist else DISTRIBUTION
 
 
 _REGISTRY = Registry()
@@ -215,12 +216,12 @@ def _checked(serializer: Any) -> Serializer:
         raise RegistrationError(
             f"serializer is of type {class_name(serializer)}: give a subclass of wandb_track_serializers.Serializer"
         )
-    for name in ("id", "types", "format"):
-        if not getattr(serializer, name, None):
-            raise RegistrationError(f"{class_name(serializer)} has no {name!r}: see Serializer's documentation")
-    if serializer.kind not in KINDS:
-        raise RegistrationError(f"kind of {serializer.id!r} is {serializer.kind!r}: use one of {', '.join(KINDS)}")
-    types: object = serializer.types
-    if not isinstance(types, tuple) or not all(":" in reference for reference in types):
-        raise RegistrationError(f"types of {serializer.id!r} is {types!r}: give a tuple of 'module:class'")
+    types: object = getattr(serializer, "types", None)
+    has_types = isinstance(types, tuple) and bool(types) and all(":" in reference for reference in types)
+    has_names = all(getattr(serializer, name, None) for name in ("id", "format"))
+    if not (has_types and has_names and serializer.kind in KINDS):
+        raise RegistrationError(
+            f"{class_name(serializer)} must have an id, a format, a kind ({', '.join(KINDS)}), and types: a tuple of"
+            " 'module:class'"
+        )
     return serializer

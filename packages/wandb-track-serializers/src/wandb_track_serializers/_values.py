@@ -19,10 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import _files
-from .__about__ import __version__
 from ._kinds import attribute, class_name
 from ._manifest import FILE_NAME, FileEntry, Manifest
-from ._registry import by_id, find
+from ._registry import DISTRIBUTION, by_id, find
 from ._serializer import Serializer, Source, Target
 from .errors import (
     IntegrityError,
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
     from ._kinds import Kind
 
 FILES = "files"
-DISTRIBUTION = f"wandb-track-serializers {__version__}"
 _NAME = re.compile(r"(?!\.+$)[A-Za-z0-9_\-.]{1,128}")
 _log = logging.getLogger("wandb_track_serializers")
 _BY_SUFFIX: dict[str, tuple[str, Kind]] = {
