@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Mapping
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,8 +15,8 @@ from ._kinds import class_name
 from ._manifest import LISTED, METADATA_KEY, FileEntry, Manifest, check_path
 from ._references import OpenFilesystem, RemoteFile, artifact_class, read_reference
 from ._registry import kind_of
-from ._values import Reading, guess, read, read_fetched, reader, written
-from .errors import IntegrityError, LoadError, UntrustedError
+from ._values import Reading, dump_hashed, guess, read, read_fetched, reader
+from .errors import IntegrityError, LoadError
 
 if TYPE_CHECKING:
     import wandb
@@ -70,29 +70,32 @@ def to_artifact(
     if not wanted.get(kind):
         return None
     new_artifact = artifact_class()
-    if directory is None:
-        home: Any = tempfile.TemporaryDirectory(prefix="wandb-track-")
-        policy: Literal["mutable", "immutable"] = "mutable"
-    else:
-        home, policy = nullcontext(directory), "immutable"
-    with home as root, written(value, root, name, format, max_size) as (folder, finish):
-        artifact = new_artifact(name, type=kind, description=description)
+    is_temporary = directory is None
+    home: Any = tempfile.TemporaryDirectory(prefix="wandb-track-") if is_temporary else nullcontext(directory)
+    artifact = new_artifact(name, type=kind, description=description)
 
-        def add(path: str) -> FileEntry:
-            file = folder / path
-            file.chmod(0o444)
-            entry = artifact.add_file(str(file), name=path, skip_cache=True, policy=policy)
-            return FileEntry(path, _md5(entry), file.stat().st_size)
+    def add(folder: Path, paths: list[str]) -> list[FileEntry]:
+        return _files.parallel(lambda path: _added(artifact, folder, path, is_temporary), paths)
 
-        try:
-            manifest = finish(_files.parallel(add, _files.listing(folder)))
-        except BaseException:
-            if policy == "mutable":  # the client has copied some already
-                for entry in artifact.manifest.entries.values():
-                    Path(entry.local_path or "").unlink(missing_ok=True)
-            raise
-        artifact.metadata = {**(metadata or {}), METADATA_KEY: manifest.to_json(LISTED)}
+    try:
+        with home as root:
+            manifest = dump_hashed(value, root, name, format, max_size, add)
+    except BaseException:
+        if is_temporary:  # the client has copied some already
+            for entry in artifact.manifest.entries.values():
+                Path(entry.local_path or "").unlink(missing_ok=True)
+        raise
+    artifact.metadata = {**(metadata or {}), METADATA_KEY: manifest.to_json(LISTED)}
     return artifact
+
+
+def _added(artifact: wandb.Artifact, folder: Path, path: str, is_copied: bool) -> FileEntry:
+    """Add a file, which the client hashes, to an artifact."""
+    file = folder / path
+    file.chmod(0o444)
+    policy: Literal["mutable", "immutable"] = "mutable" if is_copied else "immutable"
+    entry = artifact.add_file(str(file), name=path, skip_cache=True, policy=policy)
+    return FileEntry(path, _md5(entry), file.stat().st_size)
 
 
 def from_artifact(
@@ -138,26 +141,25 @@ def from_artifact(
     name, data = artifact.name.partition(":")[0], artifact.metadata.get(METADATA_KEY)
     entries = _entries(artifact)
     how = Reading(trusted, max_size, directory, filesystem)
-    with _named_author(artifact):
-        if len(entries) < len(artifact.manifest.entries):
-            return read_reference(name, data, _references(artifact, origin), how, origin)
-        manifest = guess(name, entries) if data is None else Manifest.from_json(data, entries)
+    if len(entries) < len(artifact.manifest.entries):
+        return read_reference(name, data, _references(artifact, origin), how, origin)
+    manifest = guess(name, entries) if data is None else Manifest.from_json(data, entries)
 
-        def fetch(root: Path | None) -> Any:
-            for skip_cache in (False, True):
-                folder = Path(artifact.download(root=root and str(root), skip_cache=skip_cache)).absolute()
-                try:
-                    return read(folder, manifest, how, origin)[0]
-                except IntegrityError:  # the client takes a file from its cache if only the size is right
-                    if skip_cache:
-                        raise
-                    for file in manifest.files:
-                        (folder / file.path).unlink(missing_ok=True)
-            raise AssertionError("the second round returns or raises")
+    def fetch(root: Path | None) -> Any:
+        for skip_cache in (False, True):
+            folder = Path(artifact.download(root=root and str(root), skip_cache=skip_cache)).absolute()
+            try:
+                return read(folder, manifest, how, origin)[0]
+            except IntegrityError:  # the client takes a file from its cache if only the size is right
+                if skip_cache:
+                    raise
+                for file in manifest.files:
+                    (folder / file.path).unlink(missing_ok=True)
+        raise AssertionError("the second round returns or raises")
 
-        if reader(manifest, trusted, origin).in_place and directory is None:
-            return fetch(None)
-        return read_fetched(how, fetch)
+    if reader(manifest, trusted, origin).in_place and directory is None:
+        return fetch(None)
+    return read_fetched(how, fetch)
 
 
 def _entries(artifact: wandb.Artifact) -> list[FileEntry]:
@@ -185,16 +187,3 @@ def _md5(entry: Any) -> str:
     with suppress(ValueError):
         return "" if entry.extra.get("alg") else base64.b64decode(entry.digest).hex()
     return ""
-
-
-@contextmanager
-def _named_author(artifact: wandb.Artifact) -> Iterator[None]:
-    """Have an error about missing trust tell who logged the artifact."""
-    try:
-        yield
-    except UntrustedError as error:
-        author = ""
-        with suppress(Exception):  # for a better message only
-            run: Any = artifact.logged_by()
-            author = f". It was logged by {run.user.username} in the run {'/'.join(run.path)}"
-        raise UntrustedError(f"{error}{author}", error.serializer, error.class_name) from None

@@ -1,11 +1,10 @@
-"""Copying, hashing and verifying files, never through a symbolic link that somebody else could have put there."""
+"""Hashing and verifying files, never through a symbolic link that somebody else could have put there."""
 
 from __future__ import annotations
 
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -31,16 +30,6 @@ def open_plain(path: str | Path) -> BinaryIO:
         os.close(descriptor)
         raise OSError(f"{path} is no regular file")
     return open(path, "rb", opener=lambda *_: descriptor)
-
-
-def copy(source: BinaryIO, path: Path) -> None:
-    """Copy an open file to a new one, within the kernel, or the file system, where it can."""
-    with path.open("xb") as target:
-        with suppress(OSError, AttributeError):  # another file system, or a kernel without it: copied below
-            while os.copy_file_range(source.fileno(), target.fileno(), 1 << 30):
-                pass
-        while block := source.read(_BLOCK):
-            target.write(block)
 
 
 def walk(directory: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:

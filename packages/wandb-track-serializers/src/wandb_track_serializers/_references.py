@@ -19,8 +19,7 @@ from wandb_track_core import ArgumentError
 
 from . import _files
 from ._manifest import METADATA_KEY, FileEntry, Manifest, check_path
-from ._registry import DISTRIBUTION, by_id
-from ._values import Reading, guess, read, read_fetched, reader
+from ._values import Reading, guess, manifest_of, read, read_fetched, reader
 from .errors import IntegrityError, LoadError, SerializerError, TooLargeError
 
 if TYPE_CHECKING:
@@ -148,16 +147,7 @@ def to_reference(
     if id == _PATHS or not is_alone:
         is_file = is_alone and files[0].uri == location.uri
         id, details = _PATHS, {"kind": "file" if is_file else "folder"}
-    serializer = by_id(id)
-    manifest = Manifest(
-        serializer=id,
-        format_version=serializer.version if serializer else 1,
-        kind=location.kind,
-        name=name,
-        class_name=location.class_name,
-        written_by=(serializer and serializer.distribution) or DISTRIBUTION,
-        details=details,
-    )
+    manifest = manifest_of(id, location.kind, name, location.class_name, details)
     artifact = new_artifact(name, type=location.kind, description=description)
     for file in files:
         # Of the client's handlers, that for HTTP alone wants neither a library nor credentials for an entry.

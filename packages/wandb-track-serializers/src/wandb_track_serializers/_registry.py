@@ -12,7 +12,6 @@ from collections.abc import Callable
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
-from .__about__ import __version__
 from ._kinds import KINDS, Record, class_name, is_a, is_base, leaves, loaded
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 GROUP = "wandb_track.serializers"
 """The entry-point group of plug-ins."""
-DISTRIBUTION = f"wandb-track-serializers {__version__}"
 
 _BUILTIN = {
     "builtins.json": "containers:Container",
@@ -93,7 +91,8 @@ class Registry:
             serializer = _checked(point.load())
             if serializer.id != point.name:
                 raise RegistrationError(f"its entry point is named {point.name!r}, but its id is {serializer.id!r}")
-            serializer.distribution = _distribution(point)
+            if point.dist:
+                serializer.distribution = _distribution(point)
             self.register(serializer)
         except (Exception, SystemExit) as error:
             reason = error if isinstance(error, RegistrationError) else f"it failed with {class_name(error)}: {error}"
@@ -115,7 +114,7 @@ def _entry_points() -> dict[str, EntryPoint]:
 
 
 def _distribution(point: EntryPoint) -> str:
-    return f"{point.dist.name} {point.dist.version}" if point.dist else DISTRIBUTION
+    return f"{point.dist.name} {point.dist.version}" if point.dist else "an unknown distribution"
 
 
 _REGISTRY = Registry()

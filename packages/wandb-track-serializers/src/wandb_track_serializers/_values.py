@@ -12,8 +12,8 @@ import platform
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,12 +21,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from . import _files
 from ._kinds import attribute, class_name
 from ._manifest import FILE_NAME, FileEntry, Manifest
-from ._registry import DISTRIBUTION, by_id, find
+from ._registry import by_id, find
 from ._serializer import Serializer, Source, Target
 from .errors import (
     IntegrityError,
     LoadError,
     NotRepresentableError,
+    RegistrationError,
     SerializerError,
     UnsupportedValueError,
     UntrustedError,
@@ -94,19 +95,18 @@ def dump(
         FileExistsError: The folder is not empty.
         ValueError: `name` or `format` is not possible.
     """
-    with written(value, directory, name, format, max_size) as (folder, finish):
-        return finish(_files.hashed(folder, _files.listing(folder)))
+    return dump_hashed(value, directory, name, format, max_size, _files.hashed)
 
 
-@contextmanager
-def written(
-    value: Any, directory: str | os.PathLike[str], name: str, format: str | None, max_size: int | None
-) -> Iterator[tuple[Path, Callable[[list[FileEntry]], Manifest]]]:
-    """Write a value's files, for the caller to hash and then to finish; nothing is left behind where that fails.
-
-    Yields:
-        The folder of the files, and a function that takes their entries, writes the manifest and returns it.
-    """
+def dump_hashed(
+    value: Any,
+    directory: str | os.PathLike[str],
+    name: str,
+    format: str | None,
+    max_size: int | None,
+    hashed: Callable[[Path, list[str]], list[FileEntry]],
+) -> Manifest:
+    """Write a value as `dump` does, with hashes from a function that takes the folder and the paths in it."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError(f"name is {name!r}, of type {class_name(name)}: use 1 to 128 of A-Z, a-z, 0-9, '_', '.', '-'")
     serializers, kind = find(value, format)
@@ -119,17 +119,15 @@ def written(
     try:
         target.directory.mkdir()
         manifest = write(value, target, serializers, kind)
-
-        def finish(files: list[FileEntry]) -> Manifest:
-            finished = manifest._replace(files=tuple(files))
-            _save(finished, root)
-            return finished
-
-        yield target.directory, finish
+        files = hashed(target.directory, _files.listing(target.directory))
+        manifest = manifest._replace(files=tuple(files))
+        partial = root / f"{FILE_NAME}.partial"
+        partial.write_text(json.dumps(manifest.to_json(), indent=1, ensure_ascii=True) + "\n")
+        partial.replace(root / FILE_NAME)
+        return manifest
     except BaseException:
         shutil.rmtree(target.directory, ignore_errors=True)
-        for manifest_file in (FILE_NAME, f"{FILE_NAME}.partial"):
-            (root / manifest_file).unlink(missing_ok=True)
+        (root / f"{FILE_NAME}.partial").unlink(missing_ok=True)
         with suppress(OSError):
             for folder in new:
                 folder.rmdir()
@@ -265,17 +263,9 @@ def write(value: Any, target: Target, serializers: Sequence[Serializer], kind: K
             serializer.write(value, target)
             json.dumps(target.details)
             target.check(_size(serializer, value, target))
-            return Manifest(
-                serializer=serializer.id,
-                format_version=serializer.version,
-                kind=kind,
-                name=target.name,
-                class_name=class_name(value),
-                written_by=serializer.distribution or DISTRIBUTION,
-                versions=_installed(serializer, [type(value).__module__.partition(".")[0]]),
-                details=target.details,
-                notes=tuple(target.notes),
-            )
+            manifest = manifest_of(serializer.id, kind, target.name, class_name(value), target.details)
+            versions = _installed(serializer, [type(value).__module__.partition(".")[0]])
+            return manifest._replace(versions=versions, notes=tuple(target.notes))
         except NotRepresentableError as error:
             if number + 1 == len(serializers):
                 raise UnsupportedValueError(target.name, class_name(value), str(error)) from error
@@ -331,22 +321,24 @@ def guess(name: str, files: Sequence[FileEntry]) -> Manifest:
             serializer = next((f"{library}.parquet" for library in _FRAMES if find_spec(library)), "pandas.parquet")
         else:
             serializer, kind = _BY_SUFFIX.get(suffix, (serializer, kind))
-    known = by_id(serializer)
+    manifest = manifest_of(serializer, kind, name, "an unknown class", {} if is_alone else {"kind": "folder"})
+    return manifest._replace(files=tuple(files), written_by="")
+
+
+def manifest_of(id: str, kind: Kind, name: str, class_name: str, details: dict[str, Any]) -> Manifest:
+    """The manifest of a value that the serializer of an id writes or reads, without files."""
+    serializer = by_id(id)
+    if serializer is None:
+        raise RegistrationError(f"there is no serializer {id!r}: register it first")
     return Manifest(
-        serializer=serializer,
-        format_version=known.version if known else 1,
+        serializer=serializer.id,
+        format_version=serializer.version,
         kind=kind,
         name=name,
-        class_name="an unknown class",
-        files=tuple(files),
-        details={} if is_alone else {"kind": "folder"},
+        class_name=class_name,
+        written_by=serializer.distribution,
+        details=details,
     )
-
-
-def _save(manifest: Manifest, root: Path) -> None:
-    partial = root / f"{FILE_NAME}.partial"
-    partial.write_text(json.dumps(manifest.to_json(), indent=1, ensure_ascii=True) + "\n")
-    partial.replace(root / FILE_NAME)
 
 
 def _read(path: Path) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 from wandb_track_serializers import _files
@@ -105,7 +106,7 @@ class _Copier:
                 before = os.fstat(file.fileno())
                 self._size += before.st_size
                 self._target.check(self._size)
-                _files.copy(file, copy)
+                shutil.copyfile(source, copy)
                 after = os.fstat(file.fileno())
         except OSError as error:
             reason = error.strerror or "it is no file"
