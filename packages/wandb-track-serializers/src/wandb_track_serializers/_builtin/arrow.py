@@ -86,11 +86,13 @@ class ArrowParquet(Serializer):
 
 
 def is_proved(kind: pa.DataType, is_column: bool = True) -> bool:
-    """Whether Parquet keeps every value of a type; of dictionaries, only those of text that are a column."""
+    """Whether Parquet keeps every value of a type; dictionaries of text and nulls only where they are a column."""
     import pyarrow as pa
 
     if pa.types.is_dictionary(kind):
         return is_column and str(kind.value_type) in _TEXT
+    if pa.types.is_null(kind):
+        return is_column
     if pa.types.is_fixed_size_list(kind) or pa.types.is_union(kind) or isinstance(kind, pa.BaseExtensionType):
         return False
     return all(is_proved(kind.field(number).type, is_column=False) for number in range(kind.num_fields))

@@ -32,17 +32,14 @@ class TorchModule(Pickle):
     version = 1
     libraries = ("torch",)
     install = "wandb-track-serializers[torch]"
+    advice = (
+        "it must hold neither local functions nor parametrizations, nor be a scripted module, or hold one:"
+        ' format="safetensors" stores the state dict; torch.jit.save makes a file to log as a Path'
+    )
 
     def write(self, value: Any, target: Target) -> None:
         """Write to ``{name}.pkl``."""
-        module = _unwrapped(value, target)
-        try:
-            super().write(module, target)
-        except UnsupportedValueError as error:
-            for part in module.modules():
-                if reason := _advice(part):
-                    raise UnsupportedValueError(target.name, class_name(value), reason) from error.__cause__
-            raise
+        super().write(_unwrapped(value, target), target)
 
 
 class TorchState(Serializer):
@@ -111,13 +108,3 @@ def _unwrapped(module: Any, target: Target) -> Any:
             target.notes.append(f"stored without the {name} around it")
             return _unwrapped(getattr(module, attribute), target)
     return module
-
-
-def _advice(part: Any) -> str:
-    """What to do about a part of a module that torch does not pickle; empty where it is none that is known."""
-    state = 'format="safetensors" stores the state dict'
-    if is_a(part, "torch.jit", "ScriptModule"):
-        return f"a scripted module does not pickle: {state}; torch.jit.save makes a file to log as a Path"
-    if is_a(part, "torch.nn.utils.parametrize", "ParametrizationList"):
-        return f"torch does not pickle parametrizations: {state}"
-    return ""
