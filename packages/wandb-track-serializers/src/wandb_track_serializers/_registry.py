@@ -41,62 +41,74 @@ _BUILTIN = {
 _log = logging.getLogger("wandb_track_serializers")
 
 
-class Registry:
-    """The serializers that are loaded, and how to load the others."""
+_lock = RLock()
+_serializers: dict[str, Serializer] = {}
+_pending: dict[str, EntryPoint] | None = None
+"""What is not imported yet, by id; None until plug-ins were looked for."""
 
-    def __init__(self) -> None:
-        self._lock = RLock()
-        self._serializers: dict[str, Serializer] = {}
-        self._pending: dict[str, EntryPoint] | None = None
 
-    def register(self, serializer: Serializer | type[Serializer]) -> None:
-        """Add a serializer; see `wandb_track_serializers.register`."""
-        from .errors import RegistrationError
+def register(serializer: Serializer | type[Serializer]) -> None:
+    """Add a serializer for this process. A distribution's own belong in the entry-point group instead.
 
-        new = _checked(serializer)
-        with self._lock:
-            old = self.by_id(new.id)
-            if old is not None and type(old) is not type(new):
-                raise RegistrationError(f"the id {new.id!r} is taken by {class_name(old)}: choose another")
-            self._serializers[new.id] = new
+    Of several for one class the last that was registered is asked first, and this package's own last.
 
-    def by_id(self, id: str) -> Serializer | None:
-        """The serializer that has this id; None where there is none."""
-        with self._lock:
-            self._load(lambda pending: pending == id)
-            return self._serializers.get(id)
+    Args:
+        serializer: A subclass of `Serializer`, or an instance of one.
 
-    def candidates(self, value: Any) -> list[Serializer]:
-        """Serializers that accept a value: the most derived class first, for one class the last that was registered."""
-        with self._lock:
-            self._load(lambda id: id.partition(".")[0] in sys.modules)
-            serializers = sorted(self._serializers.values(), key=lambda one: one.id not in _BUILTIN)[::-1]
-        classes: list[type | None] = list(type(value).__mro__)
-        if hasattr(type(value), "__dataclass_fields__"):
-            classes.insert(-1, Record)
-        homes = [(loaded(*name.split(":")), serializer) for serializer in serializers for name in serializer.types]
-        ranked = sorted((classes.index(cls), n) for n, (cls, _) in enumerate(homes) if cls in classes)
-        return [serializer for _, n in ranked if _accepts(serializer := homes[n][1], value)]
+    Raises:
+        RegistrationError: It is no serializer, or its id is taken.
+    """
+    from .errors import RegistrationError
 
-    def _load(self, wanted: Callable[[str], bool]) -> None:
-        if self._pending is None:
-            self._pending = _entry_points()
-        for id in filter(wanted, list(self._pending)):
-            self._take(self._pending.pop(id))
+    new = _checked(serializer)
+    with _lock:
+        old = by_id(new.id)
+        if old is not None and type(old) is not type(new):
+            raise RegistrationError(f"the id {new.id!r} is taken by {class_name(old)}: choose another")
+        _serializers[new.id] = new
 
-    def _take(self, point: EntryPoint) -> None:
-        from .errors import RegistrationError
 
-        try:
-            serializer = _checked(point.load())
-            if serializer.id != point.name:
-                raise RegistrationError(f"its entry point is named {point.name!r}, but its id is {serializer.id!r}")
-            if point.dist:
-                serializer.distribution = _distribution(point)
-            self.register(serializer)
-        except (Exception, SystemExit) as error:
-            reason = error if isinstance(error, RegistrationError) else f"it failed with {class_name(error)}: {error}"
-            _log.warning("plug-in %r of %s is not used: %s", point.name, _distribution(point), reason)
+def by_id(id: str) -> Serializer | None:
+    """The serializer that has this id; None where there is none."""
+    with _lock:
+        _load(lambda pending: pending == id)
+        return _serializers.get(id)
+
+
+def _candidates(value: Any) -> list[Serializer]:
+    """Serializers that accept a value: the most derived class first, for one class the last that was registered."""
+    with _lock:
+        _load(lambda id: id.partition(".")[0] in sys.modules)
+        serializers = sorted(_serializers.values(), key=lambda one: one.id not in _BUILTIN)[::-1]
+    classes: list[type | None] = list(type(value).__mro__)
+    if hasattr(type(value), "__dataclass_fields__"):
+        classes.insert(-1, Record)
+    homes = [(loaded(*name.split(":")), serializer) for serializer in serializers for name in serializer.types]
+    ranked = sorted((classes.index(cls), n) for n, (cls, _) in enumerate(homes) if cls in classes)
+    return [serializer for _, n in ranked if _accepts(serializer := homes[n][1], value)]
+
+
+def _load(wanted: Callable[[str], bool]) -> None:
+    global _pending
+    if _pending is None:
+        _pending = _entry_points()
+    for id in filter(wanted, list(_pending)):
+        _take(_pending.pop(id))
+
+
+def _take(point: EntryPoint) -> None:
+    from .errors import RegistrationError
+
+    try:
+        serializer = _checked(point.load())
+        if serializer.id != point.name:
+            raise RegistrationError(f"its entry point is named {point.name!r}, but its id is {serializer.id!r}")
+        if point.dist:
+            serializer.distribution = _distribution(point)
+        register(serializer)
+    except (Exception, SystemExit) as error:
+        reason = error if isinstance(error, RegistrationError) else f"it failed with {class_name(error)}: {error}"
+        _log.warning("plug-in %r of %s is not used: %s", point.name, _distribution(point), reason)
 
 
 def _entry_points() -> dict[str, EntryPoint]:
@@ -115,28 +127,6 @@ def _entry_points() -> dict[str, EntryPoint]:
 
 def _distribution(point: EntryPoint) -> str:
     return f"{point.dist.name} {point.dist.version}" if point.dist else "an unknown distribution"
-
-
-_REGISTRY = Registry()
-
-
-def register(serializer: Serializer | type[Serializer]) -> None:
-    """Add a serializer for this process. A distribution's own belong in the entry-point group instead.
-
-    Of several for one class the last that was registered is asked first, and this package's own last.
-
-    Args:
-        serializer: A subclass of `Serializer`, or an instance of one.
-
-    Raises:
-        RegistrationError: It is no serializer, or its id is taken.
-    """
-    _REGISTRY.register(serializer)
-
-
-def by_id(id: str) -> Serializer | None:
-    """The serializer that has this id; None where there is none."""
-    return _REGISTRY.by_id(id)
 
 
 def serializer_for(value: Any, format: str | None = None) -> Serializer:
@@ -183,7 +173,7 @@ def held(value: Any) -> set[tuple[Kind, bool]]:
 
 def find(value: Any, format: str | None = None) -> tuple[list[Serializer], Kind]:
     """The serializers to try for a value, in order, and the type of its artifact; see `serializer_for`."""
-    candidates = _REGISTRY.candidates(value)
+    candidates = _candidates(value)
     usual = [serializer for serializer in candidates if not serializer.on_request]
     kind = usual[0].artifact_type(value)
     if format is None:

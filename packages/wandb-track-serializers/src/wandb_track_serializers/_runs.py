@@ -246,8 +246,6 @@ def _unpack(tar_file: Path, inside: str, target: Path, max_size: int | None) -> 
                     tar.extract(member.replace(name=path.relative_to(inside).as_posix()), target, filter="data")
                 tar.members.clear()  # type: ignore[attr-defined]
     except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
-        if isinstance(error, LoadError):
-            raise
         raise LoadError(f"{tar_file} is no whole, plain tar ({error}): copy or pack the run again") from error
 
 

@@ -41,11 +41,11 @@ if TYPE_CHECKING:
 FILES = "files"
 _NAME = re.compile(r"(?!\.+$)[A-Za-z0-9_\-.]{1,128}")
 _log = logging.getLogger("wandb_track_serializers")
-_BY_SUFFIX: dict[str, tuple[str, Kind]] = {
-    ".npy": ("numpy.npy", "other"),
-    ".safetensors": ("torch.safetensors", "model"),
-    ".skops": ("sklearn.skops", "model"),
-    ".pkl": ("builtins.pickle", "other"),
+_BY_SUFFIX = {
+    ".npy": "numpy.npy",
+    ".safetensors": "torch.safetensors",
+    ".skops": "sklearn.skops",
+    ".pkl": "builtins.pickle",
 }
 _FRAMES = ("pandas", "polars", "pyarrow")
 _said: set[str] = set()
@@ -212,10 +212,8 @@ def read(root: Path, manifest: Manifest, how: Reading, origin: str) -> tuple[Any
     except SerializerError:
         raise
     except Exception as error:
-        if _lacks_library(error, serializer):
-            raise LoadError(
-                f"reading {manifest.name!r} from {origin} needs {_installation(error, serializer)}"
-            ) from None
+        if needed := _needed(error, serializer):
+            raise LoadError(f"reading {manifest.name!r} from {origin} needs {needed}") from None
         raise LoadError(
             f"{manifest.name!r} ({manifest.class_name}) from {origin} cannot be read: {error} ({class_name(error)})."
             f" It was written with {_versions(manifest.versions)}; here there is"
@@ -274,8 +272,8 @@ def write(value: Any, target: Target, serializers: Sequence[Serializer], kind: K
             raise
         except Exception as error:
             reason = f"{serializer.id} failed with {class_name(error)}: {error}"
-            if _lacks_library(error, serializer):
-                reason = f"format {serializer.format!r} needs {_installation(error, serializer)}"
+            if needed := _needed(error, serializer):
+                reason = f"format {serializer.format!r} needs {needed}"
             raise UnsupportedValueError(target.name, class_name(value), reason) from error
     raise AssertionError("the last serializer has written it, or has raised")
 
@@ -312,16 +310,13 @@ def guess(name: str, files: Sequence[FileEntry]) -> Manifest:
         name: What to call the value.
         files: The files and the hashes that they must have.
     """
-    serializer: str = "pathlib.files"
-    kind: Kind = "dataset"
-    is_alone = len(files) == 1 and "/" not in files[0].path
-    if is_alone:
+    id, details = "pathlib.files", {"kind": "folder"}
+    if len(files) == 1 and "/" not in files[0].path:
         suffix = Path(files[0].path).suffix
+        id, details = _BY_SUFFIX.get(suffix, id), {}
         if suffix == ".parquet":
-            serializer = next((f"{library}.parquet" for library in _FRAMES if find_spec(library)), "pandas.parquet")
-        else:
-            serializer, kind = _BY_SUFFIX.get(suffix, (serializer, kind))
-    manifest = manifest_of(serializer, kind, name, "an unknown class", {} if is_alone else {"kind": "folder"})
+            id = next((f"{library}.parquet" for library in _FRAMES if find_spec(library)), "pandas.parquet")
+    manifest = manifest_of(id, "other", name, "an unknown class", details)
     return manifest._replace(files=tuple(files), written_by="")
 
 
@@ -349,14 +344,12 @@ def _read(path: Path) -> bytes:
         raise IntegrityError(f"the manifest {str(path)!r} cannot be read: {error}") from error
 
 
-def _lacks_library(error: Exception, serializer: Serializer) -> bool:
+def _needed(error: Exception, serializer: Serializer) -> str:
+    """What to install, where an error says that a library of the serializer is missing."""
     library = str(getattr(error, "name", "")).partition(".")[0]
-    return isinstance(error, ModuleNotFoundError) and library in serializer.libraries and find_spec(library) is None
-
-
-def _installation(error: Exception, serializer: Serializer) -> str:
-    name = getattr(error, "name", "")
-    return f"{name}: pip install '{serializer.install or name}'"
+    if isinstance(error, ModuleNotFoundError) and library in serializer.libraries and find_spec(library) is None:
+        return f"{library}: pip install '{serializer.install or library}'"
+    return ""
 
 
 def _installed(serializer: Serializer, others: Any) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from wandb_track_serializers._kinds import class_name, is_a
@@ -62,6 +61,7 @@ class TorchState(Serializer):
         tensors: dict[str, torch.Tensor] = {}
         aliases: dict[str, str] = {}
         first: dict[Any, str] = {}
+        storages: set[int] = set()
         for key, tensor in module.state_dict().items():
             dense = is_a(tensor, "torch", "Tensor") and str(tensor.layout) == "torch.strided"
             if not dense:
@@ -70,16 +70,14 @@ class TorchState(Serializer):
                 raise UnsupportedValueError(target.name, class_name(value), f"{reason} alone: leave format= out", place)
             memory = (tensor.device, tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype)
             original = first.setdefault(memory, key) if tensor.numel() else key
-            if original == key:
-                tensors[key] = tensor.detach()
-            else:
+            if original != key:
                 aliases[key] = original
-        target.check(sum(tensor.nbytes for tensor in tensors.values()))
-        shared = Counter(tensor.untyped_storage().data_ptr() for tensor in tensors.values())
-        for key, tensor in tensors.items():
-            storage = tensor.untyped_storage()
-            is_alone = shared[storage.data_ptr()] == 1 and storage.nbytes() == tensor.nbytes
-            tensors[key] = tensor.contiguous() if is_alone else tensor.contiguous().clone()
+                continue
+            own = tensor.detach().contiguous()
+            if own.untyped_storage().data_ptr() in storages:  # safetensors takes no two views of one memory
+                own = own.clone()
+            storages.add(own.untyped_storage().data_ptr())
+            tensors[key] = own
         save_file(tensors, target.path(".safetensors"), metadata={_ALIASES: json.dumps(aliases)})
 
     def read(self, source: Source) -> dict[str, Any]:
