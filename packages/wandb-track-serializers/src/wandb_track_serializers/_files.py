@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -32,32 +32,30 @@ def open_plain(path: str | Path) -> BinaryIO:
     return open(path, "rb", opener=lambda *_: descriptor)
 
 
-def walk(directory: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Every entry below a folder, with its relative path; folders before what is in them, links not followed."""
-    folders = [("", str(directory))]
-    while folders:
-        prefix, folder = folders.pop()
-        with os.scandir(folder) as entries:
-            ordered = sorted(entries, key=lambda entry: entry.name)
-        for entry in ordered:
-            yield prefix + entry.name, entry
-            if entry.is_dir(follow_symlinks=False):
-                folders.append((f"{prefix}{entry.name}/", entry.path))
+def sizes(directory: Path) -> dict[str, int]:
+    """The size of each file below a folder, by its path there.
+
+    Raises:
+        IntegrityError: There is a link or a device.
+    """
+    found = {}
+    for path in directory.rglob("*"):
+        status = path.lstat()
+        if stat.S_ISREG(status.st_mode):
+            found[path.relative_to(directory).as_posix()] = status.st_size
+        elif not stat.S_ISDIR(status.st_mode):
+            raise IntegrityError(f"{path} is a link or a device: values hold files and folders alone")
+    return dict(sorted(found.items()))
 
 
-def listing(directory: Path) -> list[str]:
-    """The relative paths of the files below a folder, sorted."""
-    return sorted(path for path, entry in walk(directory) if not entry.is_dir(follow_symlinks=False))
-
-
-def hashed(directory: Path, paths: Sequence[str]) -> list[FileEntry]:
+def hashed(directory: Path, paths: Iterable[str]) -> list[FileEntry]:
     """Hash files, each once, several at a time."""
 
     def entry(path: str) -> FileEntry:
         with open_plain(directory / path) as file:
             return FileEntry(path, md5(file), os.fstat(file.fileno()).st_size)
 
-    return parallel(entry, paths)
+    return parallel(entry, list(paths))
 
 
 def parallel(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
@@ -97,12 +95,7 @@ def verify(directory: Path, files: Sequence[FileEntry], nothing_else: bool) -> B
     Raises:
         IntegrityError: Something is not as it must be.
     """
-    found = set()
-    for path, entry in walk(directory) if directory.is_dir() else ():  # neither artifacts nor archives hold empty ones
-        if entry.is_symlink() or not (entry.is_dir() or entry.is_file()):
-            raise IntegrityError(f"{entry.path} is a link or a device: no value of ours holds one; nothing was read")
-        if not entry.is_dir():
-            found.add(path)
+    found = sizes(directory).keys()  # of no folder nothing: neither artifacts nor archives hold empty ones
     wanted = {file.path for file in files}
     if missing := wanted - found:
         raise IntegrityError(f"{_some(missing)} is missing below {directory}: download or copy the files again")
@@ -129,6 +122,6 @@ def _compare(wanted: FileEntry, actual: FileEntry) -> None:
         )
 
 
-def _some(paths: set[str]) -> str:
+def _some(paths: Iterable[str]) -> str:
     first, *others = sorted(paths)
     return repr(first) + (f" (and {len(others):,} more)" if others else "")

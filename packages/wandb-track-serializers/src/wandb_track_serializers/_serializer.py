@@ -121,11 +121,9 @@ class _LimitedFile(io.FileIO):
     def __init__(self, path: Path, target: Target) -> None:
         super().__init__(path, "xb")
         self._target = target
-        self._written = 0
 
     def write(self, data: Any, /) -> int:
-        self._written += memoryview(data).nbytes
-        self._target.check(self._written)
+        self._target.check(self.tell() + memoryview(data).nbytes)
         return super().write(data)
 
 

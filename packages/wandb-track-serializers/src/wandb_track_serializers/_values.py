@@ -119,7 +119,7 @@ def dump_hashed(
     try:
         target.directory.mkdir()
         manifest = write(value, target, serializers, kind)
-        files = hashed(target.directory, _files.listing(target.directory))
+        files = hashed(target.directory, list(_files.sizes(target.directory)))
         manifest = manifest._replace(files=tuple(files))
         partial = root / f"{FILE_NAME}.partial"
         partial.write_text(json.dumps(manifest.to_json(), indent=1, ensure_ascii=True) + "\n")
@@ -173,7 +173,7 @@ def load(
             raise IntegrityError(
                 f"{str(root)!r} holds no manifest, so the value was never written to its end: write it again"
             )
-        manifest = guess(root.name, _files.hashed(root, _files.listing(root)))
+        manifest = guess(root.name, _files.hashed(root, _files.sizes(root)))
     elif own.is_file() and FILE_NAME not in {file.path for file in manifest.files}:
         root /= FILES
     return read(root, manifest, Reading(trusted, max_size), str(directory))[0]
@@ -260,7 +260,7 @@ def write(value: Any, target: Target, serializers: Sequence[Serializer], kind: K
         try:
             serializer.write(value, target)
             json.dumps(target.details)
-            target.check(_size(serializer, value, target))
+            target.check(sum(_files.sizes(target.directory).values()))
             manifest = manifest_of(serializer.id, kind, target.name, class_name(value), target.details)
             versions = _installed(serializer, [type(value).__module__.partition(".")[0]])
             return manifest._replace(versions=versions, notes=tuple(target.notes))
@@ -291,18 +291,6 @@ def _pass_on(value: Any, target: Target, reason: str) -> None:
         _log.warning("%s values are pickled: %s", type(value).__module__.partition(".")[0], reason)
 
 
-def _size(serializer: Serializer, value: Any, target: Target) -> int:
-    """Bytes of what was written, which must all be plain files."""
-    size = 0
-    for path, entry in _files.walk(target.directory):
-        if entry.is_file(follow_symlinks=False):
-            size += entry.stat().st_size
-        elif not entry.is_dir(follow_symlinks=False):
-            reason = f"{serializer.id} wrote {path!r}, a link or a device, where only files can be stored"
-            raise UnsupportedValueError(target.name, class_name(value), reason)
-    return size
-
-
 def guess(name: str, files: Sequence[FileEntry]) -> Manifest:
     """Make a manifest for files that have none: a lone file by its suffix, everything else as a path.
 
@@ -324,7 +312,7 @@ def manifest_of(id: str, kind: Kind, name: str, class_name: str, details: dict[s
     """The manifest of a value that the serializer of an id writes or reads, without files."""
     serializer = by_id(id)
     if serializer is None:
-        raise RegistrationError(f"there is no serializer {id!r}: register it first")
+        raise RegistrationError(f"there is no serializer {id!r}: install its distribution, or call register()")
     return Manifest(
         serializer=serializer.id,
         format_version=serializer.version,

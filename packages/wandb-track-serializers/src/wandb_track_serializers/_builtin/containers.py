@@ -140,7 +140,7 @@ class _Writer:
             part.directory.mkdir()
             serializers, kind = find(value)
             manifest = _values.write(value, part, [one for one in serializers if one.id != Container.id], kind)
-            self._size += sum(entry.stat().st_size for _, entry in _files.walk(part.directory))
+            self._size += sum(_files.sizes(part.directory).values())
             self._target.notes += manifest.notes
             # Versions are not in the file: the same value is to give the same bytes with another Python.
             self._target.details.setdefault("versions", {}).update(manifest.versions)

@@ -31,10 +31,8 @@ class PathFiles(Serializer):
         copier = _Copier(value, target)
         try:
             found = Path(os.path.realpath(value, strict=True))
-        except FileNotFoundError:
-            raise copier.error(value, "there is no such file or folder") from None
         except OSError as error:
-            raise copier.error(value, f"{error.strerror}; is it a link to itself?") from error
+            raise copier.error(value, f"{error.strerror}: choose a file or folder that is there") from error
         if found.is_dir():
             if target.directory.resolve().is_relative_to(found):
                 raise copier.error(value, "it holds the folder that it is to be copied to: write it somewhere else")
