@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterable, Sequence
@@ -28,7 +29,7 @@ def open_plain(path: str | Path) -> BinaryIO:
     descriptor = os.open(path, _PLAIN)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(f"{path} is no regular file")
+        raise OSError(errno.EINVAL, "it is no file", str(path))
     return open(path, "rb", opener=lambda *_: descriptor)
 
 

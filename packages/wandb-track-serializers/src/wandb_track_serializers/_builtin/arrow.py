@@ -78,11 +78,8 @@ class ArrowParquet(Serializer):
             return bare if source.manifest.details.get("batch") else pa.Table.from_batches([bare])
         if not source.manifest.details.get("batch"):
             return table
-        columns = [
-            column.chunk(0) if column.num_chunks else pa.array([], column.type)
-            for column in table.combine_chunks().columns
-        ]
-        return pa.RecordBatch.from_arrays(columns, schema=table.schema)
+        batches = table.combine_chunks().to_batches()
+        return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)
 
 
 def is_proved(kind: pa.DataType, is_column: bool = True) -> bool:
