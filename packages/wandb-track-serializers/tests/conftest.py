@@ -17,11 +17,10 @@ sys.path.insert(0, str(Path(__file__).parent))  # for what the tests share
 
 
 @pytest.fixture
-def registry(monkeypatch: pytest.MonkeyPatch) -> _registry.Registry:
+def registry(monkeypatch: pytest.MonkeyPatch) -> None:
     """A registry of this test's own, so that what it registers is gone afterwards."""
-    fresh = _registry.Registry()
-    monkeypatch.setattr(_registry, "_REGISTRY", fresh)
-    return fresh
+    monkeypatch.setattr(_registry, "_serializers", {})
+    monkeypatch.setattr(_registry, "_pending", None)
 
 
 @pytest.fixture(scope="session")

@@ -75,7 +75,7 @@ def test_round_trip(wandb_online, wandb_env, tree):
     }
     assert from_artifact(found["file"], directory=wandb_env / "to").read_text() == "a"
     assert (wandb_env / "to" / "a.txt").exists()
-    with pytest.raises(wts.UntrustedError, match=r"acme/p/thing:v0.*It was logged by tester in the run acme/p/"):
+    with pytest.raises(wts.UntrustedError, match=r"acme/p/thing:v0.*written by wandb-track-serializers"):
         from_artifact(found["thing"])
     assert from_artifact(found["thing"], trusted=True).number == 7
     if "array" in found:
@@ -287,7 +287,7 @@ def test_failures_leave_nothing(wandb_env, monkeypatch):
     """A value that cannot be written, or that the client does not take, leaves no artifact and no file."""
     with pytest.raises(wts.UnsupportedValueError, match=r"'x' .* cannot be written"):
         to_artifact("x", lambda: 1, others=True, directory=wandb_env / "out")
-    with pytest.raises(ValueError, match="name is 'a/b'"):
+    with pytest.raises(ValueError, match=r"(?i)artifact name"):
         to_artifact("a/b", Thing(1), others=True, directory=wandb_env / "out")
     with pytest.raises(ValueError, match="metadata holds the key 'wandb_track'"):
         to_artifact("x", Thing(1), others=True, directory=wandb_env / "out", metadata={METADATA_KEY: 1})

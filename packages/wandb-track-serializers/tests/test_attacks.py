@@ -45,7 +45,7 @@ def edit(root: Path, **changes) -> None:
 
 def hashed(root: Path) -> None:
     """Give a manifest the hashes of the files as they are now."""
-    files = _files.hashed(root / "files", _files.listing(root / "files"))
+    files = _files.hashed(root / "files", _files.sizes(root / "files"))
     edit(root, files=[{"path": file.path, "md5": file.md5, "size": file.size} for file in files])
 
 

@@ -183,7 +183,7 @@ def forged(root: Path, data: Any) -> None:
 
     (root / "files" / "value.json").write_text(json.dumps(data))
     manifest = json.loads((root / "wandb_track.json").read_text())
-    files = _files.hashed(root / "files", _files.listing(root / "files"))
+    files = _files.hashed(root / "files", _files.sizes(root / "files"))
     manifest["files"] = [file._asdict() for file in files]
     (root / "wandb_track.json").write_text(json.dumps(manifest))
 

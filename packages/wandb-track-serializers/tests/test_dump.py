@@ -199,7 +199,7 @@ def test_manifest(tmp_path):
     assert entry.md5 == __import__("hashlib").md5(data).hexdigest()
 
 
-def test_a_write_error_leaves_nothing(tmp_path, monkeypatch):
+def test_a_write_error_leaves_nothing(registry, tmp_path, monkeypatch):
     """When the disk is full, the error goes on unchanged and nothing is left."""
 
     class Full(wts.Serializer):
@@ -211,9 +211,6 @@ def test_a_write_error_leaves_nothing(tmp_path, monkeypatch):
             target.path(".part").write_bytes(b"half")
             raise OSError(28, "No space left on device")
 
-    from wandb_track_serializers import _registry
-
-    monkeypatch.setattr(_registry, "_REGISTRY", _registry.Registry())
     monkeypatch.setitem(sys.modules, __name__, sys.modules[Holder.__module__])
     wts.register(Full)
     with pytest.raises(OSError, match="No space left"):
@@ -233,7 +230,8 @@ def test_load_wants_a_folder(tmp_path):
     """A folder that is not there, and a value that was never finished, are clear errors."""
     with pytest.raises(FileNotFoundError, match="is no folder that is there"):
         load(tmp_path / "none")
-    (tmp_path / "half" / "files.partial").mkdir(parents=True)
+    (tmp_path / "half" / "files").mkdir(parents=True)
+    (tmp_path / "half" / "wandb_track.json.partial").write_text("{")
     with pytest.raises(wts.IntegrityError, match="never written to its end"):
         load(tmp_path / "half")
     dump(object, tmp_path / "cut")

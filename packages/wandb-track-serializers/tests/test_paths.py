@@ -1,6 +1,7 @@
 """Files and folders: copied as they are, and refused where they cannot be."""
 
 import os
+import shutil
 import socket
 from pathlib import Path
 
@@ -73,12 +74,12 @@ def test_links_to_nothing_and_to_themselves(tree, tmp_path):
     (tree / "link").unlink()
     (tree / "link").symlink_to("link")
     refused(tree, tmp_path, "Too many levels of symbolic links")
-    refused(tree / "link", tmp_path, "link to itself|no such file")
+    refused(tree / "link", tmp_path, "Too many levels of symbolic links")
 
 
 def test_what_is_no_file(tree, tmp_path):
     """Missing paths, sockets, pipes and devices are refused, none of them waited for."""
-    refused(tmp_path / "missing", tmp_path, "no such file or folder")
+    refused(tmp_path / "missing", tmp_path, "No such file or directory")
     refused(Path("/dev/null"), tmp_path, "it is no file|No such device")
     os.mkfifo(tree / "pipe")
     refused(tree, tmp_path, "it is no file|No such device")
@@ -114,16 +115,14 @@ def test_the_original_may_change_afterwards(tree, tmp_path):
 
 def test_a_file_that_changes_while_it_is_copied(tree, tmp_path, monkeypatch):
     """A file that is written to during the copy is an error: it would be neither the old nor the new one."""
-    from wandb_track_serializers import _files
-
-    original = _files.copy
+    original = shutil.copyfile
 
     def slow(source, path):
         original(source, path)
-        with open(source.name, "a") as file:
+        with open(source, "a") as file:
             file.write("more")
 
-    monkeypatch.setattr(_files, "copy", slow)
+    monkeypatch.setattr(shutil, "copyfile", slow)
     refused(tree, tmp_path, "changed while it was copied")
 
 
@@ -146,23 +145,11 @@ def test_a_folder_that_holds_nothing(tmp_path):
     assert load(tmp_path / "plain") == tmp_path / "plain"
 
 
-def test_a_copy_without_help_of_the_kernel(tree, tmp_path, monkeypatch):
-    """Where the kernel cannot copy by itself, the bytes are copied all the same."""
-
-    def refuse(*_):
-        raise OSError(18, "Invalid cross-device link")
-
-    monkeypatch.setattr(os, "copy_file_range", refuse, raising=False)
-    (tree / "big").write_bytes(bytes(range(256)) * 10_000)
-    dump(tree, tmp_path / "out")
-    assert (load(tmp_path / "out") / "big").read_bytes() == (tree / "big").read_bytes()
-
-
 def test_a_path_is_measured_before_it_is_copied(tree, tmp_path, monkeypatch):
     """A file over `max_size` is refused before any of it is copied."""
-    from wandb_track_serializers import TooLargeError, _files
+    from wandb_track_serializers import TooLargeError
 
-    monkeypatch.setattr(_files, "copy", lambda *_: pytest.fail("copied"))
+    monkeypatch.setattr(shutil, "copyfile", lambda *_: pytest.fail("copied"))
     (tree / "0").write_bytes(b"x" * 1_000)
     with pytest.raises(TooLargeError):
         dump(tree, tmp_path / "out", max_size=999)

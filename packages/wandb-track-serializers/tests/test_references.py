@@ -198,7 +198,7 @@ def test_a_storage_that_there_is_not(wandb_env):
 def test_what_is_not_there_is_no_empty_artifact(s3, bucket, tmp_path):
     (tmp_path / "empty").mkdir()
     for uri in (f"{bucket.uri}/none", "s3://nowhere/none", (tmp_path / "none").as_uri(), (tmp_path / "empty").as_uri()):
-        with pytest.raises(SerializerError, match=f"{uri} (does not exist|is an empty folder|cannot be referred to)"):
+        with pytest.raises(SerializerError, match=f"{uri} (does not exist|is an empty folder|cannot be reached)"):
             to_reference("x", Location(uri))
 
 
@@ -206,7 +206,7 @@ def test_a_store_that_cannot_be_reached(s3):
     location = Location(
         "s3://bucket/x", filesystem=lambda uri: fsspec.filesystem("s3", endpoint_url="http://127.0.0.1:1")
     )
-    with pytest.raises(SerializerError, match="s3://bucket/x cannot be referred to: "):
+    with pytest.raises(SerializerError, match="s3://bucket/x cannot be reached: "):
         to_reference("x", location)
 
 

@@ -28,20 +28,6 @@ if TYPE_CHECKING:
         UntrustedError,
     )
 
-_HOMES = {
-    "_artifacts": "from_artifact to_artifact",
-    "_manifest": "METADATA_KEY FileEntry Manifest",
-    "_references": "Location RemoteFile to_reference",
-    "_registry": "kind_of register serializer_for",
-    "_runs": "Producer load_artifact log_value use_value",
-    "_serializer": "Serializer Source Target",
-    "_summary": "to_summary",
-    "_values": "dump load",
-    "capture": "Capture Decision",
-    "errors": "IntegrityError LoadError NotRepresentableError RegistrationError SerializerError TooLargeError "
-    "UnsupportedValueError UntrustedError",
-}
-
 __all__ = [
     "METADATA_KEY",
     "Capture",
@@ -77,15 +63,18 @@ __all__ = [
     "use_value",
 ]
 
+_MODULES = "errors capture _summary _registry _manifest _serializer _values _references _artifacts _runs"
+"""Where the public names are; none of these needs one after it."""
+
 
 def __getattr__(name: str) -> object:
     from importlib import import_module
 
-    for home, names in _HOMES.items():
-        if name in names.split():
-            value = getattr(import_module(f"{__name__}.{home}"), name)
-            globals()[name] = value
-            return value
+    for home in _MODULES.split() if name in __all__ else ():
+        module = import_module(f"{__name__}.{home}")
+        if name in vars(module):
+            globals()[name] = vars(module)[name]
+            return globals()[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import base64
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Mapping
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import _files
 from ._kinds import class_name
 from ._manifest import LISTED, METADATA_KEY, FileEntry, Manifest, check_path
-from ._references import OpenFilesystem, RemoteFile, read_reference
+from ._references import OpenFilesystem, RemoteFile, artifact_class, read_reference
 from ._registry import kind_of
-from ._values import guess, read, reader, written
-from .errors import IntegrityError, LoadError, SerializerError, UntrustedError
+from ._values import Reading, dump_hashed, guess, read, read_fetched, reader
+from .errors import IntegrityError, LoadError
 
 if TYPE_CHECKING:
     import wandb
@@ -69,33 +69,33 @@ def to_artifact(
     kind = kind_of(value)
     if not wanted.get(kind):
         return None
+    new_artifact = artifact_class()
+    is_temporary = directory is None
+    home: Any = tempfile.TemporaryDirectory(prefix="wandb-track-") if is_temporary else nullcontext(directory)
+    artifact = new_artifact(name, type=kind, description=description)
+
+    def add(folder: Path, paths: list[str]) -> list[FileEntry]:
+        return _files.parallel(lambda path: _added(artifact, folder, path, is_temporary), paths)
+
     try:
-        from wandb import Artifact  # a folder of runs is a package of that name, too
-    except ImportError:
-        raise SerializerError("to_artifact needs the client: pip install 'wandb-track-serializers[wandb]'") from None
-    if directory is None:
-        home: Any = tempfile.TemporaryDirectory(prefix="wandb-track-")
-        policy: Literal["mutable", "immutable"] = "mutable"
-    else:
-        home, policy = nullcontext(directory), "immutable"
-    with home as root, written(value, root, name, format, max_size) as (folder, finish):
-        artifact = Artifact(name, type=kind, description=description)
-
-        def add(path: str) -> FileEntry:
-            file = folder / path
-            file.chmod(0o444)
-            entry = artifact.add_file(str(file), name=path, skip_cache=True, policy=policy)
-            return FileEntry(path, _md5(entry), file.stat().st_size)
-
-        try:
-            manifest = finish(_files.parallel(add, _files.listing(folder)))
-        except BaseException:
-            if policy == "mutable":  # the client has copied some already
-                for entry in artifact.manifest.entries.values():
-                    Path(entry.local_path or "").unlink(missing_ok=True)
-            raise
-        artifact.metadata = {**(metadata or {}), METADATA_KEY: manifest.to_json(LISTED)}
+        with home as root:
+            manifest = dump_hashed(value, root, name, format, max_size, add)
+    except BaseException:
+        if is_temporary:  # the client has copied some already
+            for entry in artifact.manifest.entries.values():
+                Path(entry.local_path or "").unlink(missing_ok=True)
+        raise
+    artifact.metadata = {**(metadata or {}), METADATA_KEY: manifest.to_json(LISTED)}
     return artifact
+
+
+def _added(artifact: wandb.Artifact, folder: Path, path: str, is_copied: bool) -> FileEntry:
+    """Add a file, which the client hashes, to an artifact."""
+    file = folder / path
+    file.chmod(0o444)
+    policy: Literal["mutable", "immutable"] = "mutable" if is_copied else "immutable"
+    entry = artifact.add_file(str(file), name=path, skip_cache=True, policy=policy)
+    return FileEntry(path, _md5(entry), file.stat().st_size)
 
 
 def from_artifact(
@@ -138,53 +138,28 @@ def from_artifact(
             " load() the directory that was given to to_artifact"
         )
     origin = f"artifact {artifact.qualified_name}"
+    name, data = artifact.name.partition(":")[0], artifact.metadata.get(METADATA_KEY)
     entries = _entries(artifact)
-    data = artifact.metadata.get(METADATA_KEY)
+    how = Reading(trusted, max_size, directory, filesystem)
     if len(entries) < len(artifact.manifest.entries):
-        with _named_author(artifact):
-            return read_reference(
-                artifact.name.partition(":")[0],
-                data,
-                _references(artifact, origin),
-                origin,
-                trusted=trusted,
-                directory=directory,
-                max_size=max_size,
-                filesystem=filesystem,
-            )
-    manifest = guess(artifact.name.partition(":")[0], entries) if data is None else Manifest.from_json(data, entries)
-    if data is not None:
-        _agree(manifest, entries, origin)
-    with _named_author(artifact):
-        serializer = reader(manifest, trusted, origin)
-        if directory is None and not serializer.in_place:
-            home: Any = tempfile.TemporaryDirectory(prefix="wandb-track-")
-        else:
-            home = nullcontext(None if directory is None else os.fspath(directory))
-        with home as root:
-            return _download(artifact, manifest, data is None, root, trusted, max_size, origin)
+        return read_reference(name, data, _references(artifact, origin), how, origin)
+    manifest = guess(name, entries) if data is None else Manifest.from_json(data, entries)
 
+    def fetch(root: Path | None) -> Any:
+        for skip_cache in (False, True):
+            folder = Path(artifact.download(root=root and str(root), skip_cache=skip_cache)).absolute()
+            try:
+                return read(folder, manifest, how, origin)[0]
+            except IntegrityError:  # the client takes a file from its cache if only the size is right
+                if skip_cache:
+                    raise
+                for file in manifest.files:
+                    (folder / file.path).unlink(missing_ok=True)
+        raise AssertionError("the second round returns or raises")
 
-def _download(
-    artifact: wandb.Artifact,
-    manifest: Manifest,
-    foreign: bool,
-    root: str | None,
-    trusted: bool,
-    max_size: int | None,
-    origin: str,
-) -> Any:
-    for skip_cache in (False, True):
-        folder = Path(artifact.download(root=root, skip_cache=skip_cache)).absolute()
-        found = guess(manifest.name, manifest.files, folder) if foreign else manifest
-        try:
-            return read(folder, found, trusted, max_size, origin)[0]
-        except IntegrityError:  # the client takes a file from its cache if only the size is right
-            if skip_cache:
-                raise
-            for file in manifest.files:
-                (folder / file.path).unlink(missing_ok=True)
-    raise AssertionError("the second round returns or raises")
+    if reader(manifest, trusted, origin).in_place and directory is None:
+        return fetch(None)
+    return read_fetched(how, fetch)
 
 
 def _entries(artifact: wandb.Artifact) -> list[FileEntry]:
@@ -207,33 +182,8 @@ def _references(artifact: wandb.Artifact, origin: str) -> list[RemoteFile]:
     return files
 
 
-def _agree(manifest: Manifest, entries: Sequence[FileEntry], origin: str) -> None:
-    """The manifest is only metadata, which can be edited: the artifact itself has the last word."""
-    listed = {entry.path: entry for entry in entries}
-    for file in manifest.files:
-        entry = listed.get(file.path)
-        if entry is None or entry.size != file.size or entry.md5 not in ("", file.md5):
-            raise IntegrityError(
-                f"the manifest of {origin} does not fit its file {file.path!r}: the metadata was changed after it was"
-                " written; download the artifact and read its files yourself"
-            )
-
-
 def _md5(entry: Any) -> str:
     """The hash of a file in hexadecimal; empty where the client hashed in another way."""
     with suppress(ValueError):
         return "" if entry.extra.get("alg") else base64.b64decode(entry.digest).hex()
     return ""
-
-
-@contextmanager
-def _named_author(artifact: wandb.Artifact) -> Iterator[None]:
-    """Have an error about missing trust tell who logged the artifact."""
-    try:
-        yield
-    except UntrustedError as error:
-        author = ""
-        with suppress(Exception):  # for a better message only
-            run: Any = artifact.logged_by()
-            author = f". It was logged by {run.user.username} in the run {'/'.join(run.path)}"
-        raise UntrustedError(f"{error}{author}", error.serializer, error.class_name) from None

@@ -1,11 +1,11 @@
-"""Copying, hashing and verifying files, never through a symbolic link that somebody else could have put there."""
+"""Hashing and verifying files, never through a symbolic link that somebody else could have put there."""
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -15,8 +15,6 @@ from .errors import IntegrityError
 T = TypeVar("T")
 R = TypeVar("R")
 
-ZIP = b"PK\x03\x04"
-"""How files of torch.save begin, and no pickle."""
 _BLOCK = 1 << 20
 _WORKERS = 8  # as many as the client itself uses for a folder
 _PLAIN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -31,46 +29,34 @@ def open_plain(path: str | Path) -> BinaryIO:
     descriptor = os.open(path, _PLAIN)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(f"{path} is no regular file")
+        raise OSError(errno.EINVAL, "it is no file", str(path))
     return open(path, "rb", opener=lambda *_: descriptor)
 
 
-def copy(source: BinaryIO, path: Path) -> None:
-    """Copy an open file to a new one, within the kernel, or the file system, where it can."""
-    with path.open("xb") as target:
-        with suppress(OSError, AttributeError):  # another file system, or a kernel without it: copied below
-            while os.copy_file_range(source.fileno(), target.fileno(), 1 << 30):
-                pass
-        while block := source.read(_BLOCK):
-            target.write(block)
+def sizes(directory: Path) -> dict[str, int]:
+    """The size of each file below a folder, by its path there.
+
+    Raises:
+        IntegrityError: There is a link or a device.
+    """
+    found = {}
+    for path in directory.rglob("*"):
+        status = path.lstat()
+        if stat.S_ISREG(status.st_mode):
+            found[path.relative_to(directory).as_posix()] = status.st_size
+        elif not stat.S_ISDIR(status.st_mode):
+            raise IntegrityError(f"{path} is a link or a device: values hold files and folders alone")
+    return dict(sorted(found.items()))
 
 
-def walk(directory: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Every entry below a folder, with its relative path; folders before what is in them, links not followed."""
-    folders = [("", str(directory))]
-    while folders:
-        prefix, folder = folders.pop()
-        with os.scandir(folder) as entries:
-            ordered = sorted(entries, key=lambda entry: entry.name)
-        for entry in ordered:
-            yield prefix + entry.name, entry
-            if entry.is_dir(follow_symlinks=False):
-                folders.append((f"{prefix}{entry.name}/", entry.path))
-
-
-def listing(directory: Path) -> list[str]:
-    """The relative paths of the files below a folder, sorted."""
-    return sorted(path for path, entry in walk(directory) if not entry.is_dir(follow_symlinks=False))
-
-
-def hashed(directory: Path, paths: Sequence[str]) -> list[FileEntry]:
+def hashed(directory: Path, paths: Iterable[str]) -> list[FileEntry]:
     """Hash files, each once, several at a time."""
 
     def entry(path: str) -> FileEntry:
         with open_plain(directory / path) as file:
             return FileEntry(path, md5(file), os.fstat(file.fileno()).st_size)
 
-    return parallel(entry, paths)
+    return parallel(entry, list(paths))
 
 
 def parallel(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
@@ -110,12 +96,7 @@ def verify(directory: Path, files: Sequence[FileEntry], nothing_else: bool) -> B
     Raises:
         IntegrityError: Something is not as it must be.
     """
-    found = set()
-    for path, entry in walk(directory) if directory.is_dir() else ():  # neither artifacts nor archives hold empty ones
-        if entry.is_symlink() or not (entry.is_dir() or entry.is_file()):
-            raise IntegrityError(f"{entry.path} is a link or a device: no value of ours holds one; nothing was read")
-        if not entry.is_dir():
-            found.add(path)
+    found = sizes(directory).keys()  # of no folder nothing: neither artifacts nor archives hold empty ones
     wanted = {file.path for file in files}
     if missing := wanted - found:
         raise IntegrityError(f"{_some(missing)} is missing below {directory}: download or copy the files again")
@@ -142,6 +123,6 @@ def _compare(wanted: FileEntry, actual: FileEntry) -> None:
         )
 
 
-def _some(paths: set[str]) -> str:
+def _some(paths: Iterable[str]) -> str:
     first, *others = sorted(paths)
     return repr(first) + (f" (and {len(others):,} more)" if others else "")

@@ -93,14 +93,12 @@ class Manifest(NamedTuple):
         Args:
             most_files: Where there are more files than this, give their number and common hash in place of the list.
         """
-        data = {"manifest": LAYOUT, **self._asdict(), "versions": dict(self.versions)}
+        data = {"manifest": LAYOUT, **self._asdict()}
+        data |= {"versions": dict(self.versions), "details": dict(self.details), "notes": list(self.notes)}
         data["class"] = data.pop("class_name")
         data["files"] = [file._asdict() for file in self.files]
         if most_files is not None and len(self.files) > most_files:
             data |= {"files_md5": digest(self.files), "files_count": len(data.pop("files"))}
-        for name, value in (("details", dict(self.details)), ("notes", list(self.notes))):
-            data.pop(name)
-            data |= {name: value} if value else {}
         return data
 
     @classmethod

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import base64
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,8 +19,7 @@ from wandb_track_core import ArgumentError
 
 from . import _files
 from ._manifest import METADATA_KEY, FileEntry, Manifest, check_path
-from ._registry import by_id
-from ._values import DISTRIBUTION, guess, read, reader
+from ._values import Reading, guess, manifest_of, read, read_fetched, reader
 from .errors import IntegrityError, LoadError, SerializerError, TooLargeError
 
 if TYPE_CHECKING:
@@ -109,18 +106,12 @@ class Location(NamedTuple):
         if self.files is not None:
             return self.files
         uri = self.uri.rstrip("/")
-        try:
-            with _opened(uri, self.filesystem) as (filesystem, path):
-                info = filesystem.info(path)
-                if info["type"] != "directory":
-                    return [RemoteFile(path.rpartition("/")[2], uri, info["size"], _digest(info, uri))]
-                root, found = info["name"].rstrip("/"), filesystem.find(path, detail=True)
-        except FileNotFoundError:
-            raise SerializerError(f"{uri} does not exist: write it before you refer to it") from None
-        except SerializerError:
-            raise
-        except Exception as error:
-            raise SerializerError(f"{uri} cannot be referred to: {error} ({type(error).__name__})") from error
+        missing = SerializerError(f"{uri} does not exist: write it before you refer to it")
+        with _opened(uri, self.filesystem, missing) as (filesystem, path):
+            info = filesystem.info(path)
+            if info["type"] != "directory":
+                return [RemoteFile(path.rpartition("/")[2], uri, info["size"], _digest(info, uri))]
+            root, found = info["name"].rstrip("/"), filesystem.find(path, detail=True)
         files = []
         for key, info in found.items():
             inside = key.removeprefix(f"{root}/")
@@ -149,27 +140,15 @@ def to_reference(
     Raises:
         SerializerError: There is nothing at this location, it cannot be reached, or there is no wandb or fsspec.
     """
-    try:
-        from wandb import Artifact  # a folder of runs is a package of that name, too
-    except ImportError:
-        raise SerializerError("to_reference needs the client: pip install 'wandb-track-serializers[wandb]'") from None
+    new_artifact = artifact_class()
     files = location.find()
     is_alone = len(files) == 1
     id, details = location.serializer, dict(location.details)
     if id == _PATHS or not is_alone:
         is_file = is_alone and files[0].uri == location.uri
         id, details = _PATHS, {"kind": "file" if is_file else "folder"}
-    serializer = by_id(id)
-    manifest = Manifest(
-        serializer=id,
-        format_version=serializer.version if serializer else 1,
-        kind=location.kind,
-        name=name,
-        class_name=location.class_name,
-        written_by=(serializer and serializer.distribution) or DISTRIBUTION,
-        details=details,
-    )
-    artifact = Artifact(name, type=location.kind, description=description)
+    manifest = manifest_of(id, location.kind, name, location.class_name, details)
+    artifact = new_artifact(name, type=location.kind, description=description)
     for file in files:
         # Of the client's handlers, that for HTTP alone wants neither a library nor credentials for an entry.
         (entry,) = artifact.add_reference("http://localhost", name=check_path(file.path), checksum=False)
@@ -179,56 +158,41 @@ def to_reference(
     return artifact
 
 
-def read_reference(
-    name: str,
-    data: Any,
-    files: Sequence[RemoteFile],
-    origin: str,
-    *,
-    trusted: bool,
-    directory: str | os.PathLike[str] | None,
-    max_size: int | None,
-    filesystem: OpenFilesystem | None,
-) -> Any:
+def artifact_class() -> type[wandb.Artifact]:
+    """The client's class of artifacts."""
+    try:
+        from wandb import Artifact  # a folder of runs is a package of that name, too
+    except ImportError:
+        raise SerializerError("artifacts need the client: pip install 'wandb-track-serializers[wandb]'") from None
+    return Artifact
+
+
+def read_reference(name: str, data: Any, files: Sequence[RemoteFile], how: Reading, origin: str) -> Any:
     """Read the value whose files an artifact refers to.
 
     Args:
         name: The artifact's name.
         data: Its manifest as JSON; None for an artifact from another program.
         files: What it refers to.
+        how: The arguments of `from_artifact`.
         origin: What it is, for messages.
-        trusted: As in `from_artifact`.
-        directory: As in `from_artifact`.
-        max_size: As in `from_artifact`.
-        filesystem: Gives the fsspec file system of a URI; None for what fsspec finds by itself.
 
     Raises:
         IntegrityError: A file is missing, or not the one that was referred to.
         LoadError: It cannot be read; see `from_artifact` for the others.
     """
     listed = [FileEntry(check_path(file.path), "", file.size) for file in files]
-    manifest = guess(name, listed) if data is None else Manifest.from_json(data)._replace(files=())
-    serializer = reader(manifest, trusted, origin)
-    if not serializer.reads_files:
-        with tempfile.TemporaryDirectory(prefix="wandb-track-") as nothing:
-            return read(Path(nothing), manifest, trusted, max_size, origin)[0]
-    size = sum(file.size for file in files)
-    if max_size is not None and size > max_size:
-        raise TooLargeError(name, size, max_size, "raise max_size= if you trust its writer")
-    root = Path(tempfile.mkdtemp(prefix="wandb-track-") if directory is None else directory).absolute()
-    stays = directory is not None
-    try:
-        _files.parallel(lambda file: _fetch(file, root, origin, filesystem), files)
-        found = _files.hashed(root, [file.path for file in files])
-        for file, entry in zip(files, found, strict=True):
-            _check(file, entry.md5, entry.size, origin, filesystem)
-        manifest = guess(name, found, root) if data is None else manifest._replace(files=tuple(found))
-        value = read(root, manifest, trusted, max_size, origin)[0]
-        stays = stays or serializer.in_place
-        return value
-    finally:
-        if not stays:
-            shutil.rmtree(root, ignore_errors=True)
+    manifest = guess(name, listed) if data is None else Manifest.from_json(data)
+    wanted = files if reader(manifest, how.trusted, origin).reads_files else []
+    size = sum(file.size for file in wanted)
+    if how.max_size is not None and size > how.max_size:
+        raise TooLargeError(name, size, how.max_size, "raise max_size= if you trust its writer")
+
+    def fetch(root: Path) -> Any:
+        found = _files.parallel(lambda file: _fetched(file, root, how.filesystem, origin), wanted)
+        return read(root, manifest._replace(files=tuple(found)), how, origin)[0]
+
+    return read_fetched(how, fetch)
 
 
 def _digest(info: Mapping[str, Any], uri: str) -> str:
@@ -236,52 +200,42 @@ def _digest(info: Mapping[str, Any], uri: str) -> str:
     return known or uri
 
 
-def _fetch(file: RemoteFile, root: Path, origin: str, filesystem: OpenFilesystem | None) -> None:
-    target = root / file.path
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with _reading(file, origin), _opened(file.uri, filesystem) as (store, path):
-        if store.info(path)["size"] != file.size:
-            raise _changed(file, origin)
-        store.get_file(path, str(target))
-
-
-def _check(file: RemoteFile, md5: str, size: int, origin: str, filesystem: OpenFilesystem | None) -> None:
-    """Make sure that what was read is what the artifact refers to; looked at afterwards, as it may change meanwhile."""
-    with _reading(file, origin), _opened(file.uri, filesystem) as (store, path):
-        now = _digest(store.info(path), file.uri)
-    # The client keeps the MD5 of a local file, and the URI where nothing was hashed.
-    if size != file.size or file.digest not in (now, base64.b64encode(bytes.fromhex(md5)).decode(), file.uri):
-        raise _changed(file, origin)
-
-
-def _changed(file: RemoteFile, origin: str) -> IntegrityError:
-    return IntegrityError(f"{file.uri} was changed since {origin} referred to it: write the artifact again")
+def _fetched(file: RemoteFile, root: Path, filesystem: OpenFilesystem | None, origin: str) -> FileEntry:
+    """Copy a file, and make sure that it is what the artifact refers to, also if it changes meanwhile."""
+    copy = root / file.path
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    missing = IntegrityError(f"{file.uri}, which {origin} refers to, does not exist: was it deleted?")
+    with _opened(file.uri, filesystem, missing) as (store, path):
+        if store.info(path)["size"] == file.size:
+            store.get_file(path, str(copy))
+            (entry,) = _files.hashed(root, [file.path])
+            store.invalidate_cache()
+            # The client keeps the MD5 of a local file, and the URI where nothing was hashed.
+            known = (_digest(store.info(path), file.uri), base64.b64encode(bytes.fromhex(entry.md5)).decode(), file.uri)
+            if entry.size == file.size and file.digest in known:
+                return entry
+    raise IntegrityError(f"{file.uri} was changed since {origin} referred to it: write the artifact again")
 
 
 @contextmanager
-def _reading(file: RemoteFile, origin: str) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError:
-        raise IntegrityError(f"{file.uri}, which {origin} refers to, does not exist: was it deleted?") from None
-    except SerializerError:
-        raise
-    except Exception as error:
-        raise LoadError(f"{file.uri} cannot be read: {error} ({type(error).__name__})") from error
-
-
-@contextmanager
-def _opened(uri: str, filesystem: OpenFilesystem | None) -> Iterator[tuple[Any, str]]:
-    """The file system of a URI, and what to call the URI there."""
+def _opened(uri: str, filesystem: OpenFilesystem | None, if_missing: SerializerError) -> Iterator[tuple[Any, str]]:
+    """The file system of a URI, and what to call the URI there; what fails there is put into words."""
     if urlsplit(uri).scheme not in SCHEMES:
         raise LoadError(f"{uri} is unsupported: use a URI of {', '.join(SCHEMES)}")
     try:
         import fsspec
     except ModuleNotFoundError:
         raise LoadError("references need fsspec: pip install 'wandb-track-serializers[references]'") from None
-    opened = fsspec.core.url_to_fs(uri)[0] if filesystem is None else filesystem(uri)
-    opened.invalidate_cache()
-    yield opened, str(_local(uri) or uri)
+    try:
+        opened = fsspec.core.url_to_fs(uri)[0] if filesystem is None else filesystem(uri)
+        opened.invalidate_cache()
+        yield opened, str(_local(uri) or uri)
+    except FileNotFoundError:
+        raise if_missing from None
+    except SerializerError:
+        raise
+    except Exception as error:
+        raise LoadError(f"{uri} cannot be reached: {error} ({type(error).__name__})") from error
 
 
 def _local(uri: str) -> Path | None:

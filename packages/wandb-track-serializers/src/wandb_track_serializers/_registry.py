@@ -9,14 +9,13 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable
-from functools import partial
-from importlib import import_module
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from ._kinds import KINDS, Record, class_name, is_a, is_base, leaves, loaded
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
     from typing import Literal
 
     from ._kinds import Kind
@@ -26,98 +25,26 @@ GROUP = "wandb_track.serializers"
 """The entry-point group of plug-ins."""
 
 _BUILTIN = {
-    "builtins.json": ("containers", "Container"),
-    "builtins.pickle": ("pickles", "Pickle"),
-    "pathlib.files": ("paths", "PathFiles"),
-    "pandas.parquet": ("pandas", "PandasParquet"),
-    "polars.parquet": ("polars", "PolarsParquet"),
-    "pyarrow.parquet": ("arrow", "ArrowParquet"),
-    "numpy.npy": ("numpy", "NumpyFile"),
-    "torch.module": ("torch", "TorchModule"),
-    "torch.safetensors": ("torch", "TorchState"),
-    "sklearn.pickle": ("sklearn", "SklearnPickle"),
-    "sklearn.skops": ("sklearn", "SklearnSkops"),
+    "builtins.json": "containers:Container",
+    "builtins.pickle": "pickles:Pickle",
+    "pathlib.files": "paths:PathFiles",
+    "pandas.parquet": "pandas:PandasParquet",
+    "polars.parquet": "polars:PolarsParquet",
+    "pyarrow.parquet": "arrow:ArrowParquet",
+    "numpy.npy": "numpy:NumpyFile",
+    "torch.module": "torch:TorchModule",
+    "torch.safetensors": "torch:TorchState",
+    "sklearn.pickle": "sklearn:SklearnPickle",
+    "sklearn.skops": "sklearn:SklearnSkops",
 }
 
 _log = logging.getLogger("wandb_track_serializers")
 
 
-class Registry:
-    """The serializers that are loaded, and how to load the others."""
-
-    def __init__(self) -> None:
-        self._lock = RLock()
-        self._serializers: dict[str, Serializer] = {}
-        self._pending: dict[str, Callable[[], None]] = {
-            id: partial(self._build_in, home, name) for id, (home, name) in _BUILTIN.items()
-        }
-        self._scanned = False
-
-    def register(self, serializer: Serializer | type[Serializer], distribution: str = "") -> None:
-        """Add a serializer; see `wandb_track_serializers.register`."""
-        from .errors import RegistrationError
-
-        new = _checked(serializer)
-        new.distribution = distribution or new.distribution
-        with self._lock:
-            old = self.by_id(new.id)
-            if old is not None and type(old) is not type(new):
-                raise RegistrationError(f"the id {new.id!r} is taken by {class_name(old)}: choose another")
-            self._serializers[new.id] = new
-
-    def by_id(self, id: str) -> Serializer | None:
-        """The serializer that has this id; None where there is none."""
-        with self._lock:
-            self._load(lambda pending: pending == id)
-            return self._serializers.get(id)
-
-    def candidates(self, value: Any) -> list[Serializer]:
-        """Serializers that accept a value: the most derived class first, for one class the last that was registered."""
-        with self._lock:
-            self._load(lambda id: id.partition(".")[0] in sys.modules)
-            serializers = sorted(self._serializers.values(), key=lambda one: one.id not in _BUILTIN)[::-1]
-        classes: list[type | None] = list(type(value).__mro__)
-        if hasattr(type(value), "__dataclass_fields__"):
-            classes.insert(-1, Record)
-        homes = [(loaded(*name.split(":")), serializer) for serializer in serializers for name in serializer.types]
-        ranked = sorted((classes.index(cls), n) for n, (cls, _) in enumerate(homes) if cls in classes)
-        return [serializer for _, n in ranked if _accepts(serializer := homes[n][1], value)]
-
-    def _load(self, wanted: Callable[[str], bool]) -> None:
-        if not self._scanned:
-            self._scanned = True
-            self._scan()
-        for id in [id for id in self._pending if wanted(id)]:
-            self._pending.pop(id)()
-
-    def _build_in(self, home: str, name: str) -> None:
-        serializer = getattr(import_module(f"{__package__}._builtin.{home}"), name)()
-        self._serializers[serializer.id] = serializer
-
-    def _scan(self) -> None:
-        from importlib.metadata import entry_points
-
-        for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
-            source = f"{point.dist.name} {point.dist.version}" if point.dist else "an unknown distribution"
-            if point.name in self._pending:
-                _log.warning("plug-in %r of %s is not used: its name is another serializer's", point.name, source)
-            else:
-                self._pending[point.name] = partial(self._plug_in, point, source)
-
-    def _plug_in(self, point: Any, source: str) -> None:
-        from .errors import RegistrationError
-
-        try:
-            serializer = _checked(point.load())
-            if serializer.id != point.name:
-                raise RegistrationError(f"its entry point is named {point.name!r}, but its id is {serializer.id!r}")
-            self.register(serializer, source)
-        except (Exception, SystemExit) as error:
-            reason = error if isinstance(error, RegistrationError) else f"it failed with {class_name(error)}: {error}"
-            _log.warning("plug-in %r of %s is not used: %s", point.name, source, reason)
-
-
-_REGISTRY = Registry()
+_lock = RLock()
+_serializers: dict[str, Serializer] = {}
+_pending: dict[str, EntryPoint] | None = None
+"""What is not imported yet, by id; None until plug-ins were looked for."""
 
 
 def register(serializer: Serializer | type[Serializer]) -> None:
@@ -131,12 +58,75 @@ def register(serializer: Serializer | type[Serializer]) -> None:
     Raises:
         RegistrationError: It is no serializer, or its id is taken.
     """
-    _REGISTRY.register(serializer)
+    from .errors import RegistrationError
+
+    new = _checked(serializer)
+    with _lock:
+        old = by_id(new.id)
+        if old is not None and type(old) is not type(new):
+            raise RegistrationError(f"the id {new.id!r} is taken by {class_name(old)}: choose another")
+        _serializers[new.id] = new
 
 
 def by_id(id: str) -> Serializer | None:
     """The serializer that has this id; None where there is none."""
-    return _REGISTRY.by_id(id)
+    with _lock:
+        _load(lambda pending: pending == id)
+        return _serializers.get(id)
+
+
+def _candidates(value: Any) -> list[Serializer]:
+    """Serializers that accept a value: the most derived class first, for one class the last that was registered."""
+    with _lock:
+        _load(lambda id: id.partition(".")[0] in sys.modules)
+        serializers = sorted(_serializers.values(), key=lambda one: one.id not in _BUILTIN)[::-1]
+    classes: list[type | None] = list(type(value).__mro__)
+    if hasattr(type(value), "__dataclass_fields__"):
+        classes.insert(-1, Record)
+    homes = [(loaded(*name.split(":")), serializer) for serializer in serializers for name in serializer.types]
+    ranked = sorted((classes.index(cls), n) for n, (cls, _) in enumerate(homes) if cls in classes)
+    return [serializer for _, n in ranked if _accepts(serializer := homes[n][1], value)]
+
+
+def _load(wanted: Callable[[str], bool]) -> None:
+    global _pending
+    if _pending is None:
+        _pending = _entry_points()
+    for id in filter(wanted, list(_pending)):
+        _take(_pending.pop(id))
+
+
+def _take(point: EntryPoint) -> None:
+    from .errors import RegistrationError
+
+    try:
+        serializer = _checked(point.load())
+        if serializer.id != point.name:
+            raise RegistrationError(f"its entry point is named {point.name!r}, but its id is {serializer.id!r}")
+        if point.dist:
+            serializer.distribution = _distribution(point)
+        register(serializer)
+    except (Exception, SystemExit) as error:
+        reason = error if isinstance(error, RegistrationError) else f"it failed with {class_name(error)}: {error}"
+        _log.warning("plug-in %r of %s is not used: %s", point.name, _distribution(point), reason)
+
+
+def _entry_points() -> dict[str, EntryPoint]:
+    """This package's own serializers and the installed plug-ins, by id; none of them is imported yet."""
+    from importlib.metadata import EntryPoint, entry_points
+
+    found = {id: EntryPoint(id, f"{__package__}._builtin.{home}", GROUP) for id, home in _BUILTIN.items()}
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        if point.name in found:
+            reason = "its name is another serializer's"
+            _log.warning("plug-in %r of %s is not used: %s", point.name, _distribution(point), reason)
+        else:
+            found[point.name] = point
+    return found
+
+
+def _distribution(point: EntryPoint) -> str:
+    return f"{point.dist.name} {point.dist.version}" if point.dist else "an unknown distribution"
 
 
 def serializer_for(value: Any, format: str | None = None) -> Serializer:
@@ -183,7 +173,7 @@ def held(value: Any) -> set[tuple[Kind, bool]]:
 
 def find(value: Any, format: str | None = None) -> tuple[list[Serializer], Kind]:
     """The serializers to try for a value, in order, and the type of its artifact; see `serializer_for`."""
-    candidates = _REGISTRY.candidates(value)
+    candidates = _candidates(value)
     usual = [serializer for serializer in candidates if not serializer.on_request]
     kind = usual[0].artifact_type(value)
     if format is None:
@@ -215,12 +205,12 @@ def _checked(serializer: Any) -> Serializer:
         raise RegistrationError(
             f"serializer is of type {class_name(serializer)}: give a subclass of wandb_track_serializers.Serializer"
         )
-    for name in ("id", "types", "format"):
-        if not getattr(serializer, name, None):
-            raise RegistrationError(f"{class_name(serializer)} has no {name!r}: see Serializer's documentation")
-    if serializer.kind not in KINDS:
-        raise RegistrationError(f"kind of {serializer.id!r} is {serializer.kind!r}: use one of {', '.join(KINDS)}")
-    types: object = serializer.types
-    if not isinstance(types, tuple) or not all(":" in reference for reference in types):
-        raise RegistrationError(f"types of {serializer.id!r} is {types!r}: give a tuple of 'module:class'")
+    types: object = getattr(serializer, "types", None)
+    has_types = isinstance(types, tuple) and bool(types) and all(":" in reference for reference in types)
+    has_names = all(getattr(serializer, name, None) for name in ("id", "format"))
+    if not (has_types and has_names and serializer.kind in KINDS):
+        raise RegistrationError(
+            f"{class_name(serializer)} must have an id, a format, a kind ({', '.join(KINDS)}), and types: a tuple of"
+            " 'module:class'"
+        )
     return serializer

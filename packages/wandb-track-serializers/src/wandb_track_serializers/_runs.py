@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import tarfile
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,7 +15,7 @@ from ._manifest import METADATA_KEY, check_path
 from ._references import Location, OpenFilesystem, RemoteFile, read_reference, to_reference
 from ._registry import kind_of
 from ._summary import to_summary
-from ._values import load
+from ._values import Reading, load, read_fetched
 from .capture import check_storage
 from .errors import IntegrityError, LoadError, TooLargeError
 
@@ -133,10 +132,10 @@ def load_artifact(
         LoadError: There is no such artifact, or it cannot be read; see `load` for the others.
     """
     wanted = Reference.parse(reference)
+    how = Reading(trusted, max_size, directory, filesystem)
     if offline is not None:
-        return _load_offline(wanted, run, Path(offline), trusted, directory, max_size, filesystem)
-    artifact = _find_online(wanted, run, api)
-    return from_artifact(artifact, trusted, directory=directory, max_size=max_size, filesystem=filesystem)
+        return _load_offline(wanted, run, Path(offline), how)
+    return from_artifact(_find_online(wanted, run, api), **how._asdict())
 
 
 def _find_online(wanted: Reference, run: str | Producer | None, api: wandb.Api | None) -> wandb.Artifact:
@@ -169,15 +168,7 @@ def _is_meant(wanted: Reference, artifact: Any) -> bool:
     return name == wanted.name and wanted.alias in ("", version, *artifact.aliases)
 
 
-def _load_offline(
-    wanted: Reference,
-    run: str | Producer | None,
-    root: Path,
-    trusted: bool,
-    directory: str | os.PathLike[str] | None,
-    max_size: int | None,
-    filesystem: OpenFilesystem | None,
-) -> Any:
+def _load_offline(wanted: Reference, run: str | Producer | None, root: Path, how: Reading) -> Any:
     from wandb_track_core.offline import find_fragments
 
     if not root.exists():
@@ -204,11 +195,8 @@ def _load_offline(
             wanted.name,
             edge.get("metadata", {}).get(METADATA_KEY),
             [RemoteFile(*map(each.get, RemoteFile._fields)) for each in edge["references"]],
+            how,
             f"artifact {wanted} of {source.place}",
-            trusted=trusted,
-            directory=directory,
-            max_size=max_size,
-            filesystem=filesystem,
         )
     if not edge.get("folder"):
         raise LoadError(f"{wanted} of {source.place} was not written by these packages: read its files yourself")
@@ -217,21 +205,17 @@ def _load_offline(
         raise IntegrityError(
             f"{source.place / inside} is a link, or behind one, which no run of ours holds; nothing was read"
         )
-    if directory is None and not source.is_packed:
-        return load(source.place / inside, trusted=trusted, max_size=max_size)
-    target = Path(tempfile.mkdtemp(prefix="wandb-track-") if directory is None else directory)
-    value = None
-    try:
+    if how.directory is None and not source.is_packed:
+        return load(source.place / inside, trusted=how.trusted, max_size=how.max_size)
+
+    def fetch(target: Path) -> Any:
         if source.is_packed:
-            _unpack(source.place, inside, target, max_size)
+            _unpack(source.place, inside, target, how.max_size)
         else:
             shutil.copytree(source.place / inside, target, dirs_exist_ok=True, symlinks=True)
-        value = load(target, trusted=trusted, max_size=max_size)
-        return value
-    finally:
-        # A path is that of the files themselves: they stay.
-        if directory is None and not isinstance(value, Path):
-            shutil.rmtree(target, ignore_errors=True)
+        return load(target, trusted=how.trusted, max_size=how.max_size)
+
+    return read_fetched(how, fetch)
 
 
 def _only(found: list[tuple[Mapping[str, Any], Any]], wanted: Reference, run: str | Producer | None) -> Any:
@@ -262,8 +246,6 @@ def _unpack(tar_file: Path, inside: str, target: Path, max_size: int | None) -> 
                     tar.extract(member.replace(name=path.relative_to(inside).as_posix()), target, filter="data")
                 tar.members.clear()  # type: ignore[attr-defined]
     except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
-        if isinstance(error, LoadError):
-            raise
         raise LoadError(f"{tar_file} is no whole, plain tar ({error}): copy or pack the run again") from error
 
 

@@ -6,11 +6,14 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
+from .__about__ import __version__
 from .errors import IntegrityError, TooLargeError
 
 if TYPE_CHECKING:
     from ._kinds import Kind
     from ._manifest import Manifest
+
+DISTRIBUTION = f"wandb-track-serializers {__version__}"
 
 
 class Serializer:
@@ -48,7 +51,7 @@ class Serializer:
     in_parts: ClassVar[bool] = False
     libraries: ClassVar[tuple[str, ...]] = ()
     install: ClassVar[str] = ""
-    distribution: str = ""
+    distribution: str = DISTRIBUTION
 
     def accepts(self, value: Any) -> bool:
         """Whether this value, an instance of one of `types`, can be written; if not, others are asked."""
@@ -118,11 +121,9 @@ class _LimitedFile(io.FileIO):
     def __init__(self, path: Path, target: Target) -> None:
         super().__init__(path, "xb")
         self._target = target
-        self._written = 0
 
     def write(self, data: Any, /) -> int:
-        self._written += memoryview(data).nbytes
-        self._target.check(self._written)
+        self._target.check(self.tell() + memoryview(data).nbytes)
         return super().write(data)
 
 

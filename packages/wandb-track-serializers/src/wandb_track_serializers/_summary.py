@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import json
 import math
 from types import FunctionType
@@ -83,7 +82,7 @@ class _Converter:
     def _items(self, value: Any, depth: int) -> Any:
         is_mapping, items = isinstance(value, dict), value
         if isinstance(value, set | frozenset):
-            items = heapq.nsmallest(self._left // 2 + 1, value, key=_rank)  # an item takes two bytes at least
+            items = sorted(value, key=_rank)
         result: dict[Any, Any] = {}
         for number, (key, item) in enumerate(dict.items(value) if is_mapping else enumerate(items)):
             if self._left <= 0:

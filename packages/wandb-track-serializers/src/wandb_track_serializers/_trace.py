@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator
+from traceback import walk_tb
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,11 +27,15 @@ def failing_part(value: Any, name: str) -> str | None:
     Returns:
         An expression such as ``model.hooks[3]``; None where it is the value itself, or was not found.
     """
-    watch = _Watch(SimpleNamespace(write=len), protocol=5, buffer_callback=lambda buffer: None)
+    search = _Search(SimpleNamespace(write=len), protocol=5, buffer_callback=lambda buffer: None)
     try:
-        watch.dump(value)
-    except Exception:
-        part = _expression(watch.stack, name)
+        search.dump(value)
+    except _GaveUp:
+        return None
+    except Exception as error:
+        save = pickle._Pickler.save.__code__  # type: ignore[attr-defined]
+        frames = [frame for frame, _ in walk_tb(error.__traceback__) if frame.f_code is save]
+        part = _expression([frame.f_locals["obj"] for frame in frames], name)
         return None if part == name else part
     return None
 
@@ -39,31 +44,19 @@ class _GaveUp(Exception):  # noqa: N818 (a signal, not an error)
     pass
 
 
-# The Python implementation, as only there `save` can be watched; the fast one has reported the failure already.
-class _Watch(pickle._Pickler):
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.stack: list[Any] = []
-        self._parts = 0
+# The Python implementation, as only there the traceback holds what was being pickled.
+class _Search(pickle._Pickler):
+    parts = 0
 
     def persistent_id(self, obj: Any) -> str | None:
+        self.parts += 1
+        if self.parts > _MOST_PARTS:
+            raise _GaveUp
         return "leaf" if any(is_a(obj, *leaf) for leaf in _LEAVES) else None
 
-    def save(self, obj: Any, save_persistent_id: bool = True) -> Any:
-        self._parts += 1
-        if self._parts > _MOST_PARTS:
-            self.stack.clear()
-            raise _GaveUp
-        self.stack.append(obj)
-        result = super().save(obj, save_persistent_id)  # type: ignore[misc]
-        self.stack.pop()
-        return result
 
-
-def _expression(stack: list[Any], name: str) -> str | None:
+def _expression(stack: list[Any], name: str) -> str:
     """The way from the first object of a stack to the last that a user would recognise."""
-    if not stack:
-        return None
     text, parent = name, stack[0]
     for child in stack[1:]:  # some of which pickle made itself, such as the dict of an object's attributes
         step = next((step for step, part in _parts(parent) if part is child), None)

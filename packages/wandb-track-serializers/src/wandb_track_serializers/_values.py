@@ -11,14 +11,14 @@ import os
 import platform
 import re
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import _files
-from .__about__ import __version__
 from ._kinds import attribute, class_name
 from ._manifest import FILE_NAME, FileEntry, Manifest
 from ._registry import by_id, find
@@ -27,6 +27,7 @@ from .errors import (
     IntegrityError,
     LoadError,
     NotRepresentableError,
+    RegistrationError,
     SerializerError,
     UnsupportedValueError,
     UntrustedError,
@@ -38,17 +39,32 @@ if TYPE_CHECKING:
     from ._kinds import Kind
 
 FILES = "files"
-DISTRIBUTION = f"wandb-track-serializers {__version__}"
 _NAME = re.compile(r"(?!\.+$)[A-Za-z0-9_\-.]{1,128}")
 _log = logging.getLogger("wandb_track_serializers")
-_BY_SUFFIX: dict[str, tuple[str, Kind]] = {
-    ".npy": ("numpy.npy", "other"),
-    ".safetensors": ("torch.safetensors", "model"),
-    ".skops": ("sklearn.skops", "model"),
-    ".pkl": ("builtins.pickle", "other"),
+_BY_SUFFIX = {
+    ".npy": "numpy.npy",
+    ".safetensors": "torch.safetensors",
+    ".skops": "sklearn.skops",
+    ".pkl": "builtins.pickle",
 }
 _FRAMES = ("pandas", "polars", "pyarrow")
 _said: set[str] = set()
+
+
+class Reading(NamedTuple):
+    """How a value is to be read: what the arguments of the public functions say.
+
+    Attributes:
+        trusted: Whether code that comes with the files may be run.
+        max_size: The most bytes of memory; None for as much as the machine has.
+        directory: Where to put files that are elsewhere; None for a temporary folder.
+        filesystem: Gives the fsspec file system of a URI; None for what fsspec finds by itself.
+    """
+
+    trusted: bool
+    max_size: int | None = None
+    directory: str | os.PathLike[str] | None = None
+    filesystem: Callable[[str], Any] | None = None
 
 
 def dump(
@@ -79,19 +95,18 @@ def dump(
         FileExistsError: The folder is not empty.
         ValueError: `name` or `format` is not possible.
     """
-    with written(value, directory, name, format, max_size) as (folder, finish):
-        return finish(_files.hashed(folder, _files.listing(folder)))
+    return dump_hashed(value, directory, name, format, max_size, _files.hashed)
 
 
-@contextmanager
-def written(
-    value: Any, directory: str | os.PathLike[str], name: str, format: str | None, max_size: int | None
-) -> Iterator[tuple[Path, Callable[[list[FileEntry]], Manifest]]]:
-    """Write a value's files, for the caller to hash and then to finish; nothing is left behind where that fails.
-
-    Yields:
-        The folder of the files, and a function that takes their entries, writes the manifest and returns it.
-    """
+def dump_hashed(
+    value: Any,
+    directory: str | os.PathLike[str],
+    name: str,
+    format: str | None,
+    max_size: int | None,
+    hashed: Callable[[Path, list[str]], list[FileEntry]],
+) -> Manifest:
+    """Write a value as `dump` does, with hashes from a function that takes the folder and the paths in it."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError(f"name is {name!r}, of type {class_name(name)}: use 1 to 128 of A-Z, a-z, 0-9, '_', '.', '-'")
     serializers, kind = find(value, format)
@@ -100,24 +115,19 @@ def written(
     root.mkdir(parents=True, exist_ok=True)
     if any(root.iterdir()):
         raise FileExistsError(f"directory {str(root)!r} is not empty: give each value a new folder")
-    partial, final = root / f"{FILES}.partial", root / FILES
+    target = Target(root / FILES, name, max_size)
     try:
-        partial.mkdir()
-        target = Target(partial, name, max_size)
+        target.directory.mkdir()
         manifest = write(value, target, serializers, kind)
-        partial.rename(final)
-
-        def finish(files: list[FileEntry]) -> Manifest:
-            finished = manifest._replace(files=tuple(files))
-            _save(finished, root)
-            return finished
-
-        yield final, finish
+        files = hashed(target.directory, list(_files.sizes(target.directory)))
+        manifest = manifest._replace(files=tuple(files))
+        partial = root / f"{FILE_NAME}.partial"
+        partial.write_text(json.dumps(manifest.to_json(), indent=1, ensure_ascii=True) + "\n")
+        partial.replace(root / FILE_NAME)
+        return manifest
     except BaseException:
-        for folder in (partial, final):
-            shutil.rmtree(folder, ignore_errors=True)
-        for manifest_file in (FILE_NAME, f"{FILE_NAME}.partial"):
-            (root / manifest_file).unlink(missing_ok=True)
+        shutil.rmtree(target.directory, ignore_errors=True)
+        (root / f"{FILE_NAME}.partial").unlink(missing_ok=True)
         with suppress(OSError):
             for folder in new:
                 folder.rmdir()
@@ -159,40 +169,51 @@ def load(
         manifest = Manifest.from_text(_read(own))
         root /= FILES
     elif manifest is None:
-        if (root / f"{FILES}.partial").is_dir() or {path.name for path in root.iterdir()} == {FILES}:
+        if {path.name for path in root.iterdir()} - {f"{FILE_NAME}.partial"} == {FILES}:
             raise IntegrityError(
                 f"{str(root)!r} holds no manifest, so the value was never written to its end: write it again"
             )
-        manifest = guess(root.name, _files.hashed(root, _files.listing(root)), root)
+        manifest = guess(root.name, _files.hashed(root, _files.sizes(root)))
     elif own.is_file() and FILE_NAME not in {file.path for file in manifest.files}:
         root /= FILES
-    return read(root, manifest, trusted, max_size, str(directory))[0]
+    return read(root, manifest, Reading(trusted, max_size), str(directory))[0]
 
 
-def read(root: Path, manifest: Manifest, trusted: bool, max_size: int | None, origin: str = "") -> tuple[Any, int]:
+def read_fetched(how: Reading, fetch: Callable[[Path], Any]) -> Any:
+    """Return the value that `fetch` reads from the files which it puts into a folder.
+
+    A temporary folder stays only for a path, which is that of the files themselves.
+    """
+    root = Path(tempfile.mkdtemp(prefix="wandb-track-") if how.directory is None else how.directory).absolute()
+    value = None
+    try:
+        value = fetch(root)
+        return value
+    finally:
+        if how.directory is None and not isinstance(value, Path):
+            shutil.rmtree(root, ignore_errors=True)
+
+
+def read(root: Path, manifest: Manifest, how: Reading, origin: str) -> tuple[Any, int]:
     """Verify a value's files and read them; returns the value, and how many bytes it takes, as far as it is known.
 
     Args:
         root: Where the files lie.
         manifest: What they are.
-        trusted: As in `load`.
-        max_size: As in `load`.
+        how: What is trusted, and how large it may be.
         origin: Where they come from, for messages.
     """
-    origin = origin or str(root)
-    serializer = reader(manifest, trusted, origin)
+    serializer = reader(manifest, how.trusted, origin)
     own = [file for file in manifest.files if not (serializer.in_parts and "/" in file.path)]
     handle = _files.verify(root, own, nothing_else=serializer.in_place)
-    source = Source(root, manifest, trusted, _memory() if max_size is None else max_size, handle)
+    source = Source(root, manifest, how.trusted, _memory() if how.max_size is None else how.max_size, handle)
     try:
         return serializer.read(source), source.checked
     except SerializerError:
         raise
     except Exception as error:
-        if _lacks_library(error, serializer):
-            raise LoadError(
-                f"reading {manifest.name!r} from {origin} needs {_installation(error, serializer)}"
-            ) from None
+        if needed := _needed(error, serializer):
+            raise LoadError(f"reading {manifest.name!r} from {origin} needs {needed}") from None
         raise LoadError(
             f"{manifest.name!r} ({manifest.class_name}) from {origin} cannot be read: {error} ({class_name(error)})."
             f" It was written with {_versions(manifest.versions)}; here there is"
@@ -239,33 +260,25 @@ def write(value: Any, target: Target, serializers: Sequence[Serializer], kind: K
         try:
             serializer.write(value, target)
             json.dumps(target.details)
-            target.check(_size(serializer, value, target))
-            return Manifest(
-                serializer=serializer.id,
-                format_version=serializer.version,
-                kind=kind,
-                name=target.name,
-                class_name=class_name(value),
-                written_by=serializer.distribution or DISTRIBUTION,
-                versions=_installed(serializer, [type(value).__module__.partition(".")[0]]),
-                details=target.details,
-                notes=tuple(target.notes),
-            )
+            target.check(sum(_files.sizes(target.directory).values()))
+            manifest = manifest_of(serializer.id, kind, target.name, class_name(value), target.details)
+            versions = _installed(serializer, [type(value).__module__.partition(".")[0]])
+            return manifest._replace(versions=versions, notes=tuple(target.notes))
         except NotRepresentableError as error:
             if number + 1 == len(serializers):
                 raise UnsupportedValueError(target.name, class_name(value), str(error)) from error
-            _pass_on(value, target, serializers[number + 1], str(error))
+            _pass_on(value, target, str(error))
         except (SerializerError, OSError, MemoryError):
             raise
         except Exception as error:
             reason = f"{serializer.id} failed with {class_name(error)}: {error}"
-            if _lacks_library(error, serializer):
-                reason = f"format {serializer.format!r} needs {_installation(error, serializer)}"
+            if needed := _needed(error, serializer):
+                reason = f"format {serializer.format!r} needs {needed}"
             raise UnsupportedValueError(target.name, class_name(value), reason) from error
     raise AssertionError("the last serializer has written it, or has raised")
 
 
-def _pass_on(value: Any, target: Target, serializer: Serializer, reason: str) -> None:
+def _pass_on(value: Any, target: Target, reason: str) -> None:
     """Make room for the next serializer, and say why."""
     shutil.rmtree(target.directory)
     target.directory.mkdir()
@@ -278,55 +291,37 @@ def _pass_on(value: Any, target: Target, serializer: Serializer, reason: str) ->
         _log.warning("%s values are pickled: %s", type(value).__module__.partition(".")[0], reason)
 
 
-def _size(serializer: Serializer, value: Any, target: Target) -> int:
-    """Bytes of what was written, which must all be plain files."""
-    size = 0
-    for path, entry in _files.walk(target.directory):
-        if entry.is_file(follow_symlinks=False):
-            size += entry.stat().st_size
-        elif not entry.is_dir(follow_symlinks=False):
-            reason = f"{serializer.id} wrote {path!r}, a link or a device, where only files can be stored"
-            raise UnsupportedValueError(target.name, class_name(value), reason)
-    return size
-
-
-def guess(name: str, files: Sequence[FileEntry], directory: Path | None = None) -> Manifest:
+def guess(name: str, files: Sequence[FileEntry]) -> Manifest:
     """Make a manifest for files that have none: a lone file by its suffix, everything else as a path.
 
     Args:
         name: What to call the value.
         files: The files and the hashes that they must have.
-        directory: Where they lie, to look into those whose suffix has two meanings; None if they are still elsewhere.
     """
-    serializer: str = "pathlib.files"
-    kind: Kind = "dataset"
-    is_alone = len(files) == 1 and "/" not in files[0].path
-    if is_alone:
+    id, details = "pathlib.files", {"kind": "folder"}
+    if len(files) == 1 and "/" not in files[0].path:
         suffix = Path(files[0].path).suffix
+        id, details = _BY_SUFFIX.get(suffix, id), {}
         if suffix == ".parquet":
-            serializer = next((f"{library}.parquet" for library in _FRAMES if find_spec(library)), "pandas.parquet")
-        else:
-            serializer, kind = _BY_SUFFIX.get(suffix, (serializer, kind))
-        if suffix == ".pkl" and directory:
-            with _files.open_plain(directory / files[0].path) as file:
-                if file.read(len(_files.ZIP)) == _files.ZIP:
-                    serializer, kind = "torch.module", "model"
-    known = by_id(serializer)
+            id = next((f"{library}.parquet" for library in _FRAMES if find_spec(library)), "pandas.parquet")
+    manifest = manifest_of(id, "other", name, "an unknown class", details)
+    return manifest._replace(files=tuple(files), written_by="")
+
+
+def manifest_of(id: str, kind: Kind, name: str, class_name: str, details: dict[str, Any]) -> Manifest:
+    """The manifest of a value that the serializer of an id writes or reads, without files."""
+    serializer = by_id(id)
+    if serializer is None:
+        raise RegistrationError(f"there is no serializer {id!r}: install its distribution, or call register()")
     return Manifest(
-        serializer=serializer,
-        format_version=known.version if known else 1,
+        serializer=serializer.id,
+        format_version=serializer.version,
         kind=kind,
         name=name,
-        class_name="an unknown class",
-        files=tuple(files),
-        details={} if is_alone else {"kind": "folder"},
+        class_name=class_name,
+        written_by=serializer.distribution,
+        details=details,
     )
-
-
-def _save(manifest: Manifest, root: Path) -> None:
-    partial = root / f"{FILE_NAME}.partial"
-    partial.write_text(json.dumps(manifest.to_json(), indent=1, ensure_ascii=True) + "\n")
-    partial.replace(root / FILE_NAME)
 
 
 def _read(path: Path) -> bytes:
@@ -337,14 +332,12 @@ def _read(path: Path) -> bytes:
         raise IntegrityError(f"the manifest {str(path)!r} cannot be read: {error}") from error
 
 
-def _lacks_library(error: Exception, serializer: Serializer) -> bool:
+def _needed(error: Exception, serializer: Serializer) -> str:
+    """What to install, where an error says that a library of the serializer is missing."""
     library = str(getattr(error, "name", "")).partition(".")[0]
-    return isinstance(error, ModuleNotFoundError) and library in serializer.libraries and find_spec(library) is None
-
-
-def _installation(error: Exception, serializer: Serializer) -> str:
-    name = getattr(error, "name", "")
-    return f"{name}: pip install '{serializer.install or name}'"
+    if isinstance(error, ModuleNotFoundError) and library in serializer.libraries and find_spec(library) is None:
+        return f"{library}: pip install '{serializer.install or library}'"
+    return ""
 
 
 def _installed(serializer: Serializer, others: Any) -> dict[str, str]:

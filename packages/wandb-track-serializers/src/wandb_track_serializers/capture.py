@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -12,8 +11,6 @@ from ._kinds import is_base
 
 if TYPE_CHECKING:
     from ._kinds import Kind
-
-_FLAGS: Mapping[str, str] = {"dataset": "datasets", "model": "models", "other": "others"}
 
 
 class Decision(NamedTuple):
@@ -76,7 +73,7 @@ class Capture:
 
     def wants(self, kind: str) -> bool:
         """Whether values of a kind become artifacts."""
-        return bool(getattr(self, _FLAGS[kind]))
+        return bool(getattr(self, f"{kind}s"))
 
     def decide(self, name: str, value: Any) -> Decision:
         """Say what becomes of a value; no library is imported for it.
@@ -92,7 +89,7 @@ class Capture:
         kind = kind_of(value)
         if kind == "summary" or self.wants(kind):
             return Decision(kind)
-        flag, is_container = _FLAGS[kind], is_base(value)  # which people expect in the summary
+        flag, is_container = f"{kind}s", is_base(value)  # which people expect in the summary
         what = "holds frames, arrays or models" if is_container else f"is of kind {kind}"
         reason = f"{name!r} is not logged: it {what}, and {flag} is False; set {flag}=True to keep it as an artifact"
         return Decision(None, reason, is_expected=not is_container)

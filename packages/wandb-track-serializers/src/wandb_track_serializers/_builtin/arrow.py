@@ -53,19 +53,15 @@ class ArrowParquet(Serializer):
             target.details["rows"] = table.num_rows
         try:
             for name, kind in zip(table.schema.names, table.schema.types, strict=True):
-                is_text = pa.types.is_dictionary(kind) and str(kind.value_type) in _TEXT
-                if "dictionary<" in str(kind) and not is_text:
-                    reason = f"column {name!r} has a dictionary that would lose its order or unused values"
-                    raise NotRepresentableError(reason)
+                if not is_proved(kind):
+                    raise NotRepresentableError(f"column {name!r} is of type {kind}, which Parquet could change")
             rows = rows_per_group(size_without_dictionaries(table), table.num_rows, table.num_rows)
             groups = (table.slice(start, rows) for start in range(0, max(table.num_rows, 1), rows))
             write_parquet(target, table.schema, groups)
             file = pq.ParquetFile(target.path(".parquet"))
-            proved = all(map(is_proved, table.schema.types))
-            back = _as_written(file.schema_arrow.empty_table() if proved else _whole(file), file.metadata)
-            back.validate(full=True)
-            if not back.schema.equals(table.schema, check_metadata=True) or not (proved or back.equals(table)):
-                raise NotRepresentableError(f"Parquet would change it to {back.schema}")
+            back = _as_written(file.schema_arrow.empty_table(), file.metadata).schema
+            if not back.equals(table.schema, check_metadata=True):
+                raise NotRepresentableError(f"Parquet would change it to {back}")
         except (pa.ArrowException, NotImplementedError, OSError) as error:
             if isinstance(error, OSError) and error.errno:  # of the disk, not Arrow's own
                 raise
@@ -82,21 +78,21 @@ class ArrowParquet(Serializer):
             return bare if source.manifest.details.get("batch") else pa.Table.from_batches([bare])
         if not source.manifest.details.get("batch"):
             return table
-        columns = [
-            column.chunk(0) if column.num_chunks else pa.array([], column.type)
-            for column in table.combine_chunks().columns
-        ]
-        return pa.RecordBatch.from_arrays(columns, schema=table.schema)
+        batches = table.combine_chunks().to_batches()
+        return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)
 
 
-def is_proved(kind: pa.DataType) -> bool:
-    """Whether Parquet keeps every value of a type; others have to be read back, such as lists of a fixed size."""
+def is_proved(kind: pa.DataType, is_column: bool = True) -> bool:
+    """Whether Parquet keeps every value of a type; dictionaries of text and nulls only where they are a column."""
     import pyarrow as pa
 
-    unsure = (pa.types.is_fixed_size_list, pa.types.is_union, pa.types.is_null)
-    if any(is_one(kind) for is_one in unsure) or isinstance(kind, pa.BaseExtensionType):
+    if pa.types.is_dictionary(kind):
+        return is_column and str(kind.value_type) in _TEXT
+    if pa.types.is_null(kind):
+        return is_column
+    if pa.types.is_fixed_size_list(kind) or pa.types.is_union(kind) or isinstance(kind, pa.BaseExtensionType):
         return False
-    return all(is_proved(kind.field(number).type) for number in range(kind.num_fields))
+    return all(is_proved(kind.field(number).type, is_column=False) for number in range(kind.num_fields))
 
 
 def _as_written(table: pa.Table, metadata: pq.FileMetaData) -> pa.Table:
@@ -206,8 +202,9 @@ def read_parquet(source: Source) -> pa.Table:
 
     try:
         file = pq.ParquetFile(source.file)
-        source.check(_decoded_size(file.metadata))
-        if not (repeated := _repeated(file.metadata, file.schema_arrow, source.max_size)):
+        size, repeated = _measured(file, source.max_size)
+        source.check(size)
+        if not repeated:
             return _whole(file)
         table = _whole(pq.ParquetFile(source.file, read_dictionary=repeated))
         texts = zip(file.schema_arrow.types, table.columns, strict=True)
@@ -227,36 +224,28 @@ def _whole(file: pq.ParquetFile) -> pa.Table:
     return pa.concat_tables(groups) if groups else file.schema_arrow.empty_table()
 
 
-def _decoded_size(metadata: pq.FileMetaData) -> int:
-    """The least bytes that a file takes in memory, by what its footer says."""
-    size = 0
-    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
-    for position in range(metadata.num_columns):
-        column = metadata.schema.column(position)
-        values = metadata.num_rows
-        if column.max_repetition_level:
-            values = sum(group.column(position).num_values for group in groups)
-        size += values * _WIDTHS.get(column.physical_type, column.length)
-    stated: list[int] = [group.total_byte_size for group in groups]
-    return max(size, sum(stated))
+def _measured(file: pq.ParquetFile, limit: int) -> tuple[int, list[str]]:
+    """The least bytes that a file takes in memory, by its footer, and the columns of text that could take more.
 
-
-def _repeated(metadata: pq.FileMetaData, schema: pa.Schema, limit: int) -> list[str]:
-    """The columns of text whose values, as the file holds each but once, could take more than the limit."""
+    Those are columns whose values the file holds each but once, and which could take more than the limit.
+    """
     import pyarrow as pa
 
+    metadata, schema = file.metadata, file.schema_arrow
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
-    names = []
+    size, repeated = 0, []
     for position in range(metadata.num_columns):
         column = metadata.schema.column(position)
-        if column.physical_type != "BYTE_ARRAY":
-            continue
-        index = schema.get_field_index(column.path)
         chunks = [group.column(position) for group in groups]
+        values = sum(chunk.num_values for chunk in chunks) if column.max_repetition_level else metadata.num_rows
+        size += values * _WIDTHS.get(column.physical_type, column.length)
         worst = sum(chunk.num_values * chunk.total_uncompressed_size for chunk in chunks if chunk.has_dictionary_page)
-        if worst > limit and not (index >= 0 and pa.types.is_dictionary(schema.field(index).type)):
-            names.append(column.path)
-    return names
+        if column.physical_type == "BYTE_ARRAY" and worst > limit:
+            index = schema.get_field_index(column.path)
+            if index < 0 or not pa.types.is_dictionary(schema.field(index).type):
+                repeated.append(column.path)
+    stated: list[int] = [group.total_byte_size for group in groups]
+    return max(size, sum(stated)), repeated
 
 
 def _repeats(array: pa.Array) -> int:

@@ -140,7 +140,7 @@ class _Writer:
             part.directory.mkdir()
             serializers, kind = find(value)
             manifest = _values.write(value, part, [one for one in serializers if one.id != Container.id], kind)
-            self._size += sum(entry.stat().st_size for _, entry in _files.walk(part.directory))
+            self._size += sum(_files.sizes(part.directory).values())
             self._target.notes += manifest.notes
             # Versions are not in the file: the same value is to give the same bytes with another Python.
             self._target.details.setdefault("versions", {}).update(manifest.versions)
@@ -204,6 +204,6 @@ class _Reader:
             about["versions"] = self._source.manifest.details.get("versions", {})
             manifest = Manifest.from_json(data | about)._replace(files=files)
             folder, trusted = self._source.directory / name, self._source.trusted
-            self._read[name], taken = _values.read(folder, manifest, trusted, self._left)
+            self._read[name], taken = _values.read(folder, manifest, _values.Reading(trusted, self._left), str(folder))
             self._left -= taken
         return self._read[name]

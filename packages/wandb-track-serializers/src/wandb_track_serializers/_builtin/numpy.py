@@ -39,7 +39,6 @@ class NumpyFile(Serializer):
         """Write to ``{name}.npy``."""
         from numpy.lib import format
 
-        target.check(value.nbytes)
         with target.open(".npy") as file:
             format.write_array(file, value, allow_pickle=False)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 from wandb_track_serializers import _files
@@ -29,19 +30,10 @@ class PathFiles(Serializer):
         """Copy what is there now."""
         copier = _Copier(value, target)
         try:
-            found = Path(os.path.realpath(value, strict=True))
-        except FileNotFoundError:
-            raise copier.error(value, "there is no such file or folder") from None
+            copier.copy()
         except OSError as error:
-            raise copier.error(value, f"{error.strerror}; is it a link to itself?") from error
-        if found.is_dir():
-            if target.directory.resolve().is_relative_to(found):
-                raise copier.error(value, "it holds the folder that it is to be copied to: write it somewhere else")
-            copier.folder(str(found), "", (str(found),))
-            target.details.update({"kind": "folder"} | ({"empty": copier.empty} if copier.empty else {}))
-        else:
-            copier.file(str(found), value.name or found.name)
-            target.details["kind"] = "file"
+            remedy = "choose what is there, make it readable, or leave it out"
+            raise copier.error(error.filename or value, f"{error.strerror}: {remedy}") from error
 
     def read(self, source: Source) -> Path:
         """The path of the file or folder where it lies."""
@@ -62,21 +54,29 @@ class _Copier:
         self._path = path
         self._target = target
         self._size = 0
-        self.empty: list[str] = []
+        self._empty: list[str] = []
 
     def error(self, path: str | Path, reason: str) -> UnsupportedValueError:
         return UnsupportedValueError(self._target.name, class_name(self._path), reason, repr(os.fspath(path)))
 
-    def folder(self, folder: str, prefix: str, within: tuple[str, ...]) -> None:
+    def copy(self) -> None:
+        found = Path(os.path.realpath(self._path, strict=True))
+        if not found.is_dir():
+            self._file(str(found), self._path.name or found.name)
+            self._target.details["kind"] = "file"
+            return
+        if self._target.directory.resolve().is_relative_to(found):
+            raise self.error(self._path, "it holds the folder that it is to be copied to: write it somewhere else")
+        self._folder(str(found), "", (str(found),))
+        self._target.details.update({"kind": "folder"} | ({"empty": self._empty} if self._empty else {}))
+
+    def _folder(self, folder: str, prefix: str, within: tuple[str, ...]) -> None:
         """Copy what is in a folder; `within` are the real paths of it and of those around it, outermost first."""
-        try:
-            with os.scandir(folder) as entries:
-                ordered = sorted(entries, key=lambda entry: entry.name)
-        except OSError as error:
-            raise self.error(folder, f"{error.strerror}: make it readable, or leave it out") from error
+        with os.scandir(folder) as entries:
+            ordered = sorted(entries, key=lambda entry: entry.name)
         if not ordered and prefix:
             (self._target.directory / prefix).mkdir(parents=True, exist_ok=True)
-            self.empty.append(prefix.rstrip("/"))
+            self._empty.append(prefix.rstrip("/"))
         for entry in ordered:
             real = entry.path
             if entry.is_symlink():
@@ -86,11 +86,11 @@ class _Copier:
                 if real in within:
                     raise self.error(entry.path, "it is a link to a folder that it is in: remove it")
             if Path(real).is_dir():
-                self.folder(real, f"{prefix}{entry.name}/", (*within, real))
+                self._folder(real, f"{prefix}{entry.name}/", (*within, real))
             else:
-                self.file(real, prefix + entry.name)
+                self._file(real, prefix + entry.name)
 
-    def file(self, source: str, path: str) -> None:
+    def _file(self, source: str, path: str) -> None:
         """Copy one file, given by its real path."""
         try:
             path.encode()
@@ -100,15 +100,11 @@ class _Copier:
             raise self.error(source, reason) from None
         copy = self._target.directory / path
         copy.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with _files.open_plain(source) as file:
-                before = os.fstat(file.fileno())
-                self._size += before.st_size
-                self._target.check(self._size)
-                _files.copy(file, copy)
-                after = os.fstat(file.fileno())
-        except OSError as error:
-            reason = error.strerror or "it is no file"
-            raise self.error(source, f"{reason}: make it readable, or leave it out") from error
+        with _files.open_plain(source) as file:
+            before = os.fstat(file.fileno())
+            self._size += before.st_size
+            self._target.check(self._size)
+            shutil.copyfile(source, copy)
+            after = os.fstat(file.fileno())
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             raise self.error(source, "it was changed while it was copied: write it to its end first")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from wandb_track_serializers._kinds import class_name, is_a
@@ -32,17 +31,14 @@ class TorchModule(Pickle):
     version = 1
     libraries = ("torch",)
     install = "wandb-track-serializers[torch]"
+    advice = (
+        "it must hold neither local functions nor parametrizations, nor be a scripted module, or hold one:"
+        ' format="safetensors" stores the state dict; torch.jit.save makes a file to log as a Path'
+    )
 
     def write(self, value: Any, target: Target) -> None:
         """Write to ``{name}.pkl``."""
-        module = _unwrapped(value, target)
-        try:
-            super().write(module, target)
-        except UnsupportedValueError as error:
-            for part in module.modules():
-                if reason := _advice(part):
-                    raise UnsupportedValueError(target.name, class_name(value), reason) from error.__cause__
-            raise
+        super().write(_unwrapped(value, target), target)
 
 
 class TorchState(Serializer):
@@ -65,6 +61,7 @@ class TorchState(Serializer):
         tensors: dict[str, torch.Tensor] = {}
         aliases: dict[str, str] = {}
         first: dict[Any, str] = {}
+        storages: set[int] = set()
         for key, tensor in module.state_dict().items():
             dense = is_a(tensor, "torch", "Tensor") and str(tensor.layout) == "torch.strided"
             if not dense:
@@ -73,16 +70,14 @@ class TorchState(Serializer):
                 raise UnsupportedValueError(target.name, class_name(value), f"{reason} alone: leave format= out", place)
             memory = (tensor.device, tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype)
             original = first.setdefault(memory, key) if tensor.numel() else key
-            if original == key:
-                tensors[key] = tensor.detach()
-            else:
+            if original != key:
                 aliases[key] = original
-        target.check(sum(tensor.nbytes for tensor in tensors.values()))
-        shared = Counter(tensor.untyped_storage().data_ptr() for tensor in tensors.values())
-        for key, tensor in tensors.items():
-            storage = tensor.untyped_storage()
-            is_alone = shared[storage.data_ptr()] == 1 and storage.nbytes() == tensor.nbytes
-            tensors[key] = tensor.contiguous() if is_alone else tensor.contiguous().clone()
+                continue
+            own = tensor.detach().contiguous()
+            if own.untyped_storage().data_ptr() in storages:  # safetensors takes no two views of one memory
+                own = own.clone()
+            storages.add(own.untyped_storage().data_ptr())
+            tensors[key] = own
         save_file(tensors, target.path(".safetensors"), metadata={_ALIASES: json.dumps(aliases)})
 
     def read(self, source: Source) -> dict[str, Any]:
@@ -111,13 +106,3 @@ def _unwrapped(module: Any, target: Target) -> Any:
             target.notes.append(f"stored without the {name} around it")
             return _unwrapped(getattr(module, attribute), target)
     return module
-
-
-def _advice(part: Any) -> str:
-    """What to do about a part of a module that torch does not pickle; empty where it is none that is known."""
-    state = 'format="safetensors" stores the state dict'
-    if is_a(part, "torch.jit", "ScriptModule"):
-        return f"a scripted module does not pickle: {state}; torch.jit.save makes a file to log as a Path"
-    if is_a(part, "torch.nn.utils.parametrize", "ParametrizationList"):
-        return f"torch does not pickle parametrizations: {state}"
-    return ""
