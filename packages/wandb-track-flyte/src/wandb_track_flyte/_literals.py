@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from hashlib import sha256
-from inspect import isgenerator
 from pathlib import Path
 from types import NoneType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import msgpack
 from flytekit.core.context_manager import FlyteContextManager
 from flytekit.types.directory import FlyteDirectory
 from flytekit.types.file import FlyteFile
 from flytekit.types.structured import StructuredDataset
+from wandb_track_serializers import Location
 
 from ._context import filesystem
-
-if TYPE_CHECKING:
-    from wandb_track_serializers import Location
 
 NOTE = "wandb_track"
 """The key in a literal's metadata that names a version: "entity/project/name:alias". The key for a file in a record,
@@ -69,8 +66,6 @@ class Kept(NamedTuple):
     @property
     def location(self) -> Location:
         """Its files."""
-        from wandb_track_serializers import Location
-
         uri = self.uri if "://" in self.uri else Path(self.uri).absolute().as_uri()
         return Location(uri, filesystem=filesystem())
 
@@ -85,13 +80,6 @@ class Kept(NamedTuple):
             if self.is_new:
                 self.literal.set_metadata({**(self.literal.metadata or {}), self.key: reference})
             versions[self.alias(self.location)] = reference
-
-
-def note(literal: Any, references: Sequence[str]) -> None:
-    """Note in a literal which versions its parts have become."""
-    parts = [Kept.of(one) for one in _walk(literal)]
-    for kept, reference in zip(parts, references, strict=False) if len(parts) == len(references) else ():
-        kept.note(reference)
 
 
 def alias_of(uri: str, digest: str = "") -> str:
@@ -121,15 +109,9 @@ def parts(value: Any, literal: Any) -> Iterator[tuple[Any, str, Kept]]:
     """
     if (scalar := getattr(literal, "scalar", None)) and scalar.union:
         literal = scalar.union.value
-    kept = [Kept.of(one) for one in _walk(literal)]
-    if isgenerator(value):  # it was read to its end: what is left of it is what Flyte keeps
-        paths = [Path(one.uri) for one in kept if one.uri]
-        if not paths:
-            return
-        value = paths if literal.collection else paths[0]
-    is_apart = any(one.uri for one in kept) and (literal.collection or literal.map)
+    is_apart = any(Kept.of(one).uri for one in _walk(literal)) and (literal.collection or literal.map)
     is_apart = is_apart or (literal is None and any(isinstance(leaf, FILES | Path) for leaf in leaves(value)))
-    members = _members(value) if is_apart else []
+    members = _members(value, with_base=True) if is_apart else []
     for key, part in members:
         for inner, suffix, its in parts(part, _member(literal, key)):
             yield inner, f"_{key}{suffix}", its
@@ -189,11 +171,11 @@ def leaves(value: Any, with_records: bool = False) -> Iterator[Any]:
         yield value
 
 
-def _members(value: Any) -> list[tuple[Any, Any]]:
-    """What is in a list, tuple or dictionary, by place or key; nothing where that is base types alone."""
+def _members(value: Any, with_base: bool = False) -> list[tuple[Any, Any]]:
+    """What is in a list, tuple or dictionary, by place or key; nothing where a list holds base types alone."""
     if isinstance(value, dict):
         return list(value.items())
-    is_list = isinstance(value, list | tuple) and not BASE.issuperset(map(type, value))
+    is_list = isinstance(value, list | tuple) and (with_base or not BASE.issuperset(map(type, value)))
     return list(enumerate(value)) if is_list else []
 
 
