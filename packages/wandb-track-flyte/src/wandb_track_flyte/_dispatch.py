@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -41,7 +41,6 @@ class Dispatch:
     Attributes:
         tracked: The run, once the function has begun.
         values: What puts inputs and outputs on the run.
-        inputs: What the function was given, by name.
         returned: What it returned.
         tab: Shows the run in the task's Deck.
         error: What the function raised.
@@ -54,7 +53,6 @@ class Dispatch:
     is_alone: bool = False
     tracked: TrackedRun | None = None
     values: Values | None = None
-    inputs: Mapping[str, Any] = field(default_factory=dict)
     returned: Any = None
     tab: Tab | None = None
     error: BaseException | None = None
@@ -243,7 +241,7 @@ def _begun(tracked: TrackedRun, dispatch: Dispatch) -> Iterator[None]:
         with fuse("preparing the Deck"):
             dispatch.tab = Tab(tracked)
         if dispatch.values is not None and tracked.is_tracked:
-            dispatch.values.begin(tracked.run, dispatch.inputs, dispatch.literals)
+            dispatch.values.begin(tracked.run, dispatch.literals)
         yield
     except BaseException as error:
         dispatch.error = error

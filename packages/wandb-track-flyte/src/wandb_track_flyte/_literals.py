@@ -87,18 +87,16 @@ def alias_of(uri: str, digest: str = "") -> str:
     return f"flyte-{sha256(f'{uri} {digest}'.strip().encode()).hexdigest()[:16]}"
 
 
-def sources(value: Any, literal: Any) -> Iterator[tuple[Kept, list[str]]]:
-    """Where Flyte keeps an input, or what is in it, each with the versions that are noted there."""
-    found = [(Kept.of(one), one.metadata) for one in _walk(literal)]
-    if not any(kept.uri or metadata for kept, metadata in found):
-        files = [leaf for leaf in leaves(value, with_records=True) if isinstance(leaf, FILES)]
-        # The metadata of a frame is its columns; of a file it is that of its literal, which older flytekits leave out.
-        noted = [isinstance(file, FlyteFile) and getattr(file, "metadata", None) for file in files]
-        found = [(Kept(uri_of(file)), metadata) for file, metadata in zip(files, noted, strict=True)]
-    for kept, metadata in found:
-        notes = [note for key, note in (metadata or {}).items() if key.startswith(NOTE)]
-        if kept.uri or notes:
-            yield kept, notes
+def sources(value: Any, literal: Any) -> Iterator[tuple[Kept, str]]:
+    """Where Flyte keeps an input, or what is in it, each with the version that is noted there."""
+    for part, _, kept in parts(value, literal):
+        # Without a literal, a file has the metadata itself, except with older flytekits; those of a frame are columns.
+        has_own = kept.literal is None and isinstance(part, FlyteFile)
+        metadata = getattr(part if has_own else kept.literal, "metadata", None) or {}
+        uri = kept.uri or (uri_of(part) if isinstance(part, FILES) else "")
+        note = metadata.get(kept.key, "")
+        if uri or note:
+            yield kept._replace(uri=uri), note
 
 
 def parts(value: Any, literal: Any) -> Iterator[tuple[Any, str, Kept]]:
@@ -160,13 +158,11 @@ def fields_of(value: Any) -> list[tuple[str, Any]]:
     return [(name, getattr(value, name)) for name in names]
 
 
-def leaves(value: Any, with_records: bool = False) -> Iterator[Any]:
+def leaves(value: Any) -> Iterator[Any]:
     """A value, or what is in lists, tuples and dictionaries."""
     members = _members(value)
-    if with_records and not isinstance(value, FILES):
-        members = members or fields_of(value)
     for _, part in members:
-        yield from leaves(part, with_records)
+        yield from leaves(part)
     if not members:
         yield value
 

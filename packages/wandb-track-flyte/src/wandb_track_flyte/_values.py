@@ -8,7 +8,7 @@ literals, so only those are noted that are new with each attempt: their URI is b
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date, timedelta
 from enum import Enum
 from pathlib import Path
@@ -38,24 +38,25 @@ class Values(NamedTuple):
         parameters: Whether base types become config and summary.
         entity: The entity of the run, for links that are read elsewhere.
         name: The function's name.
+        inputs: What it was given, by name.
     """
 
     capture: Capture
     parameters: bool
     entity: str
     name: str
+    inputs: Mapping[str, Any]
 
-    def begin(self, run: Any, inputs: Mapping[str, Any], literals: Any) -> None:
+    def begin(self, run: Any, literals: Any) -> None:
         """Note the inputs on an open run.
 
         Args:
             run: The task's run.
-            inputs: The function's arguments by name.
             literals: The `LiteralMap` that they came from; None where it is not at hand.
         """
         given = getattr(literals, "literals", None) or {}
         with fuse("noting the task's inputs"):
-            for name, value in inputs.items() if self.parameters else ():
+            for name, value in self.inputs.items() if self.parameters else ():
                 has_files = any(isinstance(leaf, FILES) for leaf in leaves(value))
                 if not has_files and self.capture.decide(name, value := _plain(value)).kind == "summary":
                     key, shown = f"parameter_{name}" if name == "flyte" else name, to_summary(value)
@@ -64,9 +65,9 @@ class Values(NamedTuple):
                     elif run.config[key] != shown:  # an earlier attempt of a run that goes on has noted the same
                         notify(f"input {name!r} is not in the config, because config= has something else of this name")
         with fuse("linking the task's inputs"):
-            for name, value in inputs.items():
-                for kept, notes in sources(value, given.get(name)) if self.capture.shows(name) else ():
-                    self._link(run, name, kept, notes)
+            for name, value in self.inputs.items():
+                for kept, note in sources(value, given.get(name)) if self.capture.shows(name) else ():
+                    self._link(run, name, kept, note)
 
     def end(self, run: Any, returned: Any, interface: Any, literals: Mapping[str, Any]) -> None:
         """Log the outputs with a run that is still open, and note their versions in their literals.
@@ -87,9 +88,9 @@ class Values(NamedTuple):
                 with fuse(f"logging output {name!r}"):
                     kept.note(self._log(run, f"{shown}{suffix}", part, kept))
 
-    def _link(self, run: Any, name: str, kept: Kept, notes: Sequence[str]) -> None:
+    def _link(self, run: Any, name: str, kept: Kept, note: str) -> None:
         try:
-            for reference in filter(None, notes or [self._version(run, name, kept)]):
+            if reference := note or self._version(run, name, kept):
                 use_artifact(run, *reference.rsplit(":", 1))
         except Exception as error:
             notify(f"input {name!r} could not be linked: {' '.join(str(error).split())}")

@@ -25,8 +25,6 @@ CAPTURE = {**FLAGS, "include": None, "exclude": None, "max_size": None, "storage
 ABOVE_TASK = {**CAPTURE, "parameters": False, "deck": False}
 """What works above `@task` only, each with its default."""
 DEFAULT_API_HOST = "https://api.wandb.ai"
-EXECUTION_LINK = "wandb-execution-id"
-CUSTOM_LINK = "wandb-custom-id"
 
 
 class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as a function is
@@ -120,15 +118,12 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
         arguments = {**locals(), **init_kwargs}
         for name in ("self", "__class__", "task_function", "init_kwargs"):
             del arguments[name]
-        if isinstance(task_function, str):
-            raise ArgumentError(
-                "wandb_init()", "takes no positional arguments", remedy="Use project=..., entity=... and secret=...."
-            )
+        if task_function is not None:
+            _binding.check_function(task_function)
         _arguments.check(arguments)
         _capture(arguments)  # which refuses what it cannot use
         super().__init__(task_function, **arguments)
         if task_function is not None:
-            _binding.check_function(task_function)
             if any(isinstance(one, wandb_init) for one in _binding.chain(task_function)):
                 raise ArgumentError("@wandb_init", "is there twice, above and below", remedy="Use one for each task.")
             _binding.pass_as_function(self, task_function)
@@ -159,8 +154,8 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
         dispatch, tracked = dispatch_of(self), self._run(args, kwargs)
         if any(self.decorator_kwargs[flag] for flag in ("parameters", *FLAGS)):
             given, name = self.decorator_kwargs, getattr(function, "__name__", "output")
-            dispatch.values = Values(_capture(given), given["parameters"], given["entity"], name)
-            dispatch.inputs = _arguments.named(function, args, kwargs)
+            inputs = _arguments.named(function, args, kwargs)
+            dispatch.values = Values(_capture(given), given["parameters"], given["entity"], name, inputs)
         if isgeneratorfunction(function):
             return run_iterator(tracked, call, dispatch)
         if isasyncgenfunction(function):
@@ -174,7 +169,7 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
             "project": given["project"],
             "entity": given["entity"],
             "host": given["host"].rstrip("/"),
-            self.LINK_TYPE_KEY: EXECUTION_LINK if given["id"] is None else CUSTOM_LINK,
+            self.LINK_TYPE_KEY: "wandb-execution-id" if given["id"] is None else "wandb-custom-id",
         }
         if given["id"] is not None:
             config["id"] = given["id"]
