@@ -88,8 +88,9 @@ def _checked(name: str, value: Any) -> Any:
         value = {"true": True, "false": False}.get(value.lower(), value)
     elif isinstance(value, str) and name == "tags":
         value = [part.strip() for part in value.split(",")]
-    fits, problem, remedy = _KINDS.get(name, (lambda _: True, "", ""))
+    fits, problem = _KINDS.get(name, (lambda _: True, ""))
     if not (value is None or fits(value)):
+        remedy = {"api_key": _REMEDY, "secret": "Never put the key into code."}.get(name, "")
         raise ArgumentError(name, problem, value, remedy, is_secret=bool(remedy))
     return value
 
@@ -109,16 +110,12 @@ def _is_settings(value: Any) -> bool:
 
 _FLAGS = ("keep_local", "card")
 _REMEDY = 'Or let @secrets or @environment set an environment variable, and name it: secret="MY_WANDB_KEY".'
-_KINDS: Mapping[str, tuple[Callable[[Any], bool], str, str]] = {
-    **dict.fromkeys(_FLAGS, (lambda value: isinstance(value, bool), "must be True or False", "")),
-    **dict.fromkeys(("project", "entity", "mode"), (lambda value: isinstance(value, str), "must be a str", "")),
-    "tags": (_is_list_of_str, 'must be a list of str, such as ["baseline"]', ""),
-    "settings": (_is_settings, "must be a wandb.Settings or a dict of settings", ""),
-    "ranks": (lambda value: value in ("all", "first"), 'must be "all" or "first"', ""),
-    "secret": (
-        _is_name_of_a_variable,
-        "must be the name of an environment variable",
-        "Never put the key into code.",
-    ),
-    "api_key": (callable, "must be a function that returns the key where the task runs", _REMEDY),
+_KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    **dict.fromkeys(_FLAGS, (lambda value: isinstance(value, bool), "must be True or False")),
+    **dict.fromkeys(("project", "entity", "mode"), (lambda value: isinstance(value, str), "must be a str")),
+    "tags": (_is_list_of_str, 'must be a list of str, such as ["baseline"]'),
+    "settings": (_is_settings, "must be a wandb.Settings or a dict of settings"),
+    "ranks": (lambda value: value in ("all", "first"), 'must be "all" or "first"'),
+    "secret": (_is_name_of_a_variable, "must be the name of an environment variable"),
+    "api_key": (callable, "must be a function that returns the key where the task runs"),
 }

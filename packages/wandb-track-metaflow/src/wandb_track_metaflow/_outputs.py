@@ -156,7 +156,9 @@ class Outputs:
 
     def _show(self, name: str, value: Any) -> None:
         if self._left <= 0:
-            raise ValueError(f"a summary takes {MAX_SUMMARY_SIZE:,} bytes of a step's variables")
+            raise ValueError(
+                f"a summary takes {MAX_SUMMARY_SIZE:,} bytes of a step's variables: keep long ones in a file"
+            )
         self._summary[name] = shown(value, self._capture.max_size)
         self._left -= len(name) + len(json.dumps(self._summary[name]))
 
