@@ -26,7 +26,7 @@ def test_the_bare_decorator_says_what_it_misses():
 
 
 def test_arguments_without_their_names_are_refused_by_what_python_takes_the_first_one_for():
-    with pytest.raises(ArgumentError, match=r"^wandb_init\(\) takes no positional arguments. Use project="):
+    with pytest.raises(ArgumentError, match=r"^@wandb_init must be above .*, not 'p'\. .* Arguments need their names"):
         wandb_init("p", "e", SECRET)
 
 
@@ -39,8 +39,8 @@ def test_arguments_without_their_names_are_refused_by_what_python_takes_the_firs
         ({"host": None}, "host"),
         ({"api_host": "api.my-server.com"}, "api_host"),
         ({"project": FlyteFile("data.csv")}, "project"),
-        ({"tags": ["a", FlyteFile("data.csv")]}, r"tags\[1\]"),
-        ({"config": {"data": {"train": FlyteDirectory("data")}}}, r"config\['data'\]\['train'\]"),
+        ({"tags": ["a", FlyteFile("data.csv")]}, "tags"),
+        ({"config": {"data": {"train": FlyteDirectory("data")}}}, "config"),
         ({"dir": FlyteFile("data.csv")}, "dir"),
         ({"on_error": "ignore"}, "on_error"),
         ({"init_timeout": 0}, "init_timeout"),
@@ -93,14 +93,9 @@ def test_what_has_no_python_function_of_its_own_says_what_to_decorate():
         return train(x=x)
 
     decorate = wandb_init(**GIVEN)
-    for target, remedy in [
-        (map_task(train), "Decorate the task that is mapped"),
-        (training, "Decorate the tasks of the workflow"),
-        (LaunchPlan.get_or_create(training), "Decorate the tasks of the workflow"),
-        (ShellTask(name="list", script="ls"), "a task that runs a Python function"),
-        ("train", "a task that runs a Python function"),
-    ]:
-        with pytest.raises(ArgumentError, match=remedy):
+    shell = ShellTask(name="list", script="ls")
+    for target in (map_task(train), training, LaunchPlan.get_or_create(training), shell, "train"):
+        with pytest.raises(ArgumentError, match=r"that runs a Python function, .* decorate the tasks themselves"):
             decorate(target)
 
 

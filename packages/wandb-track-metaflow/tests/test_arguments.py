@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 from metaflow import FlowSpec, step
-from metaflow_extensions.wandb_track.plugins.wandb_log import WandbLogDecorator
 from wandb_track_core import ArgumentError, MissingKeyError
 from wandb_track_metaflow import wandb_log
 from wandb_track_metaflow._arguments import Arguments, HiddenSettings
+from wandb_track_metaflow.decorator import DEFAULTS
 
 
-def test_the_native_decorator_has_the_same_arguments_and_defaults():
-    """They are stated there, too, because it may import nothing."""
-    assert WandbLogDecorator.defaults == Arguments()._asdict()
+def checked(given):
+    """The arguments with the defaults of those that are not given."""
+    return Arguments({**DEFAULTS, **given})
 
 
 @pytest.mark.parametrize(
@@ -52,9 +52,11 @@ def test_an_unknown_argument_is_refused_with_the_known_ones():
 
 def test_text_from_the_command_line_is_understood():
     """Flags, as Metaflow writes them in a deployment, and lists."""
-    arguments = Arguments.of({"datasets": "True", "models": "false", "exclude": "a*, b", "resume": "allow"})
-    assert (arguments.datasets, arguments.models, arguments.exclude) == (True, False, ("a*", "b"))
-    assert arguments.resume == "allow"
+    given = {"datasets": "True", "models": "false", "exclude": "a*, b", "tags": "c, d", "card": "False"}
+    arguments = checked({**given, "resume": "allow"})
+    capture = arguments.capture
+    assert (capture.datasets, capture.models, capture.exclude) == (True, False, ("a*", "b"))
+    assert (arguments.passed_on["tags"], arguments.card, arguments.passed_on["resume"]) == (["c", "d"], False, "allow")
 
 
 @pytest.mark.parametrize(
@@ -69,14 +71,14 @@ def test_text_from_the_command_line_is_understood():
 )
 def test_include_and_exclude_take_patterns_and_exclude_wins(include, exclude, through):
     """An empty include lets nothing through."""
-    capture = Arguments.of({"include": include, "exclude": exclude}).capture()
+    capture = checked({"include": include, "exclude": exclude}).capture
     assert [name for name in ("raw", "raw_x", "y") if capture.shows(name)] == through
 
 
 def test_a_key_function_that_finds_nothing_is_an_error():
     """It says where the function was called."""
     with pytest.raises(MissingKeyError, match="called where the task runs"):
-        Arguments.of({"api_key": lambda: ""}).key()
+        checked({"api_key": lambda: ""}).key()
 
 
 def test_the_text_of_settings_is_kept_from_metaflow():
@@ -85,7 +87,7 @@ def test_the_text_of_settings_is_kept_from_metaflow():
     (decorator,) = wandb_log(settings=settings)(step(function)).decorators
     decorator.external_init()
     assert "kkkk" not in str(decorator.attributes) + repr(decorator.attributes["settings"])
-    assert Arguments.of(decorator.attributes).settings == settings
+    assert checked(decorator.attributes).passed_on["settings"] == settings
     assert isinstance(decorator.attributes["settings"], HiddenSettings)
 
 
@@ -102,7 +104,7 @@ def test_below_step_is_an_error_that_says_so():
 @pytest.mark.parametrize("decorated", [dict, 3])
 def test_above_anything_else_is_an_error_that_says_where_it_belongs(decorated):
     """A class that is no flow, or no class at all."""
-    with pytest.raises(ArgumentError, match=r"above a @step or above a class that is a FlowSpec"):
+    with pytest.raises(ArgumentError, match=r"above @step, or above a class that is a FlowSpec"):
         wandb_log(datasets=True)(decorated)
 
 

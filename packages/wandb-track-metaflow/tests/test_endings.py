@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import pytest
-from wandb_track_metaflow._clock import alarm_stopped
+from wandb_track_metaflow._step import alarm_stopped
 from wandb_track_testing.offline import find_runs
 from wandb_track_testing.plugin import valid_key, wait_until
 

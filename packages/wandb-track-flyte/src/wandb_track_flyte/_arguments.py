@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flytekit import Secret
@@ -14,19 +14,16 @@ from flytekit.types.file import FlyteFile
 from wandb_track_core import ArgumentError
 from wandb_track_core.adapters import check_policy
 
+from ._literals import leaves
+
 _REQUIRED = {
     "project": 'Use project="my-project", the W&B project.',
     "entity": 'Use entity="my-team", the W&B user or team that the project belongs to.',
     "secret": "Use a flytekit.Secret or a function that returns the API key.",
 }
 _TEXTS = ("project", "entity", "id", "host", "api_host")
-_TAKEN = {
-    "api_key": "Use secret=, a flytekit.Secret or a function that returns the key.",
-    "base_url": "Use api_host=, the address of the server's API.",
-    "identity": "It follows from the task; use id= for an id of your own.",
-    "in_container": "It follows from where the task runs.",
-    "store": "What a container kept offline goes below the task's raw-output prefix.",
-}
+_SET_BY_US = ("api_key", "base_url", "identity", "in_container", "store")
+"""What `TrackedRun` takes, and what follows from the task or from other arguments."""
 
 
 def check(arguments: Mapping[str, Any]) -> None:
@@ -38,15 +35,18 @@ def check(arguments: Mapping[str, Any]) -> None:
     for name, remedy in _REQUIRED.items():
         if arguments[name] is None:
             raise ArgumentError(name, "is missing", remedy=remedy)
-    for name, remedy in _TAKEN.items():
+    for name in _SET_BY_US:
         if name in arguments:
-            raise ArgumentError(name, "cannot be given", remedy=remedy)
+            raise ArgumentError(name, "cannot be given", remedy="Use secret=, api_host= or id=.")
     for name, value in arguments.items():
-        for place, part in _parts(name, value):
+        for part in leaves(value):
             if isinstance(part, Promise | FlyteFile) or (isinstance(part, FlyteDirectory) and name != "dir"):
                 raise ArgumentError(
-                    place, "must be a plain value", part, "Log what a task's input holds inside the task."
+                    name, "must be a plain value", part, "Log what a task's input holds inside the task."
                 )
+    for name in ("parameters", "deck"):
+        if not isinstance(arguments[name], bool):
+            raise ArgumentError(name, "must be True or False", arguments[name])
     for name in _TEXTS:
         value = arguments[name]
         is_text = isinstance(value, str) and bool(value.strip())
@@ -71,13 +71,11 @@ def folder(given: Any, inputs: Mapping[str, Any]) -> str | None:
         ArgumentError: It is something else.
     """
     value = inputs[given] if isinstance(given, str) and given in inputs else given
-    if isinstance(value, FlyteDirectory):
-        return str(value.download())
     if value is None:
         return None
     if isinstance(value, FlyteFile) or not isinstance(value, str | os.PathLike):
         raise ArgumentError("dir", "must be a path, a FlyteDirectory, or the name of an input that is one", value)
-    return os.fspath(value)
+    return os.fspath(value)  # which downloads a FlyteDirectory
 
 
 def named(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,14 +83,3 @@ def named(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[s
     bound = inspect.signature(function).bind_partial(*args, **kwargs)
     bound.apply_defaults()
     return dict(bound.arguments)
-
-
-def _parts(place: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """The value, and what lies in it, each with where that is."""
-    yield place, value
-    if isinstance(value, Mapping):
-        for key, part in value.items():
-            yield from _parts(f"{place}[{key!r}]", part)
-    elif isinstance(value, list | tuple):
-        for index, part in enumerate(value):
-            yield from _parts(f"{place}[{index}]", part)

@@ -7,8 +7,6 @@ from functools import partial
 from typing import Any
 
 from flytekit import PythonFunctionTask
-from flytekit.configuration import SerializationSettings
-from flytekit.core.array_node_map_task import ArrayNodeMapTask
 from flytekit.core.base_task import Task
 from flytekit.core.launch_plan import LaunchPlan
 from flytekit.core.utils import ClassDecorator
@@ -46,13 +44,9 @@ def check_function(target: Any) -> None:
     Raises:
         ArgumentError: Saying what to decorate instead.
     """
-    remedy = ""
-    if isinstance(target, ArrayNodeMapTask):
-        remedy = "Decorate the task that is mapped, then call map_task() with it."
-    elif isinstance(target, WorkflowBase | LaunchPlan):
-        remedy = "Decorate the tasks of the workflow instead."
     if isinstance(target, Task | WorkflowBase | LaunchPlan) or not callable(target):
         problem = "must be above a task that runs a Python function, or above the function"
+        remedy = "Of a workflow or a map task, decorate the tasks themselves. Arguments need their names: project=..."
         raise ArgumentError("@wandb_init", problem, target, remedy)
 
 
@@ -91,9 +85,5 @@ def chain(function: Any) -> Iterator[Any]:
         function = getattr(function, "__wrapped__", None)
 
 
-def _with_links(
-    get_config: Callable[[SerializationSettings], dict[str, str] | None],
-    tracked: ClassDecorator,
-    settings: SerializationSettings,
-) -> dict[str, str]:
+def _with_links(get_config: Callable[..., Any], tracked: ClassDecorator, settings: Any) -> dict[str, str]:
     return {**(get_config(settings) or {}), **tracked.get_extra_config()}

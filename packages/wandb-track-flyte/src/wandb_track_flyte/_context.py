@@ -27,8 +27,6 @@ from flytekit.core.context_manager import ExecutionParameters, ExecutionState, F
 from wandb_track_core import ArgumentError, TaskIdentity
 
 _HASHED = re.compile(r"f[a-z1-6]{7}")
-_OWN_NODES = r"d?n\d+(-(d?n)?\d+)*"
-"""The node ids that flytekit itself gives: what a name is known by where nothing else tells the node."""
 _CUT_AT = 62
 """A host name of so many characters may have been cut at 63, and have lost a "-" at its end."""
 _LOCAL_EXECUTION = f"flyte-local-{uuid4().hex[:12]}"
@@ -77,17 +75,14 @@ def is_nested() -> bool:
 def raw_output_store() -> Callable[[Path], str]:
     """What puts a file below the task's raw-output prefix, where it outlives the container, and says where."""
     access = FlyteContextManager.current_context().file_access
-
-    def put(path: Path) -> str:
-        return str(access.put_raw_data(str(path)))
-
-    return put
+    return lambda path: str(access.put_raw_data(str(path)))
 
 
 def filesystem() -> Callable[[str], Any]:
     """What gives the file system of a URI, with the credentials that flytekit has."""
-    access = FlyteContextManager.current_context().file_access
-    return lambda uri: access.get_filesystem_for_path(uri)
+    access: Any = FlyteContextManager.current_context().file_access
+    found: Callable[[str], Any] = access.get_filesystem_for_path
+    return found
 
 
 def identity_of(function: Callable[..., Any]) -> TaskIdentity:
@@ -105,7 +100,7 @@ def identity_of(function: Callable[..., Any]) -> TaskIdentity:
     attempt = _number("FLYTE_ATTEMPT_NUMBER") or 0
     index = map_index()
     registered = name if is_nested() or not (task and task.name) else task.name
-    key, pod = ((), "") if is_nested() else _names(parameters, registered, attempt, index)
+    key, pod = ((), "") if is_nested() else _names(parameters, attempt, index)
     return TaskIdentity(
         orchestrator="flyte",
         task=short,
@@ -139,24 +134,26 @@ def _parameters() -> ExecutionParameters | None:
     return None if is_local else parameters
 
 
-def _names(parameters: ExecutionParameters, task: str, attempt: int, index: int | None) -> tuple[tuple[str, ...], str]:
-    """The key of the task, and the name of its pod; "" where that is not known for sure."""
+def _names(parameters: ExecutionParameters, attempt: int, index: int | None) -> tuple[tuple[str, ...], str]:
+    """The key of the task, and the name of its pod, as the pod says, if that agrees with what else is known.
+
+    Both are empty where they are not known for sure.
+    """
     execution = parameters.execution_id.name
-    generated = _last_part(parameters.raw_output_prefix)
+    generated = (parameters.raw_output_prefix or "").rstrip("/").rpartition("/")[2]
     if not (_HASHED.fullmatch(generated) or re.fullmatch(rf"{re.escape(execution)}-.+-{attempt}", generated)):
         generated = ""
     nodes = _nodes(parameters, attempt, index)
-    pod = _pod_name(execution, nodes, attempt, index, generated)
-    element = () if index is None else (f"n{index}",)
+    known = [f"{generated}-"] if generated else []
     if nodes:
-        return (execution, *nodes), pod
-    if generated:
+        known.append("-".join((execution, *nodes, str(attempt), "")))
+    own_names = (_variable("FLYTE_INTERNAL_WORKER_NAME", "_F_WN"), _variable("HOSTNAME"))
+    pods = [name for name in own_names if len(name) < _CUT_AT and f"{name}-".startswith(tuple(known))]
+    pod = next((name for name in (*pods, generated) if _names_attempt(index, attempt, name)), "")
+    if generated and not nodes:
         node = generated.removeprefix(f"{execution}-").removesuffix(f"-{attempt}")
-        return (execution, node, *element), pod
-    if parameters.output_metadata_prefix:
-        prefix = parameters.output_metadata_prefix.rstrip("/").removesuffix(f"/{attempt}")
-        return (execution, task, prefix, *element), pod
-    return (), pod
+        nodes = (node,) if index is None else (node, f"n{index}")
+    return (execution, *nodes) if nodes else (), pod
 
 
 def _nodes(parameters: ExecutionParameters, attempt: int, index: int | None) -> tuple[str, ...]:
@@ -177,20 +174,6 @@ def _nodes(parameters: ExecutionParameters, attempt: int, index: int | None) -> 
     return tuple(nodes)
 
 
-def _pod_name(execution: str, nodes: tuple[str, ...], attempt: int, index: int | None, generated: str) -> str:
-    """The name of the attempt's pod: as the pod says, if that agrees with what else is known; else as generated."""
-    known = [generated] if generated else []
-    if nodes:
-        known.append("-".join((execution, *nodes, str(attempt))))
-    for name in (_variable("FLYTE_INTERNAL_WORKER_NAME", "_F_WN"), _variable("HOSTNAME")):
-        if len(name) < _CUT_AT and _names_attempt(index, attempt, name):
-            if any(f"{name}-".startswith(f"{start}-") for start in known):
-                return name
-            if not known and re.fullmatch(rf"{re.escape(execution)}-{_OWN_NODES}-{attempt}(-.+)?", name):
-                return name
-    return generated if _names_attempt(index, attempt, generated) else ""
-
-
 def _names_attempt(index: int | None, attempt: int, name: str) -> bool:
     """Whether a name is one element's of a map task, rather than that of all elements."""
     return index is None or bool(_HASHED.fullmatch(name)) or f"-n{index}-{attempt}-" in f"{name}-"
@@ -204,7 +187,3 @@ def _number(variable: str) -> int | None:
 def _variable(*names: str) -> str:
     """The first of several variables that is set: the platform knows some by a short name, too."""
     return next((os.environ[name] for name in names if os.environ.get(name)), "")
-
-
-def _last_part(prefix: Any) -> str:
-    return str(prefix or "").rstrip("/").rpartition("/")[2]

@@ -30,42 +30,37 @@ class Tab:
         self._write: Callable[[], None] | None = None
 
     def draw(self) -> None:
-        """Add the tab to the Deck, once the run is closed. A second call does nothing."""
-        if self._is_wanted and self._run is not None:
-            self._is_wanted = False
-            with fuse("drawing the Deck"):
-                from wandb_track_core.offline import render_run
+        """Add the tab to the Deck, once the run is closed."""
+        if not self._is_wanted or self._run is None:
+            return
+        with fuse("drawing the Deck"):
+            from wandb_track_core.offline import render_run
 
-                links = {} if self._run.offline else {"Open in W&B": self._run.url or ""}
-                folder, stored = run_folder(self._run), self._tracked.stored
-                drawn = render_run(folder, links=links, is_closed=True, stored=stored)
-                self._decks.append(Deck(TAB, drawn, auto_add_to_deck=False))
-            if self._write is not None:
-                self._write()
+            links = {} if self._run.offline else {"Open in W&B": self._run.url or ""}
+            drawn = render_run(run_folder(self._run), links=links, is_closed=True, stored=self._tracked.stored)
+            self._decks.append(Deck(TAB, drawn, auto_add_to_deck=False))
+        if self._write is not None:
+            self._write()
 
-    def write_decks(self, inner: Callable[..., None], name: str, *given: Any) -> None:
-        """Let flytekit make its own tabs. Locally it would write the Deck now, while the run is open: it waits.
+    def held_back(self, name: str, inputs: Any, outputs: Any, context: Any, parameters: Any) -> tuple[Any, ...]:
+        """What flytekit makes its own tabs of. Locally it would write the Deck then, while the run is open: it waits.
 
         Args:
-            inner: flytekit's own way, which renders and, locally, writes.
             name: The task's name.
-            given: Inputs, outputs, the context and its `ExecutionParameters`.
+            inputs: The task's, as all that follow: what flytekit gives to `_write_decks`.
+            outputs: See `inputs`.
+            context: See `inputs`.
+            parameters: See `inputs`.
         """
-        with fuse("drawing the Deck"):
-            given = self._written_later(name, *given)
-        inner(*given)
-
-    def _written_later(self, name: str, *given: Any) -> tuple[Any, ...]:
-        *values, context, parameters = given
         state = context.execution_state
-        if not self._is_wanted or state is None or not state.is_local_execution():
-            return given
-        from flytekit.deck.deck import _output_deck
+        if self._is_wanted and state.is_local_execution():
+            from flytekit.deck.deck import _output_deck
 
-        elsewhere = state.with_params(mode=ExecutionState.Mode.TASK_EXECUTION)
-        self._decks = parameters.decks
-        self._write = partial(_output_deck, name.rpartition(".")[2], parameters)
-        return *values, context.with_execution_state(elsewhere).build(), parameters
+            self._decks = parameters.decks
+            self._write = partial(_output_deck, name.rpartition(".")[2], parameters)
+            elsewhere = state.with_params(mode=ExecutionState.Mode.TASK_EXECUTION)
+            context = context.with_execution_state(elsewhere).build()
+        return inputs, outputs, context, parameters
 
 
 def enable(task: Any) -> None:

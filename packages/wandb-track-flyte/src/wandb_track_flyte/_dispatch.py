@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -25,7 +25,6 @@ from wandb_track_core.adapters import fuse
 
 from ._context import map_index
 from ._deck import Tab
-from ._literals import note
 from ._values import Values
 
 
@@ -42,9 +41,7 @@ class Dispatch:
     Attributes:
         tracked: The run, once the function has begun.
         values: What puts inputs and outputs on the run.
-        inputs: What the function was given, by name.
         returned: What it returned.
-        references: The versions that the outputs became; "" for one that became none.
         tab: Shows the run in the task's Deck.
         error: What the function raised.
         process: Where the attempt began.
@@ -56,9 +53,7 @@ class Dispatch:
     is_alone: bool = False
     tracked: TrackedRun | None = None
     values: Values | None = None
-    inputs: Mapping[str, Any] = field(default_factory=dict)
     returned: Any = None
-    references: list[str] = field(default_factory=list)
     tab: Tab | None = None
     error: BaseException | None = None
     process: int = field(default_factory=os.getpid)
@@ -72,7 +67,7 @@ class Dispatch:
             with fuse("logging the task's outputs"):
                 interface = self.interface or transform_function_to_interface(self.function.task_function)
                 made = outputs.literals if isinstance(outputs, LiteralMap) else {}
-                self.references = self.values.end(self.tracked.run, self.returned, interface, made)
+                self.values.end(self.tracked.run, self.returned, interface, made)
         try:
             self.tracked.close(None if isinstance(cause, IgnoreOutputs | GeneratorExit) else cause)
         finally:
@@ -85,19 +80,12 @@ class _Map(Dispatch):
     """A map task whose elements run in this process, one after the other."""
 
     bound: Collection[str] = ()
-    elements: list[Dispatch] = field(default_factory=list)
+    begun: int = 0
 
     def element(self) -> Dispatch:
-        literals = _element_of(self.literals, self.bound, len(self.elements))
-        self.elements.append(Dispatch(self.function, literals, self.interface))
-        return self.elements[-1]
-
-    def end(self, error: BaseException | None = None, outputs: Any = None) -> None:
-        """Note the versions that the elements' outputs became, whose literals exist only now."""
-        with fuse("noting the elements' outputs"):
-            for output in outputs.literals.values() if isinstance(outputs, LiteralMap) else ():
-                for dispatch, literal in zip(self.elements, output.collection.literals, strict=True):
-                    note(literal, dispatch.references)
+        """The attempt of the next element. What it returns has no literal yet."""
+        self.begun += 1
+        return Dispatch(self.function, _element_of(self.literals, self.bound, self.begun - 1), self.interface)
 
 
 _current: ContextVar[Dispatch | None] = ContextVar("wandb_track_flyte_dispatch", default=None)
@@ -194,10 +182,10 @@ def _in(dispatch: Dispatch) -> Iterator[None]:
 
 def _write_decks(inner: Callable[..., None], name: str, *given: Any) -> None:
     dispatch = _current.get()
-    if dispatch is None or dispatch.tab is None:
-        inner(*given)
-    else:
-        dispatch.tab.write_decks(inner, name, *given)
+    if dispatch is not None and dispatch.tab is not None:
+        with fuse("drawing the Deck"):
+            given = dispatch.tab.held_back(name, *given)
+    inner(*given)
 
 
 def run(tracked: TrackedRun, call: Callable[[], Any], dispatch: Dispatch) -> Any:
@@ -253,7 +241,7 @@ def _begun(tracked: TrackedRun, dispatch: Dispatch) -> Iterator[None]:
         with fuse("preparing the Deck"):
             dispatch.tab = Tab(tracked)
         if dispatch.values is not None and tracked.is_tracked:
-            dispatch.values.begin(tracked.run, dispatch.inputs, dispatch.literals)
+            dispatch.values.begin(tracked.run, dispatch.literals)
         yield
     except BaseException as error:
         dispatch.error = error

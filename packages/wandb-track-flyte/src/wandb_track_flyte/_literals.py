@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from hashlib import sha256
-from inspect import isgenerator
 from pathlib import Path
 from types import NoneType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import msgpack
 from flytekit.core.context_manager import FlyteContextManager
 from flytekit.types.directory import FlyteDirectory
 from flytekit.types.file import FlyteFile
 from flytekit.types.structured import StructuredDataset
+from wandb_track_serializers import Location
 
 from ._context import filesystem
-
-if TYPE_CHECKING:
-    from wandb_track_serializers import Location
 
 NOTE = "wandb_track"
 """The key in a literal's metadata that names a version: "entity/project/name:alias". The key for a file in a record,
@@ -69,8 +66,6 @@ class Kept(NamedTuple):
     @property
     def location(self) -> Location:
         """Its files."""
-        from wandb_track_serializers import Location
-
         uri = self.uri if "://" in self.uri else Path(self.uri).absolute().as_uri()
         return Location(uri, filesystem=filesystem())
 
@@ -87,30 +82,21 @@ class Kept(NamedTuple):
             versions[self.alias(self.location)] = reference
 
 
-def note(literal: Any, references: Sequence[str]) -> None:
-    """Note in a literal which versions its parts have become."""
-    parts = [Kept.of(one) for one in _walk(literal)]
-    for kept, reference in zip(parts, references, strict=False) if len(parts) == len(references) else ():
-        kept.note(reference)
-
-
 def alias_of(uri: str, digest: str = "") -> str:
     """The alias of the version whose bytes Flyte keeps at a URI; with their ETag where they may be written again."""
     return f"flyte-{sha256(f'{uri} {digest}'.strip().encode()).hexdigest()[:16]}"
 
 
-def sources(value: Any, literal: Any) -> Iterator[tuple[Kept, list[str]]]:
-    """Where Flyte keeps an input, or what is in it, each with the versions that are noted there."""
-    found = [(Kept.of(one), one.metadata) for one in _walk(literal)]
-    if not any(kept.uri or metadata for kept, metadata in found):
-        files = [leaf for leaf in leaves(value, with_records=True) if isinstance(leaf, FILES)]
-        # The metadata of a frame is its columns; of a file it is that of its literal, which older flytekits leave out.
-        noted = [isinstance(file, FlyteFile) and getattr(file, "metadata", None) for file in files]
-        found = [(Kept(uri_of(file)), metadata) for file, metadata in zip(files, noted, strict=True)]
-    for kept, metadata in found:
-        notes = [note for key, note in (metadata or {}).items() if key.startswith(NOTE)]
-        if kept.uri or notes:
-            yield kept, notes
+def sources(value: Any, literal: Any) -> Iterator[tuple[Kept, str]]:
+    """Where Flyte keeps an input, or what is in it, each with the version that is noted there."""
+    for part, _, kept in parts(value, literal):
+        # Without a literal, a file has the metadata itself, except with older flytekits; those of a frame are columns.
+        has_own = kept.literal is None and isinstance(part, FlyteFile)
+        metadata = getattr(part if has_own else kept.literal, "metadata", None) or {}
+        uri = kept.uri or (uri_of(part) if isinstance(part, FILES) else "")
+        note = metadata.get(kept.key, "")
+        if uri or note:
+            yield kept._replace(uri=uri), note
 
 
 def parts(value: Any, literal: Any) -> Iterator[tuple[Any, str, Kept]]:
@@ -121,15 +107,9 @@ def parts(value: Any, literal: Any) -> Iterator[tuple[Any, str, Kept]]:
     """
     if (scalar := getattr(literal, "scalar", None)) and scalar.union:
         literal = scalar.union.value
-    kept = [Kept.of(one) for one in _walk(literal)]
-    if isgenerator(value):  # it was read to its end: what is left of it is what Flyte keeps
-        paths = [Path(one.uri) for one in kept if one.uri]
-        if not paths:
-            return
-        value = paths if literal.collection else paths[0]
-    is_apart = any(one.uri for one in kept) and (literal.collection or literal.map)
+    is_apart = any(Kept.of(one).uri for one in _walk(literal)) and (literal.collection or literal.map)
     is_apart = is_apart or (literal is None and any(isinstance(leaf, FILES | Path) for leaf in leaves(value)))
-    members = _members(value) if is_apart else []
+    members = _members(value, with_base=True) if is_apart else []
     for key, part in members:
         for inner, suffix, its in parts(part, _member(literal, key)):
             yield inner, f"_{key}{suffix}", its
@@ -178,22 +158,20 @@ def fields_of(value: Any) -> list[tuple[str, Any]]:
     return [(name, getattr(value, name)) for name in names]
 
 
-def leaves(value: Any, with_records: bool = False) -> Iterator[Any]:
+def leaves(value: Any) -> Iterator[Any]:
     """A value, or what is in lists, tuples and dictionaries."""
     members = _members(value)
-    if with_records and not isinstance(value, FILES):
-        members = members or fields_of(value)
     for _, part in members:
-        yield from leaves(part, with_records)
+        yield from leaves(part)
     if not members:
         yield value
 
 
-def _members(value: Any) -> list[tuple[Any, Any]]:
-    """What is in a list, tuple or dictionary, by place or key; nothing where that is base types alone."""
+def _members(value: Any, with_base: bool = False) -> list[tuple[Any, Any]]:
+    """What is in a list, tuple or dictionary, by place or key; nothing where a list holds base types alone."""
     if isinstance(value, dict):
         return list(value.items())
-    is_list = isinstance(value, list | tuple) and not BASE.issuperset(map(type, value))
+    is_list = isinstance(value, list | tuple) and (with_base or not BASE.issuperset(map(type, value)))
     return list(enumerate(value)) if is_list else []
 
 

@@ -6,6 +6,8 @@ import os
 import re
 from typing import Any
 
+from wandb_track_serializers import Producer, load_artifact
+
 from ._context import filesystem
 
 
@@ -41,8 +43,6 @@ def load(
         LoadError: There is no such artifact, or several tasks have made it; or it cannot be read.
         UntrustedError: Reading would run code, and `trusted` is not set.
     """
-    from wandb_track_serializers import Producer, load_artifact
-
     is_latest = execution == "latest"
     facts: dict[str, Any] = {"task": task} if is_latest else {"execution": execution, "task": task}
     if index is not None:

@@ -61,11 +61,7 @@ def _from_function(function: Callable[[], str | None]) -> str:
 def _what_is_missing(secret: Secret | Callable[[], str | None]) -> str:
     if not isinstance(secret, Secret):
         return "secret: the function returned no API key: let it return the key that this task has at run time"
-    request = ", ".join(
-        f"{name}={value!r}"
-        for name, value in (("group", secret.group), ("key", secret.key), ("group_version", secret.group_version))
-        if value
-    )
+    request = f"group={secret.group!r}, key={secret.key!r}"
     return (
         f"secret: this task has no secret with {request}: request it with @task(secret_requests=[Secret({request})]), "
         "and see that the cluster has it"

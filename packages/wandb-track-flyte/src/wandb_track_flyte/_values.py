@@ -8,24 +8,21 @@ literals, so only those are noted that are new with each attempt: their URI is b
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date, timedelta
 from enum import Enum
 from pathlib import Path
-from types import NoneType
-from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 from flytekit.core.promise import Promise
 from flytekit.types.directory import FlyteDirectory
 from flytekit.types.file import FlyteFile
 from flytekit.types.structured import StructuredDataset
 from wandb_track_core.adapters import fuse, notify, use_artifact
+from wandb_track_serializers import Capture, SerializerError, kind_of, log_value, serializer_for, to_summary
 
 from ._context import is_in_container
 from ._literals import BASE, FILES, Kept, fields_of, leaves, parts, sources, uri_of, versions
-
-if TYPE_CHECKING:
-    from wandb_track_serializers import Capture
 
 _FORMATS = {"PythonPickle": "builtins.pickle", "PyTorchModule": "torch.module"}
 """What reads a literal, by the format that flytekit names in it."""
@@ -41,38 +38,38 @@ class Values(NamedTuple):
         parameters: Whether base types become config and summary.
         entity: The entity of the run, for links that are read elsewhere.
         name: The function's name.
+        inputs: What it was given, by name.
     """
 
     capture: Capture
     parameters: bool
     entity: str
     name: str
+    inputs: Mapping[str, Any]
 
-    def begin(self, run: Any, inputs: Mapping[str, Any], literals: Any) -> None:
+    def begin(self, run: Any, literals: Any) -> None:
         """Note the inputs on an open run.
 
         Args:
             run: The task's run.
-            inputs: The function's arguments by name.
             literals: The `LiteralMap` that they came from; None where it is not at hand.
         """
-        from wandb_track_serializers import to_summary
-
         given = getattr(literals, "literals", None) or {}
         with fuse("noting the task's inputs"):
-            for name, value in inputs.items() if self.parameters else ():
-                if not _holds_files(value) and self.capture.decide(name, value := _plain(value)).kind == "summary":
+            for name, value in self.inputs.items() if self.parameters else ():
+                has_files = any(isinstance(leaf, FILES) for leaf in leaves(value))
+                if not has_files and self.capture.decide(name, value := _plain(value)).kind == "summary":
                     key, shown = f"parameter_{name}" if name == "flyte" else name, to_summary(value)
                     if key not in run.config:
                         run.config.update({key: shown})
                     elif run.config[key] != shown:  # an earlier attempt of a run that goes on has noted the same
                         notify(f"input {name!r} is not in the config, because config= has something else of this name")
         with fuse("linking the task's inputs"):
-            for name, value in inputs.items():
-                for kept, notes in sources(value, given.get(name)) if self.capture.shows(name) else ():
-                    self._link(run, name, kept, notes)
+            for name, value in self.inputs.items():
+                for kept, note in sources(value, given.get(name)) if self.capture.shows(name) else ():
+                    self._link(run, name, kept, note)
 
-    def end(self, run: Any, returned: Any, interface: Any, literals: Mapping[str, Any]) -> list[str]:
+    def end(self, run: Any, returned: Any, interface: Any, literals: Mapping[str, Any]) -> None:
         """Log the outputs with a run that is still open, and note their versions in their literals.
 
         Args:
@@ -80,46 +77,32 @@ class Values(NamedTuple):
             returned: What the function returned.
             interface: The task's Python interface.
             literals: Those of the outputs, as far as they are at hand.
-
-        Returns:
-            The version that each part of the outputs has become; "" for none.
         """
         types: dict[str, Any] = interface.outputs or {}
         is_one = len(types) == 1 and not (interface.output_tuple_name and isinstance(returned, tuple))
         values = [returned] if is_one else list(returned or ())
-        references = []
         for position, (name, value) in enumerate(zip(types, values, strict=False)):
             is_named = name != f"o{position}"
             shown = name if is_named else self.name if len(types) == 1 else f"{self.name}_{name}"
-            for part, suffix, kept in parts(_typed(value, types[name]), literals.get(name)):
-                references.append("")
+            for part, suffix, kept in parts(value, literals.get(name)):
                 with fuse(f"logging output {name!r}"):
-                    references[-1] = self._log(run, f"{shown}{suffix}", part, kept)
-                    kept.note(references[-1])
-        return references
+                    kept.note(self._log(run, f"{shown}{suffix}", part, kept))
 
-    def _link(self, run: Any, name: str, kept: Kept, notes: Sequence[str]) -> None:
+    def _link(self, run: Any, name: str, kept: Kept, note: str) -> None:
         try:
-            for reference in filter(None, notes or [self._version(run, name, kept)]):
+            if reference := note or self._version(run, name, kept):
                 use_artifact(run, *reference.rsplit(":", 1))
         except Exception as error:
             notify(f"input {name!r} could not be linked: {' '.join(str(error).split())}")
 
     def _version(self, run: Any, name: str, kept: Kept) -> str:
         """What this process has logged of a URI; else a reference to an input that no tracked task has produced."""
-        from wandb_track_serializers import SerializerError, log_value
-
         location = kept.location
         is_given = self.capture.datasets and kept.format not in _FORMATS
         is_given = is_given and not (location.local and is_in_container())
         if not versions and not is_given:
             return ""
-        try:
-            location = location._replace(files=location.find())
-        except SerializerError:
-            if is_given:
-                raise
-            return ""
+        location = location._replace(files=location.find())
         alias = kept.alias(location)
         if alias in versions or not is_given:
             return versions.get(alias, "")
@@ -138,12 +121,12 @@ class Values(NamedTuple):
         """Log one value; returns its version, or "" where there is none."""
         if not _is_here(value):
             return ""
-        from wandb_track_serializers import SerializerError, kind_of, log_value, serializer_for
-
         is_table = kept.is_frame or (kept.uri and isinstance(value, StructuredDataset))
         value = _plain(value)
         if is_table and kind_of(value) != "dataset":
             value = Path(kept.uri)  # only flytekit can write such a frame (Spark's): the files that it has written
+        elif isinstance(value, str) and kept.uri and kept.format not in _FORMATS:
+            value = Path(value)  # its declared type makes it a file or a folder
         kind, reason, is_expected = self.capture.decide(name, value)
         if kind is None and not is_expected:
             notify(reason)
@@ -184,8 +167,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, date | timedelta):
-        from wandb_track_serializers import to_summary
-
         return to_summary(value)
     if type(value) is list:
         return value if BASE.issuperset(map(type, value)) else [_plain(part) for part in value]
@@ -196,27 +177,9 @@ def _plain(value: Any) -> Any:
     return dict(fields) or value
 
 
-def _holds_files(value: Any) -> bool:
-    """Whether a value is a file, folder or frame of Flyte's, or holds one: no parameter."""
-    return any(isinstance(leaf, FILES) for leaf in leaves(value))
-
-
 def _is_here(value: Any) -> bool:
     """False for what another task makes or has made: a promise in a dynamic task, a frame that is only passed on."""
     return not any(
         isinstance(leaf, Promise) or (isinstance(leaf, StructuredDataset) and leaf.dataframe is None and not leaf.uri)
         for leaf in leaves(value)
     )
-
-
-def _typed(value: Any, kind: Any) -> Any:
-    """A str that its declared type makes a file or folder of, as a Path; also in lists and dictionaries."""
-    while kinds := [one for one in get_args(kind) if one is not NoneType and (isinstance(one, type) or get_args(one))]:
-        kind = kinds[-1]
-    if not (isinstance(kind, type) and issubclass(kind, FlyteFile | FlyteDirectory)):
-        return value
-    if isinstance(value, list):
-        return [_typed(part, kind) for part in value]
-    if isinstance(value, dict):
-        return {key: _typed(part, kind) for key, part in value.items()}
-    return Path(value) if isinstance(value, str) else value

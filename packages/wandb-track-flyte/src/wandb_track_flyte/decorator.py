@@ -13,19 +13,18 @@ from flytekit.core.base_task import Task
 from flytekit.core.utils import ClassDecorator
 from wandb_track_core import ArgumentError, TrackedRun
 from wandb_track_core.adapters import OnError, Ranks
+from wandb_track_serializers import Capture
 
 from . import _arguments, _binding, _context, _deck, _secret
 from ._dispatch import dispatch_of, run, run_async, run_async_iterator, run_iterator
 from ._values import Values
 
-FLAGS = {"parameters": False, "datasets": False, "models": False, "others": False}
+FLAGS = {"datasets": False, "models": False, "others": False}
 CAPTURE = {**FLAGS, "include": None, "exclude": None, "max_size": None, "storage": "copy"}
-"""What of the task's inputs and outputs is on its run, each with its default."""
-ABOVE_TASK = {**CAPTURE, "deck": False}
+"""What of the task's values becomes an artifact, each with its default."""
+ABOVE_TASK = {**CAPTURE, "parameters": False, "deck": False}
 """What works above `@task` only, each with its default."""
 DEFAULT_API_HOST = "https://api.wandb.ai"
-EXECUTION_LINK = "wandb-execution-id"
-CUSTOM_LINK = "wandb-custom-id"
 
 
 class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as a function is
@@ -119,15 +118,12 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
         arguments = {**locals(), **init_kwargs}
         for name in ("self", "__class__", "task_function", "init_kwargs"):
             del arguments[name]
-        if isinstance(task_function, str):
-            raise ArgumentError(
-                "wandb_init()", "takes no positional arguments", remedy="Use project=..., entity=... and secret=...."
-            )
-        _arguments.check(arguments)
-        _capture(arguments)
-        super().__init__(task_function, **arguments)
         if task_function is not None:
             _binding.check_function(task_function)
+        _arguments.check(arguments)
+        _capture(arguments)  # which refuses what it cannot use
+        super().__init__(task_function, **arguments)
+        if task_function is not None:
             if any(isinstance(one, wandb_init) for one in _binding.chain(task_function)):
                 raise ArgumentError("@wandb_init", "is there twice, above and below", remedy="Use one for each task.")
             _binding.pass_as_function(self, task_function)
@@ -136,11 +132,7 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
     __class__: Any = property(lambda self: type(self) if self.task_function is None else CodeType)
 
     def __reduce__(self) -> Any:
-        return type(self)._again, (self.task_function, self.decorator_kwargs)
-
-    @classmethod
-    def _again(cls, task_function: Any, arguments: dict[str, Any]) -> Any:
-        return cls(task_function, **arguments)
+        return partial(type(self), **self.decorator_kwargs), (self.task_function,)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Decorate a function or a task; once that is done, run the function, tracked."""
@@ -150,7 +142,7 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
             if self.decorator_kwargs[name] != default:
                 problem = "needs the task itself, with its inputs and outputs, which only a decorator above @task sees"
                 raise ArgumentError(name, problem, remedy="Put @wandb_init above @task.")
-        bound = _binding.bind(args[0], lambda function: type(self)(function, **self.decorator_kwargs))
+        bound = _binding.bind(args[0], partial(type(self), **self.decorator_kwargs))
         if self.decorator_kwargs["deck"]:
             _deck.enable(bound)
         return bound
@@ -160,10 +152,10 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
         function = self.task_function
         call = partial(function, *args, **kwargs)
         dispatch, tracked = dispatch_of(self), self._run(args, kwargs)
-        if any(self.decorator_kwargs[flag] for flag in FLAGS):
+        if any(self.decorator_kwargs[flag] for flag in ("parameters", *FLAGS)):
             given, name = self.decorator_kwargs, getattr(function, "__name__", "output")
-            dispatch.values = Values(_capture(given), given["parameters"], given["entity"], name)
-            dispatch.inputs = _arguments.named(function, args, kwargs)
+            inputs = _arguments.named(function, args, kwargs)
+            dispatch.values = Values(_capture(given), given["parameters"], given["entity"], name, inputs)
         if isgeneratorfunction(function):
             return run_iterator(tracked, call, dispatch)
         if isasyncgenfunction(function):
@@ -177,7 +169,7 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
             "project": given["project"],
             "entity": given["entity"],
             "host": given["host"].rstrip("/"),
-            self.LINK_TYPE_KEY: EXECUTION_LINK if given["id"] is None else CUSTOM_LINK,
+            self.LINK_TYPE_KEY: "wandb-execution-id" if given["id"] is None else "wandb-custom-id",
         }
         if given["id"] is not None:
             config["id"] = given["id"]
@@ -203,11 +195,6 @@ class wandb_init(ClassDecorator):  # type: ignore[misc]  # noqa: N801 - used as 
         )
 
 
-def _capture(given: Mapping[str, Any]) -> Any:
-    """What of the task's values becomes an artifact, checked."""
-    from wandb_track_serializers import Capture
-
-    for flag in ("parameters", "deck"):
-        if not isinstance(given[flag], bool):
-            raise ArgumentError(flag, "must be True or False", given[flag])
-    return Capture(**{name: given[name] for name in CAPTURE if name != "parameters"})
+def _capture(given: Mapping[str, Any]) -> Capture:
+    """What of the task's values becomes an artifact."""
+    return Capture(**{name: given[name] for name in CAPTURE})

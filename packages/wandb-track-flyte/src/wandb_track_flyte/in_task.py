@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from wandb_track_core.adapters import task_run
+from wandb_track_serializers import log_value, use_value
 
 from ._context import execution_alias, filesystem, is_in_container
 
@@ -40,8 +41,6 @@ def wandb_track(
         ArgumentError: `storage` is neither, or the value of a reference is neither URI nor path.
         SerializerError: The value cannot be stored, or there is nothing at the URI.
     """
-    from wandb_track_serializers import log_value
-
     return log_value(
         task_run(),
         name,
@@ -74,7 +73,5 @@ def wandb_use(name: str, alias: str | None = None, *, load: bool = False, truste
         LoadError: There is no such artifact, or it cannot be read.
         Exception: What the client raises, such as where there is no such version.
     """
-    from wandb_track_serializers import use_value
-
     alias = alias or execution_alias()
     return use_value(task_run(), name, alias, load=load, trusted=trusted, filesystem=filesystem())

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from wandb_track_core.adapters import fuse, notify_once, run_folder
 
+from ._identity import Task
 from ._metaflow_internals import card_saver
 
 if TYPE_CHECKING:
     import wandb
-
-    from ._identity import Task
 
 EVERY = 30.0
 """Seconds between two drawings, at least."""

@@ -7,6 +7,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wandb_track_core.adapters import artifact_folder, legal_artifact_name
+from wandb_track_serializers import METADATA_KEY, SerializerError, to_artifact
+
 if TYPE_CHECKING:
     import wandb
 
@@ -20,8 +23,6 @@ def write(run: wandb.Run, name: str, value: Any, max_size: int | None) -> tuple[
     Raises:
         SerializerError: It cannot be stored.
     """
-    from wandb_track_core.adapters import artifact_folder, legal_artifact_name
-
     folder = artifact_folder(run, legal_artifact_name(name))
     try:
         return _draft(name, value, folder, max_size), folder
@@ -32,15 +33,11 @@ def write(run: wandb.Run, name: str, value: Any, max_size: int | None) -> tuple[
 
 def why_pickled(artifact: wandb.Artifact) -> list[str]:
     """A sentence for each part of a value that no other format keeps, as its manifest has it."""
-    from wandb_track_serializers import METADATA_KEY
-
     return [note for note in artifact.metadata[METADATA_KEY].get("notes", ()) if " was pickled: " in note]
 
 
 def digest_of(name: str, value: Any) -> str | None:
     """A digest of what the serializers make of a value; None where they make nothing of it."""
-    from wandb_track_serializers import SerializerError
-
     with tempfile.TemporaryDirectory(prefix="wandb-track-") as folder:
         try:
             return _draft(name, value, Path(folder, "value"), None).digest
@@ -49,9 +46,6 @@ def digest_of(name: str, value: Any) -> str | None:
 
 
 def _draft(name: str, value: Any, folder: Path, max_size: int | None) -> wandb.Artifact:
-    from wandb_track_core.adapters import legal_artifact_name
-    from wandb_track_serializers import to_artifact
-
     logger = logging.getLogger("wandb_track_serializers")
     logger.addFilter(_nothing)  # what it reports is printed once, by the step that logs the value
     try:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import sha1
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from wandb_track_core import TaskIdentity
+
+from ._arguments import Arguments
 from ._metaflow_internals import content_keys, find_task, node_of, places, store_of, ui_url
-
-if TYPE_CHECKING:
-    from wandb_track_core import TaskIdentity
-
-    from ._arguments import Arguments
 
 
 class Task(NamedTuple):
@@ -66,9 +64,8 @@ def identity_of(task: Task, arguments: Arguments) -> TaskIdentity:
         arguments: Of the step's `wandb_log`.
     """
     from metaflow.metaflow_current import current
-    from wandb_track_core import TaskIdentity
 
-    stack, node, capture = places(task.flow), node_of(task.flow), arguments.capture()
+    stack, node, capture = places(task.flow), node_of(task.flow), arguments.capture
     task_id = f"{task.task_id}.{deployment}" if (deployment := _deployment(task)) else task.task_id
     tags, ui = sorted(current.tags or ()), ui_url()
     return TaskIdentity(
@@ -82,7 +79,7 @@ def identity_of(task: Task, arguments: Arguments) -> TaskIdentity:
         values=tuple(value if capture.shows(variable) else "" for variable, _, value in stack),
         url=f"{ui}/{task.pathspec}" if ui else "",
         tags=tuple(tags),
-        rank=node[0] if node is not None and arguments.ranks == "first" else None,
+        rank=node[0] if node is not None and arguments.passed_on["ranks"] == "first" else None,
         details={
             "task_id": task.task_id,
             "pathspec": task.pathspec,
@@ -106,9 +103,9 @@ def _deployment(task: Task) -> str:
     return sha1(root.encode(), usedforsecurity=False).hexdigest()[:8] if root else ""
 
 
-def earlier_id_of(task: Task, arguments: Arguments) -> str | None:
-    """The id of the run that earlier attempts of a task have, which its next attempt is to continue."""
-    if not task.attempt or not arguments.resume or not _deployment(task):
-        return None
-    stored: str | None = find_task(task.pathspec).metadata_dict.get("wandb-run-id")
-    return stored
+def earlier_id_of(task: Task, arguments: Arguments) -> dict[str, Any]:
+    """The `id` of the run that earlier attempts of a task have, where its next attempt is to continue that."""
+    if not task.attempt or not arguments.passed_on["resume"] or not _deployment(task):
+        return {}
+    stored = find_task(task.pathspec).metadata_dict.get("wandb-run-id")
+    return {"id": stored} if stored else {}

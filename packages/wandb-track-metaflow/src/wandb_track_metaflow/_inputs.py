@@ -8,16 +8,18 @@ from threading import Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from wandb_track_core import ArgumentError
+from wandb_track_core.adapters import legal_artifact_name, use_artifact
+
+from ._arguments import Arguments
+from ._identity import Task
+from ._notices import Notices
 from ._origins import Origins
 from ._outputs import key_alias
+from ._watch import Read
 
 if TYPE_CHECKING:
     import wandb
-
-    from ._arguments import Arguments
-    from ._identity import Task
-    from ._notices import Notices
-    from ._watch import Read
 
 _THREADS = 8
 STILL_SECONDS = 8.0
@@ -37,7 +39,7 @@ class Inputs:
 
     def link(self, run: wandb.Run, reads: list[Read]) -> None:
         """Begin to link what was read."""
-        capture = self._arguments.capture()
+        capture = self._arguments.capture
         self._reads = [
             read for read in reads if read.kind != "summary" and capture.shows(read.name) and capture.wants(read.kind)
         ]
@@ -61,7 +63,7 @@ class Inputs:
             if isinstance(getattr(error, "exc", error), ValueError):  # the client wraps it in a CommError
                 _log.debug("no version of %s is known under %s", read.name, key_alias(read.key))
             elif error is not None:
-                notices.not_linked(read.name, str(error) or type(error).__name__)
+                notices.left_out("not linked as an input", read.name, error)
 
     def _link(self, run: wandb.Run, waiting: Iterator[Read]) -> None:
         for read in waiting:
@@ -80,8 +82,6 @@ def link_version(
     Returns:
         The version, where the run is online.
     """
-    from wandb_track_core.adapters import legal_artifact_name, use_artifact
-
     try:
         key = origins.key_of(name, key)
     except Exception as error:  # it may have been logged under the key that it has
@@ -102,8 +102,6 @@ def use_input(run: wandb.Run, name: str, load: bool) -> Any:
     Raises:
         ArgumentError: The task has no such input, or several versions of it.
     """
-    from wandb_track_core import ArgumentError
-
     stored = {keys[name]: source for source, keys in (task.inputs if task else ()) if name in keys}
     if task is None or not stored:
         raise ArgumentError(

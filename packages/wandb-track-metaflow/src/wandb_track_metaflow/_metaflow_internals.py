@@ -13,6 +13,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from wandb_track_core.adapters import notify_once
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 _STORED = "offline runs of remote tasks are not stored in the datastore"
@@ -62,7 +64,6 @@ def optional(name: str, otherwise: Any) -> Callable[[F], F]:
                 return use(*given)
             except _MOVED as fault:
                 from metaflow import __version__
-                from wandb_track_core.adapters import notify_once
 
                 reason = f"Metaflow {__version__} has no usable {name} ({type(fault).__name__}: {fault})"
                 lost = f"off in this flow: {NAMES[name]}"

@@ -6,17 +6,19 @@ import os
 import tempfile
 from collections.abc import Iterable
 
+from wandb_track_core.adapters import NOTICES_FOLDER, notify_once
+
 _NAMED = 5
 """Variables that one line names; of more, it gives the number."""
 _folder: tempfile.TemporaryDirectory[str] | None = None
 
 
 class Notices:
-    """Gathers lines, and the variables that were left out, by the reason."""
+    """Gathers lines, and the variables that something was not done with, by the reason."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []
-        self._left_out: dict[str, list[str]] = {}
+        self._left_out: dict[tuple[str, str], list[str]] = {}
 
     def add(self, line: str) -> None:
         """Note something that stands for itself."""
@@ -24,8 +26,6 @@ class Notices:
 
     def pickled(self, sentences: Iterable[str]) -> None:
         """Note why a value was pickled. That a library is missing concerns all variables of all steps."""
-        from wandb_track_core.adapters import notify_once
-
         for sentence in sentences:
             if "pip install" in sentence:
                 _, _, reason = sentence.partition(" was pickled: ")
@@ -33,17 +33,13 @@ class Notices:
             else:
                 self.add(f"{sentence}; reading it will need trusted=True")
 
-    def not_logged(self, name: str, reason: str) -> None:
-        """Note that a variable is not shown to W&B."""
-        self._left_out.setdefault(f"not logged: {{}}: {reason}", []).append(name)
-
-    def not_linked(self, name: str, reason: str) -> None:
-        """Note that what a step read is not linked as an input of its run."""
-        self._left_out.setdefault(f"not linked as an input: {{}}: {reason}", []).append(name)
+    def left_out(self, what: str, name: str, error: Exception) -> None:
+        """Note what was not done with a variable, such as "not logged", and why."""
+        self._left_out.setdefault((what, str(error) or type(error).__name__), []).append(name)
 
     def lines(self) -> list[str]:
         """One line for each notice, and for each reason."""
-        left_out = [line.replace("{}", _listed(names), 1) for line, names in self._left_out.items()]
+        left_out = [f"{what}: {_listed(names)}: {reason}" for (what, reason), names in self._left_out.items()]
         return [" ".join(line.split()) for line in (*self._lines, *left_out)]
 
 
@@ -55,8 +51,6 @@ def _listed(names: list[str]) -> str:
 def begin_flow() -> None:
     """Give a flow's steps a folder for what only one of them is to print, in the process that starts them."""
     global _folder
-    from wandb_track_core.adapters import NOTICES_FOLDER
-
     if NOTICES_FOLDER not in os.environ:
         _folder = tempfile.TemporaryDirectory(prefix="wandb-track-", ignore_cleanup_errors=True)
         os.environ[NOTICES_FOLDER] = _folder.name

@@ -12,14 +12,12 @@ import json
 from collections.abc import Mapping
 from functools import cached_property
 from threading import Event, Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ._contents import digest_of
+from ._identity import Task
 from ._metaflow_internals import find_task
 from ._outputs import key_alias
-
-if TYPE_CHECKING:
-    from ._identity import Task
 
 MAX_COMPARED = 50
 """Variables that are loaded for comparison, for each variable that was read."""
@@ -95,15 +93,14 @@ class _EarlierTask:
     @cached_property
     def made(self) -> set[tuple[str, str]]:
         """Variable and alias of each artifact that it logged."""
-        return {(made["variable"], made["alias"]) for made in self._facts.get("wandb-artifacts", ())}
+        return {(made["variable"], made["alias"]) for made in json.loads(self._facts.get("wandb-artifacts", "[]"))}
 
     @property
-    def stored_again(self) -> Mapping[str, str]:
+    def stored_again(self) -> Any:
         """By name, the key of what it read, did not change, and has stored under another."""
-        stored: Mapping[str, str] = self._facts.get("wandb-stored-again", {})
-        return stored
+        return json.loads(self._facts.get("wandb-stored-again", "{}"))
 
     @cached_property
-    def _facts(self) -> dict[str, Any]:
-        names = ("wandb-artifacts", "wandb-stored-again")
-        return {name: json.loads(text) for name, text in self.task.metadata_dict.items() if name in names}
+    def _facts(self) -> Mapping[str, str]:
+        facts: Mapping[str, str] = self.task.metadata_dict
+        return facts

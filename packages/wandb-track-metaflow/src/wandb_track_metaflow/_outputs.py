@@ -10,23 +10,24 @@ from pathlib import Path
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from wandb_track_core.adapters import legal_artifact_name, log_artifact
+from wandb_track_serializers import Capture, to_reference, to_summary
+
+from ._arguments import Arguments
 from ._contents import digest_of, why_pickled, write
-from ._metaflow_internals import content_keys, is_remote, store_of
+from ._identity import Task
+from ._metaflow_internals import content_keys, included_file, is_remote, outlives_machine, parameters
+from ._notices import Notices
+from ._stored import location_of
+from ._watch import Read
 
 if TYPE_CHECKING:
     import wandb
 
-    from ._arguments import Arguments
-    from ._identity import Task
-    from ._notices import Notices
-    from ._watch import Read
-
 MAX_ARTIFACTS = 1_000
 """Artifacts that are made of one step's variables."""
-MAX_SUMMARY_VALUES = 10_000
-"""Variables of one step that are put into the summary."""
 MAX_SUMMARY_SIZE = 8 << 20
-"""Bytes of all of them together, as JSON."""
+"""Bytes of all variables of one step that are put into the summary, as JSON."""
 MAX_VALUE_SIZE = 256 << 10
 """Bytes of one of them."""
 
@@ -60,11 +61,10 @@ class Outputs:
     def __init__(self, task: Task, arguments: Arguments, notices: Notices) -> None:
         self.stored_again: dict[str, str] = {}
         self._task = task
-        self._capture = arguments.capture()
+        self._capture = arguments.capture
         self._notices = notices
         self._before = dict(vars(task.flow))
-        self._earlier: dict[str, Any] = {}
-        self._logged_by_user: dict[str, Any] = {}
+        self._earlier: dict[str, str] = {}
         self._drafts: dict[str, tuple[wandb.Artifact, Path] | Referred] = {}
         self._refers = self._capture.storage == "reference"
         self._summary: dict[str, Any] = {}
@@ -74,11 +74,10 @@ class Outputs:
     def begin(self, run: wandb.Run) -> None:
         """Take note of what an earlier attempt has left in a run that is continued, and of where Metaflow stores."""
         if run.resumed:
-            self._earlier = dict(run.summary)
-        kind = store_of(self._task.datastore).get("datastore", "?") if self._refers else ""
-        if kind == "?" or (kind in ("local", "spin") and is_remote()):
+            self._earlier = _texts(run)
+        if self._refers and is_remote() and not outlives_machine(self._task.datastore):
             self._refers = False
-            self._notices.add(f"copied, not referred to: Metaflow's datastore ({kind}) does not outlive this machine")
+            self._notices.add("copied, not referred to: Metaflow's datastore does not outlive this machine")
 
     def take(self, run: wandb.Run, read_as: Callable[[str, Any], Read | None]) -> None:
         """Write out what the flow object holds and the step set.
@@ -87,7 +86,6 @@ class Outputs:
             run: The step's run.
             read_as: Tells of a variable's value how it was read; None for one that the step made.
         """
-        self._note_summary(run)
         variables = vars(self._task.flow)
         for name in list(variables):
             if name in variables and self._before.get(name, variables) is not variables[name]:  # None counts as set
@@ -96,7 +94,6 @@ class Outputs:
 
     def take_stored(self, run: wandb.Run) -> None:
         """Write out what the step set and Metaflow has stored: where the step's end was told to no decorator."""
-        self._note_summary(run)
         for name, key in content_keys(self._task.datastore).items():
             if not (name.startswith("_") or name in self._before or self._task.source_of(name, key)):
                 with self._each(name):
@@ -108,8 +105,6 @@ class Outputs:
         Returns:
             Variable, name, type and alias of each artifact that was logged.
         """
-        from wandb_track_core.adapters import log_artifact
-
         keys = content_keys(self._task.datastore)
         for name, read in self._reads.items():
             if keys.get(name, read.key) == read.key or self._task.source_of(name, keys[name]):
@@ -117,7 +112,8 @@ class Outputs:
             else:
                 with self._each(name):
                     self._compare(run, read)
-        run.summary.update(self._summary)
+        logged_by_user = {name for name, text in _texts(run).items() if self._earlier.get(name) != text}
+        run.summary.update({name: self._summary[name] for name in self._summary if name not in logged_by_user})
         logged = []
         for name, draft in self._drafts.items():
             if name in keys and self._task.source_of(name, keys[name]):
@@ -132,25 +128,16 @@ class Outputs:
         return logged
 
     def _reference(self, name: str, keys: Mapping[str, str], draft: Referred) -> tuple[wandb.Artifact, None]:
-        from wandb_track_core.adapters import legal_artifact_name
-        from wandb_track_serializers import to_reference
-
-        from ._stored import location_of
-
         if name not in keys:
             raise ValueError(f"Metaflow has not stored {name!r}, so nothing can refer to it: use storage='copy'")
         return to_reference(legal_artifact_name(name), location_of(self._task, name, keys[name], *draft)), None
-
-    def _note_summary(self, run: wandb.Run) -> None:
-        there = dict(run.summary)
-        self._logged_by_user = {each: there[each] for each in there if self._earlier.get(each) != there[each]}
 
     @contextmanager
     def _each(self, name: str) -> Iterator[None]:
         try:
             yield
         except Exception as error:
-            self._notices.not_logged(name, str(error) or type(error).__name__)
+            self._notices.left_out("not logged", name, error)
 
     def _take(self, run: wandb.Run, name: str, value: Any, read: Read | None) -> None:
         if name.startswith("_") or isinstance(value, FunctionType | MethodType):  # Metaflow stores none of these
@@ -168,17 +155,12 @@ class Outputs:
             self._reads[name] = read
 
     def _show(self, name: str, value: Any) -> None:
-        if name in self._logged_by_user:
-            # The client's own dictionaries are equal to no others.
-            both = self._logged_by_user[name], shown(value, self._capture.max_size)
-            if len({json.dumps(each, default=dict, sort_keys=True) for each in both}) > 1:
-                self._notices.not_logged(name, "the step's own code has logged something else under this name")
-        elif self._left <= 0 or len(self._summary) == MAX_SUMMARY_VALUES:
-            limits = f"{MAX_SUMMARY_VALUES:,} variables, of {MAX_SUMMARY_SIZE:,} bytes together"
-            self._notices.not_logged(name, f"a summary takes {limits}")
-        else:
-            self._summary[name] = shown(value, self._capture.max_size)
-            self._left -= len(json.dumps(self._summary[name]))
+        if self._left <= 0:
+            raise ValueError(
+                f"a summary takes {MAX_SUMMARY_SIZE:,} bytes of a step's variables: keep long ones in a file"
+            )
+        self._summary[name] = shown(value, self._capture.max_size)
+        self._left -= len(name) + len(json.dumps(self._summary[name]))
 
     def _write(self, run: wandb.Run, name: str, value: Any, kind: Any) -> None:
         if len(self._drafts) >= MAX_ARTIFACTS:
@@ -211,8 +193,23 @@ def _discard(draft: tuple[wandb.Artifact, Path] | Referred) -> None:
         shutil.rmtree(draft[1])
 
 
+def _texts(run: wandb.Run) -> dict[str, str]:
+    """A run's summary as JSON, which can be compared: the client's own dictionaries are equal to no others."""
+    return {name: json.dumps(value, default=dict, sort_keys=True) for name, value in dict(run.summary).items()}
+
+
+def config_of(task: Task, capture: Capture) -> dict[str, Any]:
+    """Parameters and `Config` values by name; of an `IncludeFile` its size and hash, never its contents.
+
+    The key "metaflow" says which task it was: a parameter of this name is called "parameter_metaflow".
+    """
+    return {
+        "parameter_metaflow" if name == "metaflow" else name: shown(included_file(value) or value, capture.max_size)
+        for name, value in parameters(task.inputs[0][0]).items()
+        if capture.shows(name)
+    }
+
+
 def shown(value: Any, max_size: int | None) -> Any:
     """A value as config and summary take it, bounded: where something was left out of it, it says so itself."""
-    from wandb_track_serializers import to_summary
-
     return to_summary(value) if max_size is None else to_summary(value, max_size=min(max_size, MAX_VALUE_SIZE))

@@ -5,36 +5,29 @@ from __future__ import annotations
 import atexit
 import json
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from wandb_track_core import TaskIdentity, TrackedRun, TrackerFaultError, TrackError
-from wandb_track_core.adapters import fuse, notify, report_bug, run_folder
+from wandb_track_core import TaskIdentity, TrackedRun
+from wandb_track_core.adapters import fuse, notify, notify_once, run_folder
 
 from . import _inputs
+from ._arguments import Arguments
 from ._card import Card
-from ._clock import alarm_stopped
 from ._identity import Task, earlier_id_of, identity_of
 from ._inputs import Inputs
-from ._metaflow_internals import is_remote, outlives_machine, register, save_file
+from ._metaflow_internals import is_remote, outlives_machine, register, save_file, spin_runs
 from ._notices import Notices
-from ._outputs import Outputs
-from ._parameters import config_of
+from ._outputs import Outputs, config_of
 from ._watch import Reads
 
 if TYPE_CHECKING:
     import wandb
-
-    from ._arguments import Arguments
-
-
-_PASSED_ON = (
-    *("settings", "project", "entity", "mode", "tags", "resume"),
-    *("on_error", "init_timeout", "finish_timeout", "ranks"),
-)
 
 
 class StepTracker:
@@ -72,7 +65,7 @@ class StepTracker:
             (self._tracked.open if self._tracked else open_quiet_run)()
             run = self._run
             if run is not None:
-                with self._faults_apart("opening the run"):
+                with fuse("opening the run"):
                     atexit.register(self._close_at_exit)
                     self._outputs.begin(run)
                     # An offline run's `url` prints a warning.
@@ -89,7 +82,7 @@ class StepTracker:
         run = None if self._has_ended else self._run
         self._has_ended = True
         if run is not None:
-            with alarm_stopped(), self._faults_apart("noting what the step set"):
+            with alarm_stopped():
                 self._reads.stop()
                 self._outputs.take(run, self._reads.of)
                 self._inputs.link(run, self._reads.versions())
@@ -108,8 +101,7 @@ class StepTracker:
         with alarm_stopped():
             try:
                 if run is not None:
-                    with self._faults_apart("logging what the step set"):
-                        self._log(run)
+                    self._log(run)
             finally:
                 tracked.close(self._error, exit_code)
                 if self._card is not None:
@@ -126,16 +118,14 @@ class StepTracker:
 
     def _prepare(self) -> TrackedRun:
         arguments = self._arguments
-        passed_on: dict[str, Any] = {name: getattr(arguments, name) for name in _PASSED_ON}
-        if earlier_id := earlier_id_of(self.task, arguments):
-            passed_on["id"] = earlier_id
         return TrackedRun(
             identity_of(self.task, arguments),
-            api_key=arguments.key if arguments.api_key or arguments.secret else None,
+            api_key=arguments.key,
             store=self._store if outlives_machine(self.task.datastore) else None,
             in_container=is_remote(),
-            config=config_of(self.task, arguments),
-            **passed_on,
+            config=config_of(self.task, arguments.capture),
+            **earlier_id_of(self.task, arguments),
+            **arguments.passed_on,
         )
 
     def _close_at_exit(self) -> None:
@@ -166,22 +156,31 @@ class StepTracker:
         for tar in () if keeps else self._stored:
             shutil.rmtree(folder.with_name(tar.stem), ignore_errors=True)
 
-    @contextmanager
-    def _faults_apart(self, doing: str) -> Iterator[None]:
-        """Keep faults of the tracker away from the step, unless it was said that they should be raised."""
-        try:
-            yield
-        except Exception as fault:
-            from wandb.errors import Error
 
-            if self._arguments.on_error == "raise" and self._error is None:
-                raise TrackerFaultError(f"the step could not be tracked: {fault}") from fault
-            elif isinstance(fault, Error | OSError | TrackError):
-                self._notices.add(f"the tracker failed: {type(fault).__name__}: {fault}")
-            else:
-                report_bug(doing, fault)
+@contextmanager
+def alarm_stopped() -> Iterator[None]:
+    """Stop the clock: what tracking takes is not the step's time, and its alarm is the step's to hear."""
+    left, interval = signal.setitimer(signal.ITIMER_REAL, 0)
+    try:
+        yield
+    finally:
+        if left:
+            signal.setitimer(signal.ITIMER_REAL, left, interval)
 
 
 def open_quiet_run() -> wandb.Run:
     """Let `current_run()` and `wandb.log` be there, and do nothing, in a step that is not tracked."""
     return TrackedRun(TaskIdentity("metaflow", ""), mode="disabled").open()
+
+
+@cache
+def keep_quiet_in_spin() -> None:
+    """Let the step run untracked where `spin` does not run `wandb_log`: its calls of W&B do nothing."""
+    if "--skip-decorators" not in sys.argv and spin_runs("wandb_log"):
+        return
+    with fuse("preparing an untracked step"):
+        open_quiet_run()
+        notify_once(
+            "spin runs this step without decorators, so it is not tracked, and W&B calls do nothing. To track it, add"
+            ' "wandb_log" to the list METAFLOW_SPIN_ALLOWED_DECORATORS.'
+        )

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from hashlib import sha1
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from wandb_track_serializers import IntegrityError, Location, RemoteFile, Serializer, Source, register
 
+from ._identity import Task
 from ._metaflow_internals import read_stored, store_of, stored_at
-
-if TYPE_CHECKING:
-    from ._identity import Task
 
 
 class StoredVariable(Serializer):

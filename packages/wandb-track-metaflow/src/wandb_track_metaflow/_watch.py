@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from wandb_track_core.adapters import fuse
+from wandb_track_serializers import kind_of
+
+from ._identity import Task
 from ._metaflow_internals import content_keys, parameter_names, unwatch_loads, watch_loads
-
-if TYPE_CHECKING:
-    from ._identity import Task
 
 
 class Read(NamedTuple):
@@ -64,9 +65,6 @@ class Reads:
         return [*(source for source, _ in self._task.inputs), self._task.datastore]
 
     def _see(self, datastore: Any, name: str, value: Any) -> None:
-        from wandb_track_core.adapters import fuse
-        from wandb_track_serializers import kind_of
-
         if name.startswith("_") or name in self._hidden:
             return
         with fuse("noting what the step reads"):

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
+from wandb_track_core import ArgumentError
+from wandb_track_core.adapters import OnError, unexpected_argument
+
+from ._arguments import Arguments
+from ._metaflow_internals import is_delayed
+
 if TYPE_CHECKING:
     import wandb
-    from wandb_track_core.adapters import OnError
 
 
 def wandb_log(
@@ -80,14 +86,21 @@ def wandb_log(
     Raises:
         ArgumentError: An argument cannot be used, or the decorator stands where it cannot work.
     """
-    given = {name: value for name, value in {**locals(), **unknown}.items() if name not in ("func", "unknown")}
-    given = {name: value for name, value in given.items() if value is not None}
-    from ._arguments import Arguments
-    from ._metaflow_internals import is_delayed
-
+    arguments = locals()
+    for name in unknown:
+        raise unexpected_argument("wandb_log()", name, DEFAULTS)
+    given = {name: arguments[name] for name in DEFAULTS if arguments[name] is not None}
     if not any(is_delayed(value) for value in given.values()):
-        Arguments.of(given)
+        Arguments({**DEFAULTS, **given})
     return partial(_decorate, given) if func is None else _decorate(given, func)
+
+
+DEFAULTS = {
+    name: parameter.default
+    for name, parameter in inspect.signature(wandb_log).parameters.items()
+    if name not in ("func", "unknown")
+}
+"""The arguments of `wandb_log`, as Metaflow's own decorator takes them."""
 
 
 def _decorate(given: dict[str, Any], decorated: Any) -> Any:
@@ -95,7 +108,6 @@ def _decorate(given: dict[str, Any], decorated: Any) -> Any:
     from metaflow.flowspec import FlowSpec
     from metaflow.user_decorators.user_flow_decorator import FlowMutator
     from metaflow.user_decorators.user_step_decorator import UserStepDecoratorBase
-    from wandb_track_core import ArgumentError
 
     if isinstance(decorated, FlowMutator) or (isinstance(decorated, type) and issubclass(decorated, FlowSpec)):
         from ._flow import WandbLogFlow
@@ -106,6 +118,5 @@ def _decorate(given: dict[str, Any], decorated: Any) -> Any:
         from metaflow import wandb_log as native  # type: ignore[attr-defined] # ours, as Metaflow exports it
 
         return native(**given)(decorated) if given else native(decorated)
-    if callable(decorated) and not isinstance(decorated, type):
-        raise ArgumentError("@wandb_log", "must be above @step", decorated, "Swap the two lines if it is below it.")
-    raise ArgumentError("@wandb_log", "must be above a @step or above a class that is a FlowSpec", decorated)
+    problem = "must be above @step, or above a class that is a FlowSpec"
+    raise ArgumentError("@wandb_log", problem, decorated, "Swap the two lines if it is below @step.")

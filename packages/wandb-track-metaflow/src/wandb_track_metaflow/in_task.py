@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from wandb_track_core import current_run
+from wandb_track_serializers import log_value, use_value
+
+from ._metaflow_internals import is_remote
+
 if TYPE_CHECKING:
     import wandb
 
@@ -36,11 +41,6 @@ def wandb_track(
         ArgumentError: `storage` is neither, or the value of a reference is neither URI nor path.
         SerializerError: The value cannot be stored, or there is nothing at the URI.
     """
-    from wandb_track_core import current_run
-    from wandb_track_serializers import log_value
-
-    from ._metaflow_internals import is_remote
-
     return log_value(current_run(), name, value, aliases, format=format, storage=storage, in_container=is_remote())
 
 
@@ -68,15 +68,11 @@ def wandb_use(name: str, alias: str | None = None, *, load: bool = False, truste
         LoadError: There is no such artifact, or it cannot be read.
         Exception: What the client raises, such as where there is no such version.
     """
-    from wandb_track_core import current_run
-
     run = current_run()
     if alias is None:
         from ._inputs import use_input
 
         return use_input(run, name, load)
-    from wandb_track_serializers import use_value
-
     from . import _stored  # noqa: F401 - reads what `storage="reference"` refers to
 
     return use_value(run, name, alias, load=load, trusted=trusted)

@@ -15,7 +15,7 @@ class Wide(FlowSpec):
         for number in range(int(os.environ["ARTIFACTS"])):
             setattr(self, f"thing_{number:05}", complex(number))
         for number in range(int(os.environ["VALUES"])):
-            setattr(self, f"value_{number:05}", number)
+            setattr(self, f"value_{number:05}", "v" * 99_000)
         self.text = "x" * 1_000_000
         self.large = pd.DataFrame({"x": [number**0.5 for number in range(100_000)]})
         self.function = abs

@@ -28,23 +28,19 @@ class WandbLogDecorator(StepDecorator):
     """Track each task of a step as a W&B run; for its attributes see `wandb_track_metaflow.wandb_log`."""
 
     name = "wandb_log"
-    defaults: dict[str, Any] = {  # noqa: RUF012 - Metaflow's own declaration
-        **dict.fromkeys(("datasets", "models", "others"), False),
-        **dict.fromkeys(("settings", "project", "entity", "mode", "tags", "resume", "api_key", "secret")),
-        **dict.fromkeys(("include", "exclude", "max_size", "on_error", "init_timeout", "finish_timeout")),
-        **dict.fromkeys(("ranks", "keep_local", "card")),
-        "storage": "copy",
-    }
 
     _arguments: Arguments
     _tracker: StepTracker | None = None
 
     def __init__(self, *given: Any, **named: Any) -> None:
+        from wandb_track_metaflow.decorator import DEFAULTS
+
+        self.defaults = DEFAULTS
         super().__init__(*given, **named)  # type: ignore[no-untyped-call] # Metaflow has no types
         if "spin-step" in sys.argv:
-            from wandb_track_metaflow._spin import keep_quiet
+            from wandb_track_metaflow._step import keep_quiet_in_spin
 
-            keep_quiet()
+            keep_quiet_in_spin()
 
     def __getstate__(self) -> dict[str, Any]:
         """The flow's class holds this, and users pickle that."""
@@ -54,9 +50,9 @@ class WandbLogDecorator(StepDecorator):
         """Check the attributes, before anything runs."""
         from wandb_track_metaflow._arguments import Arguments, HiddenSettings
 
-        self._arguments = Arguments.of(self.attributes)
+        self._arguments = Arguments(self.attributes)
         if self.statically_defined and self.attributes["settings"] is not None:
-            self.attributes["settings"] = HiddenSettings(self._arguments.settings)
+            self.attributes["settings"] = HiddenSettings(self._arguments.passed_on["settings"])
 
     def runtime_init(self, *_: Any) -> None:
         """Let the steps of this run print once what concerns all of them."""
