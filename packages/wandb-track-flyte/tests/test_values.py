@@ -146,20 +146,24 @@ def linked(run):
     return {f"e/p/{name}:{alias}" for name, alias in outputs(run).items()}
 
 
-def test_elements_of_a_map_task_are_linked_to_the_frame_that_they_take(bench, load):
-    """Locally."""
+def test_elements_of_a_map_task_are_linked_to_the_frame_that_they_take_and_to_who_takes_their_files(bench, load):
+    """Files that they return in lists."""
     assert load("values").sharded(n=3) == 4
     runs = bench.runs(4)
-    make = by_task(runs)["make"]
+    make, join = (by_task(runs)[name] for name in ("make", "join"))
     elements = [run for run in runs if run.job_type == "shard"]
     assert [outputs(run).keys() for run in elements] == 2 * [{"shard_0", "shard_1"}]
     assert [edges(run, "input") for run in elements] == 2 * [{f"e/p/frame:{outputs(make)['frame']}"}]
+    assert edges(join, "input") == set.union(*map(linked, elements))
+    assert len(edges(join, "input")) == 4
 
 
-def test_elements_of_a_map_task_that_fail_are_failed_runs_and_the_others_are_not(bench, load):
+def test_elements_of_a_map_task_that_fail_do_not_mix_up_the_links_to_the_others(bench, load):
     assert load("values").some_fail() == "13"
-    elements = {run.config["index"]: run for run in bench.runs(5) if run.job_type == "odd_only"}
+    runs = bench.runs(5)
+    elements = {run.config["index"]: run for run in runs if run.job_type == "odd_only"}
     assert [elements[index].exit_code for index in range(4)] == [1, 0, 1, 0]
+    assert edges(by_task(runs)["join_odd"], "input") == linked(elements[1]) | linked(elements[3])
 
 
 @pytest.mark.parametrize("storage", ["copy", "reference"])
@@ -211,6 +215,14 @@ def test_in_a_container_the_notes_of_the_files_in_a_record_are_in_what_the_platf
     notes = dict(literals.literals["o0"].metadata)
     assert notes.keys() == {"wandb_track_weights", "wandb_track_logs"}
     assert set(notes.values()) == linked(bench.run())
+
+
+@pytest.mark.parametrize("storage", ["copy", "reference"])
+def test_files_that_a_task_yields_are_versions_with_exact_links(bench, storage):
+    assert "01" in bench.pyflyte_run("values", "one_by_one", WANDB_MODE="offline", STORAGE=storage)
+    runs = by_task(bench.runs(2))
+    assert outputs(runs["written"]).keys() == {"written_0", "written_1"}
+    assert edges(runs["read"], "input") == linked(runs["written"])
 
 
 def test_an_input_named_as_our_own_key_has_another_one_and_an_equal_value_is_no_clash(bench, load, capsys):

@@ -75,7 +75,7 @@ def test_round_trip(wandb_online, wandb_env, tree):
     }
     assert from_artifact(found["file"], directory=wandb_env / "to").read_text() == "a"
     assert (wandb_env / "to" / "a.txt").exists()
-    with pytest.raises(wts.UntrustedError, match=r"acme/p/thing:v0.*written by wandb-track-serializers"):
+    with pytest.raises(wts.UntrustedError, match=r"acme/p/thing:v0.*It was logged by tester in the run acme/p/"):
         from_artifact(found["thing"])
     assert from_artifact(found["thing"], trusted=True).number == 7
     if "array" in found:

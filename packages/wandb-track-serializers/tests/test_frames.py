@@ -350,6 +350,17 @@ def test_rows_without_columns(tmp_path):
         assert (back.num_rows, back.num_columns, back.schema.metadata) == (3, 0, {b"k": b"v"})
 
 
+def test_embeddings_are_in_parquet(tmp_path):
+    """Lists of a fixed size, in slices and chunks, with NaN and what is missing in them; but no missing list."""
+    kind = pa.list_(pa.float32(), 3)
+    array = pa.array([[0, 1, 2], [3, float("nan"), 5], [None, -0.0, 8], [9, 10, 11]], kind)
+    table = pa.table({"vector": pa.chunked_array([array.slice(1, 2), array])})
+    assert dump(table, tmp_path / "x").serializer == "pyarrow.parquet"
+    back = load(tmp_path / "x")
+    assert (back.schema, repr(back.to_pylist())) == (table.schema, repr(table.to_pylist()))
+    assert dump(pa.table({"vector": pa.array([[1, 2, 3], None], kind)}), tmp_path / "y").serializer == "builtins.pickle"
+
+
 def test_a_type_that_arrow_itself_does_not_convert(tmp_path):
     """A table of tensors, for which Arrow has no empty array, comes back equal all the same."""
     tensors = pa.FixedShapeTensorArray.from_numpy_ndarray(np.arange(6).reshape(3, 2))

@@ -25,6 +25,7 @@ from wandb_track_core.adapters import fuse
 
 from ._context import map_index
 from ._deck import Tab
+from ._literals import note
 from ._values import Values
 
 
@@ -42,6 +43,7 @@ class Dispatch:
         tracked: The run, once the function has begun.
         values: What puts inputs and outputs on the run.
         returned: What it returned.
+        references: The versions that its outputs became; "" for one that became none.
         tab: Shows the run in the task's Deck.
         error: What the function raised.
         process: Where the attempt began.
@@ -54,6 +56,7 @@ class Dispatch:
     tracked: TrackedRun | None = None
     values: Values | None = None
     returned: Any = None
+    references: list[str] = field(default_factory=list)
     tab: Tab | None = None
     error: BaseException | None = None
     process: int = field(default_factory=os.getpid)
@@ -67,7 +70,7 @@ class Dispatch:
             with fuse("logging the task's outputs"):
                 interface = self.interface or transform_function_to_interface(self.function.task_function)
                 made = outputs.literals if isinstance(outputs, LiteralMap) else {}
-                self.values.end(self.tracked.run, self.returned, interface, made)
+                self.references = self.values.end(self.tracked.run, self.returned, interface, made)
         try:
             self.tracked.close(None if isinstance(cause, IgnoreOutputs | GeneratorExit) else cause)
         finally:
@@ -80,12 +83,20 @@ class _Map(Dispatch):
     """A map task whose elements run in this process, one after the other."""
 
     bound: Collection[str] = ()
-    begun: int = 0
+    elements: list[Dispatch] = field(default_factory=list)
 
     def element(self) -> Dispatch:
-        """The attempt of the next element. What it returns has no literal yet."""
-        self.begun += 1
-        return Dispatch(self.function, _element_of(self.literals, self.bound, self.begun - 1), self.interface)
+        """The attempt of the next element."""
+        literals = _element_of(self.literals, self.bound, len(self.elements))
+        self.elements.append(Dispatch(self.function, literals, self.interface))
+        return self.elements[-1]
+
+    def end(self, error: BaseException | None = None, outputs: Any = None) -> None:
+        """Note the versions that the elements' outputs became, whose literals exist only now."""
+        with fuse("noting the elements' outputs"):
+            for output in outputs.literals.values() if isinstance(outputs, LiteralMap) else ():
+                for dispatch, literal in zip(self.elements, output.collection.literals, strict=True):
+                    note(literal, dispatch.references)
 
 
 _current: ContextVar[Dispatch | None] = ContextVar("wandb_track_flyte_dispatch", default=None)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from hashlib import sha256
+from inspect import isgenerator
 from pathlib import Path
 from types import NoneType
 from typing import Any, NamedTuple
@@ -82,6 +83,13 @@ class Kept(NamedTuple):
             versions[self.alias(self.location)] = reference
 
 
+def note(literal: Any, references: Sequence[str]) -> None:
+    """Note in a literal which versions its parts have become."""
+    parts = [Kept.of(one) for one in _walk(literal)]
+    for kept, reference in zip(parts, references, strict=False) if len(parts) == len(references) else ():
+        kept.note(reference)
+
+
 def alias_of(uri: str, digest: str = "") -> str:
     """The alias of the version whose bytes Flyte keeps at a URI; with their ETag where they may be written again."""
     return f"flyte-{sha256(f'{uri} {digest}'.strip().encode()).hexdigest()[:16]}"
@@ -107,7 +115,12 @@ def parts(value: Any, literal: Any) -> Iterator[tuple[Any, str, Kept]]:
     """
     if (scalar := getattr(literal, "scalar", None)) and scalar.union:
         literal = scalar.union.value
-    is_apart = any(Kept.of(one).uri for one in _walk(literal)) and (literal.collection or literal.map)
+    uris = [kept.uri for kept in map(Kept.of, _walk(literal)) if kept.uri]
+    if isgenerator(value):  # it was read to its end: what is left of it is what Flyte keeps
+        if not uris:
+            return
+        value = [Path(uri) for uri in uris] if literal.collection else Path(uris[0])
+    is_apart = uris and (literal.collection or literal.map)
     is_apart = is_apart or (literal is None and any(isinstance(leaf, FILES | Path) for leaf in leaves(value)))
     members = _members(value, with_base=True) if is_apart else []
     for key, part in members:

@@ -69,7 +69,7 @@ class Values(NamedTuple):
                 for kept, note in sources(value, given.get(name)) if self.capture.shows(name) else ():
                     self._link(run, name, kept, note)
 
-    def end(self, run: Any, returned: Any, interface: Any, literals: Mapping[str, Any]) -> None:
+    def end(self, run: Any, returned: Any, interface: Any, literals: Mapping[str, Any]) -> list[str]:
         """Log the outputs with a run that is still open, and note their versions in their literals.
 
         Args:
@@ -77,7 +77,11 @@ class Values(NamedTuple):
             returned: What the function returned.
             interface: The task's Python interface.
             literals: Those of the outputs, as far as they are at hand.
+
+        Returns:
+            The version that each part of the outputs has become; "" for none.
         """
+        references = []
         types: dict[str, Any] = interface.outputs or {}
         is_one = len(types) == 1 and not (interface.output_tuple_name and isinstance(returned, tuple))
         values = [returned] if is_one else list(returned or ())
@@ -85,8 +89,11 @@ class Values(NamedTuple):
             is_named = name != f"o{position}"
             shown = name if is_named else self.name if len(types) == 1 else f"{self.name}_{name}"
             for part, suffix, kept in parts(value, literals.get(name)):
+                references.append("")
                 with fuse(f"logging output {name!r}"):
-                    kept.note(self._log(run, f"{shown}{suffix}", part, kept))
+                    references[-1] = self._log(run, f"{shown}{suffix}", part, kept)
+                    kept.note(references[-1])
+        return references
 
     def _link(self, run: Any, name: str, kept: Kept, note: str) -> None:
         try:
@@ -102,7 +109,12 @@ class Values(NamedTuple):
         is_given = is_given and not (location.local and is_in_container())
         if not versions and not is_given:
             return ""
-        location = location._replace(files=location.find())
+        try:
+            location = location._replace(files=location.find())
+        except SerializerError:
+            if is_given:
+                raise
+            return ""
         alias = kept.alias(location)
         if alias in versions or not is_given:
             return versions.get(alias, "")

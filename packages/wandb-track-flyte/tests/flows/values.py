@@ -4,6 +4,7 @@ import functools
 import os
 import tempfile
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from enum import Enum
@@ -375,6 +376,25 @@ def report(model: Trained, scores: Scored, table: Table, more: list[Table]) -> s
 def with_records(epochs: int = 2) -> str:
     model, scores = trained(epochs=epochs), scored(epochs=epochs)
     return report(model=model, scores=scores, table=table(epochs=epochs), more=several(epochs=epochs))
+
+
+@track(storage=os.environ.get("STORAGE", "copy"))
+@task
+def written(n: int) -> Iterator[FlyteFile]:
+    for i in range(n):
+        Path(f"{i}.txt").write_text(str(i))
+        yield FlyteFile(f"{i}.txt")
+
+
+@track()
+@task
+def read(files: Iterator[FlyteFile]) -> str:
+    return "".join(Path(file).read_text() for file in files)
+
+
+@workflow
+def one_by_one(n: int = 2) -> str:
+    return read(files=written(n=n))
 
 
 class Rows:

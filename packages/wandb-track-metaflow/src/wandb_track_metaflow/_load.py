@@ -7,7 +7,6 @@ from typing import Any
 
 from wandb_track_core import ArgumentError
 from wandb_track_core.adapters import legal_artifact_name
-from wandb_track_serializers import Producer, load_artifact
 
 
 def load(
@@ -40,6 +39,8 @@ def load(
         LoadError: There is no such artifact, or several tasks have made it; or it cannot be read.
         UntrustedError: Reading would run code, and `trusted` is not set.
     """
+    from wandb_track_serializers import Producer, load_artifact
+
     from . import _stored  # noqa: F401 - reads what `storage="reference"` refers to
 
     parts = pathspec.split("/") if isinstance(pathspec, str) else []

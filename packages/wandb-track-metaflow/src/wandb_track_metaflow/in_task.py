@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from wandb_track_core import current_run
-from wandb_track_serializers import log_value, use_value
 
 from ._metaflow_internals import is_remote
 
@@ -41,6 +40,8 @@ def wandb_track(
         ArgumentError: `storage` is neither, or the value of a reference is neither URI nor path.
         SerializerError: The value cannot be stored, or there is nothing at the URI.
     """
+    from wandb_track_serializers import log_value
+
     return log_value(current_run(), name, value, aliases, format=format, storage=storage, in_container=is_remote())
 
 
@@ -73,6 +74,8 @@ def wandb_use(name: str, alias: str | None = None, *, load: bool = False, truste
         from ._inputs import use_input
 
         return use_input(run, name, load)
+    from wandb_track_serializers import use_value
+
     from . import _stored  # noqa: F401 - reads what `storage="reference"` refers to
 
     return use_value(run, name, alias, load=load, trusted=trusted)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import os
 import tempfile
-from collections.abc import Mapping
-from contextlib import nullcontext, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,7 +16,7 @@ from ._manifest import LISTED, METADATA_KEY, FileEntry, Manifest, check_path
 from ._references import OpenFilesystem, RemoteFile, artifact_class, read_reference
 from ._registry import kind_of
 from ._values import Reading, dump_hashed, guess, read, read_fetched, reader
-from .errors import IntegrityError, LoadError
+from .errors import IntegrityError, LoadError, UntrustedError
 
 if TYPE_CHECKING:
     import wandb
@@ -142,7 +142,8 @@ def from_artifact(
     entries = _entries(artifact)
     how = Reading(trusted, max_size, directory, filesystem)
     if len(entries) < len(artifact.manifest.entries):
-        return read_reference(name, data, _references(artifact, origin), how, origin)
+        with _named_author(artifact):
+            return read_reference(name, data, _references(artifact, origin), how, origin)
     manifest = guess(name, entries) if data is None else Manifest.from_json(data, entries)
 
     def fetch(root: Path | None) -> Any:
@@ -157,9 +158,10 @@ def from_artifact(
                     (folder / file.path).unlink(missing_ok=True)
         raise AssertionError("the second round returns or raises")
 
-    if reader(manifest, trusted, origin).in_place and directory is None:
-        return fetch(None)
-    return read_fetched(how, fetch)
+    with _named_author(artifact):
+        if reader(manifest, trusted, origin).in_place and directory is None:
+            return fetch(None)
+        return read_fetched(how, fetch)
 
 
 def _entries(artifact: wandb.Artifact) -> list[FileEntry]:
@@ -187,3 +189,16 @@ def _md5(entry: Any) -> str:
     with suppress(ValueError):
         return "" if entry.extra.get("alg") else base64.b64decode(entry.digest).hex()
     return ""
+
+
+@contextmanager
+def _named_author(artifact: wandb.Artifact) -> Iterator[None]:
+    """Have an error about missing trust tell who logged the artifact."""
+    try:
+        yield
+    except UntrustedError as error:
+        author = ""
+        with suppress(Exception):  # for a better message only
+            run: Any = artifact.logged_by()
+            author = f". It was logged by {run.user.username} in the run {'/'.join(run.path)}"
+        raise UntrustedError(f"{error}{author}", error.serializer, error.class_name) from None

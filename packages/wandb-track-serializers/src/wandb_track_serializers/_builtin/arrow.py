@@ -52,9 +52,9 @@ class ArrowParquet(Serializer):
         if not table.num_columns:
             target.details["rows"] = table.num_rows
         try:
-            for name, kind in zip(table.schema.names, table.schema.types, strict=True):
-                if not is_proved(kind):
-                    raise NotRepresentableError(f"column {name!r} is of type {kind}, which Parquet could change")
+            for name, column in zip(table.schema.names, table.columns, strict=True):
+                if not (is_proved(column.type) or _is_full(column)):
+                    raise NotRepresentableError(f"column {name!r} is of type {column.type}, which Parquet could change")
             rows = rows_per_group(size_without_dictionaries(table), table.num_rows, table.num_rows)
             groups = (table.slice(start, rows) for start in range(0, max(table.num_rows, 1), rows))
             write_parquet(target, table.schema, groups)
@@ -93,6 +93,15 @@ def is_proved(kind: pa.DataType, is_column: bool = True) -> bool:
     if pa.types.is_fixed_size_list(kind) or pa.types.is_union(kind) or isinstance(kind, pa.BaseExtensionType):
         return False
     return all(is_proved(kind.field(number).type, is_column=False) for number in range(kind.num_fields))
+
+
+def _is_full(column: pa.ChunkedArray) -> bool:
+    """Whether a column holds lists of a fixed size, such as embeddings, none of which is missing."""
+    import pyarrow as pa
+
+    kind = column.type
+    is_fixed = pa.types.is_fixed_size_list(kind) and kind.list_size > 0
+    return is_fixed and not column.null_count and is_proved(kind.value_type, is_column=False)
 
 
 def _as_written(table: pa.Table, metadata: pq.FileMetaData) -> pa.Table:
