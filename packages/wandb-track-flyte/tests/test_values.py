@@ -147,7 +147,7 @@ def linked(run):
 
 
 def test_elements_of_a_map_task_are_linked_to_the_frame_that_they_take_and_to_who_takes_their_files(bench, load):
-    """Files that they return in lists."""
+    """Files that they return in lists, as str."""
     assert load("values").sharded(n=3) == 4
     runs = bench.runs(4)
     make, join = (by_task(runs)[name] for name in ("make", "join"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from hashlib import sha256
-from inspect import isgenerator
 from pathlib import Path
 from types import NoneType
 from typing import Any, NamedTuple
@@ -116,7 +115,7 @@ def parts(value: Any, literal: Any) -> Iterator[tuple[Any, str, Kept]]:
     if (scalar := getattr(literal, "scalar", None)) and scalar.union:
         literal = scalar.union.value
     uris = [kept.uri for kept in map(Kept.of, _walk(literal)) if kept.uri]
-    if isgenerator(value):  # it was read to its end: what is left of it is what Flyte keeps
+    if isinstance(value, Iterator):  # read to its end, or not read yet: Flyte knows what it holds
         if not uris:
             return
         value = [Path(uri) for uri in uris] if literal.collection else Path(uris[0])

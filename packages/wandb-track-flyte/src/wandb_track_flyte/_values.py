@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from enum import Enum
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import NoneType
+from typing import Any, NamedTuple, get_args
 
 from flytekit.core.promise import Promise
 from flytekit.types.directory import FlyteDirectory
@@ -88,7 +89,7 @@ class Values(NamedTuple):
         for position, (name, value) in enumerate(zip(types, values, strict=False)):
             is_named = name != f"o{position}"
             shown = name if is_named else self.name if len(types) == 1 else f"{self.name}_{name}"
-            for part, suffix, kept in parts(value, literals.get(name)):
+            for part, suffix, kept in parts(_typed(value, types[name]), literals.get(name)):
                 references.append("")
                 with fuse(f"logging output {name!r}"):
                     references[-1] = self._log(run, f"{shown}{suffix}", part, kept)
@@ -137,8 +138,6 @@ class Values(NamedTuple):
         value = _plain(value)
         if is_table and kind_of(value) != "dataset":
             value = Path(kept.uri)  # only flytekit can write such a frame (Spark's): the files that it has written
-        elif isinstance(value, str) and kept.uri and kept.format not in _FORMATS:
-            value = Path(value)  # its declared type makes it a file or a folder
         kind, reason, is_expected = self.capture.decide(name, value)
         if kind is None and not is_expected:
             notify(reason)
@@ -195,3 +194,16 @@ def _is_here(value: Any) -> bool:
         isinstance(leaf, Promise) or (isinstance(leaf, StructuredDataset) and leaf.dataframe is None and not leaf.uri)
         for leaf in leaves(value)
     )
+
+
+def _typed(value: Any, kind: Any) -> Any:
+    """A str that its declared type makes a file or folder of, as a Path; also in lists and dictionaries."""
+    while kinds := [one for one in get_args(kind) if one is not NoneType and (isinstance(one, type) or get_args(one))]:
+        kind = kinds[-1]
+    if not (isinstance(kind, type) and issubclass(kind, FlyteFile | FlyteDirectory)):
+        return value
+    if isinstance(value, list):
+        return [_typed(part, kind) for part in value]
+    if isinstance(value, dict):
+        return {key: _typed(part, kind) for key, part in value.items()}
+    return Path(value) if isinstance(value, str) else value

@@ -285,7 +285,7 @@ def shard(frame: pd.DataFrame, index: int) -> list[FlyteFile]:
     names = [f"{tempfile.mkdtemp()}/shard{index}{part}.csv" for part in "ab"]
     for name in names:
         Path(name).write_text(f"{index} {Path(name).name} {len(frame)}")
-    return [FlyteFile(name) for name in names]
+    return names
 
 
 @track()
