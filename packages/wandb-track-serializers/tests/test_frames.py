@@ -374,7 +374,9 @@ def test_polars_refuses_objects(tmp_path):
     pl = pytest.importorskip("polars")
     from wandb_track_serializers import UnsupportedValueError
 
-    with pytest.raises(UnsupportedValueError, match=r"'value' \(polars\..*DataFrame\) .* Object is not supported"):
+    with pytest.raises(
+        UnsupportedValueError, match=r"'value' \(polars\..*DataFrame\) .* column 'o' holds Python objects"
+    ):
         dump(pl.DataFrame({"o": pl.Series([object()], dtype=pl.Object)}), tmp_path / "x")
     assert list(tmp_path.iterdir()) == []
 

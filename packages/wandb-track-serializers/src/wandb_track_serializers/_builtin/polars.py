@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from wandb_track_serializers._kinds import is_a
+from wandb_track_serializers._kinds import class_name, is_a
 from wandb_track_serializers._serializer import Serializer, Source, Target
-from wandb_track_serializers.errors import IntegrityError, NotRepresentableError
+from wandb_track_serializers.errors import IntegrityError, NotRepresentableError, UnsupportedValueError
 
 from . import arrow
 
@@ -36,6 +36,12 @@ class PolarsParquet(Serializer):
         elif is_a(value, "polars", "Series"):
             target.details["series"] = True
             frame = value.to_frame()
+        objects = [name for name, dtype in frame.schema.items() if dtype == pl.Object]
+        if objects:  # for which older versions end the process's thread
+            reason = (
+                f"column {objects[0]!r} holds Python objects, which polars does not store: leave it out, or cast it"
+            )
+            raise UnsupportedValueError(target.name, class_name(value), reason)
         try:
             with target.open(".parquet") as file:
                 frame.write_parquet(
