@@ -180,6 +180,13 @@ def test_max_size(tmp_path):
     dump(Holder(data=b"x" * 500), tmp_path / "x", "small", max_size=1_000)
 
 
+def test_an_array_over_max_size_is_refused_before_any_of_it_is_written(tmp_path):
+    np = pytest.importorskip("numpy")
+    with pytest.raises(TooLargeError) as caught:
+        dump(np.zeros(1_000), tmp_path / "x", max_size=1_000)
+    assert caught.value.size == 8_000
+
+
 def test_manifest(tmp_path):
     """The manifest says what was written, by what and from what, with the hashes, and is the one beside the files."""
     manifest = dump(Holder(a=1), tmp_path / "x", "thing")

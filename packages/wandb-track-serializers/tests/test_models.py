@@ -166,13 +166,14 @@ def test_what_safetensors_cannot_hold(torch, tmp_path):
 
 
 def test_max_size_of_a_module(torch, tmp_path):
-    """A module over `max_size` is refused, and leaves nothing behind."""
+    """A module over `max_size` is refused, and leaves nothing behind; safetensors before any of it is written."""
     from wandb_track_serializers import TooLargeError
 
     model = torch.nn.Linear(100, 100)
     for format in (None, "safetensors"):
-        with pytest.raises(TooLargeError, match=r"'value' takes [0-9,]+ bytes"):
+        with pytest.raises(TooLargeError, match=r"'value' takes [0-9,]+ bytes") as caught:
             dump(model, tmp_path / "x", format=format, max_size=40_000)
+    assert caught.value.size == 40_400
     dump(model, tmp_path / "x", max_size=60_000)
 
 

@@ -15,12 +15,14 @@ from wandb_track_serializers import (  # noqa: E402
     IntegrityError,
     LoadError,
     Location,
+    Serializer,
     SerializerError,
     TooLargeError,
     UntrustedError,
     from_artifact,
     load_artifact,
     log_value,
+    register,
     to_reference,
     use_value,
 )
@@ -240,6 +242,21 @@ def test_a_frame_in_a_folder_comes_back_as_a_frame(run, tmp_path):
     location = Location((tmp_path / "out").as_uri(), "dataset", "pandas.parquet", "pandas.DataFrame")
     log(run, "frame", frame, storage=location)
     assert use_value(run, "frame", "here", load=True).equals(frame)
+
+
+def test_what_refers_to_its_files_keeps_them(registry, run, file):
+    """Also where that is no path: a plug-in's value that is `in_place`."""
+
+    class Mapped(Serializer):
+        id, types, format, safe, in_place = "tests.mapped", ("mmap:mmap",), "mapped", True, True
+
+        def read(self, source):
+            return [source.path]
+
+    register(Mapped)
+    log(run, "rows", file, storage=Location(file.as_uri(), "other", "tests.mapped"))
+    (back,) = use_value(run, "rows", "here", load=True)
+    assert back.read_bytes() == file.read_bytes()
 
 
 def test_limits_and_folders_that_are_given(wandb_env, file, tmp_path):

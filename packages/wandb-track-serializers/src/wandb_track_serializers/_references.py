@@ -183,7 +183,8 @@ def read_reference(name: str, data: Any, files: Sequence[RemoteFile], how: Readi
     """
     listed = [FileEntry(check_path(file.path), "", file.size) for file in files]
     manifest = guess(name, listed) if data is None else Manifest.from_json(data)
-    wanted = files if reader(manifest, how.trusted, origin).reads_files else []
+    serializer = reader(manifest, how.trusted, origin)
+    wanted = files if serializer.reads_files else []
     size = sum(file.size for file in wanted)
     if how.max_size is not None and size > how.max_size:
         raise TooLargeError(name, size, how.max_size, "raise max_size= if you trust its writer")
@@ -192,7 +193,7 @@ def read_reference(name: str, data: Any, files: Sequence[RemoteFile], how: Readi
         found = _files.parallel(lambda file: _fetched(file, root, how.filesystem, origin), wanted)
         return read(root, manifest._replace(files=tuple(found)), how, origin)[0]
 
-    return read_fetched(how, fetch)
+    return read_fetched(how, fetch, serializer.in_place)
 
 
 def _digest(info: Mapping[str, Any], uri: str) -> str:

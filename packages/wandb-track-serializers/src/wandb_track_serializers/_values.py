@@ -179,10 +179,10 @@ def load(
     return read(root, manifest, Reading(trusted, max_size), str(directory))[0]
 
 
-def read_fetched(how: Reading, fetch: Callable[[Path], Any]) -> Any:
+def read_fetched(how: Reading, fetch: Callable[[Path], Any], in_place: bool = False) -> Any:
     """Return the value that `fetch` reads from the files which it puts into a folder.
 
-    A temporary folder stays only for a path, which is that of the files themselves.
+    A temporary folder stays only for a value that refers to the files themselves, such as a path.
     """
     root = Path(tempfile.mkdtemp(prefix="wandb-track-") if how.directory is None else how.directory).absolute()
     value = None
@@ -190,7 +190,7 @@ def read_fetched(how: Reading, fetch: Callable[[Path], Any]) -> Any:
         value = fetch(root)
         return value
     finally:
-        if how.directory is None and not isinstance(value, Path):
+        if how.directory is None and not (isinstance(value, Path) or (in_place and value is not None)):
             shutil.rmtree(root, ignore_errors=True)
 
 

@@ -39,6 +39,7 @@ class NumpyFile(Serializer):
         """Write to ``{name}.npy``."""
         from numpy.lib import format
 
+        target.check(value.nbytes)  # NumPy writes past what `open` counts
         with target.open(".npy") as file:
             format.write_array(file, value, allow_pickle=False)
 

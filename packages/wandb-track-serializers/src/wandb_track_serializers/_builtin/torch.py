@@ -78,6 +78,7 @@ class TorchState(Serializer):
                 own = own.clone()
             storages.add(own.untyped_storage().data_ptr())
             tensors[key] = own
+        target.check(sum(tensor.nbytes for tensor in tensors.values()))
         save_file(tensors, target.path(".safetensors"), metadata={_ALIASES: json.dumps(aliases)})
 
     def read(self, source: Source) -> dict[str, Any]:
