@@ -5,6 +5,7 @@ import os
 import pickle
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
 
 import pytest
 import wandb
@@ -199,6 +200,26 @@ def test_a_mock_of_init_inside_a_task_leaves_it_as_it_was(tmp_path):
     """
     run_python(textwrap.dedent(code), isolated_env(tmp_path))
     assert runs_below(tmp_path).keys() == {"e1-n0-0", "outside"}
+
+
+def test_a_mock_of_log_inside_a_task_leaves_it_as_it_was(wandb_env):
+    with tracked() as run:
+        with mock.patch("wandb.log") as log:
+            wandb.log({"a": 1})
+        wandb.log({"b": 2})
+        assert (log.call_count, run.summary.get("a"), run.summary["b"]) == (1, None, 2)
+
+
+def test_what_a_task_assigns_ends_with_its_run_but_for_functions_that_open_or_end_runs(wandb_env):
+    calls = []
+    with tracked():
+        wandb.log = wandb.teardown = calls.append
+        wandb.finish()
+        with pytest.raises(wandb.Error, match=r"You must call wandb.init\(\) before wandb.log\(\)"):
+            wandb.log({"a": 1})
+        wandb.init().finish()
+        wandb.teardown(0)
+    assert calls == [0]
 
 
 def test_init_in_a_task_that_is_not_tracked_gives_the_quiet_run(wandb_env):

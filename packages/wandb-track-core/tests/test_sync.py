@@ -223,6 +223,26 @@ def test_two_syncs_at_once_do_it_once(written, online, server, tmp_path):
     assert not [*runs.glob("offline-run-*")]
 
 
+def test_a_folder_under_two_names_is_locked_once(written, server, tmp_path):
+    runs = copied(written, tmp_path / "runs")
+    (tmp_path / "link").symlink_to(runs)
+    one, other = sorted(path.name for path in runs.glob("offline-run-*-produce-0"))
+    assert "2 synced" in sync(server, tmp_path, runs / one, tmp_path / "link" / other).stderr
+
+
+def test_runs_that_another_sync_has_deleted_meanwhile_are_named_and_no_fault(written, server, tmp_path):
+    runs = copied(written, tmp_path / "runs")
+    code = f"""
+from wandb_track_core.offline import find_runs, sync
+found = find_runs({str(runs)!r})
+sync(found[:1], clean=True)
+report = sync(found)
+assert report.is_good and len(report.synced) == len(found) - 1, report
+"""
+    said = run_python(code, environment(tmp_path, server))
+    assert "no longer there, so another sync has probably brought it to the server and deleted it" in said.stderr
+
+
 def test_a_folder_that_cannot_be_written_to_is_said(written, server, tmp_path):
     """Nothing is uploaded from there: it could not be noted that it was."""
     runs = copied(written, tmp_path / "runs")

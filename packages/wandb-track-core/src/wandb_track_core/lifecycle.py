@@ -228,6 +228,7 @@ class TrackedRun:
     def _release(self) -> None:
         if self._frame is not None:
             self._frame.is_released = True
+            self._frame.assigned.clear()
 
     def _note_fault(self, fault: Exception) -> None:
         self._fault = self._fault or fault

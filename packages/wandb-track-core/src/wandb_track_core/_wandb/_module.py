@@ -98,10 +98,10 @@ def _name(name: str) -> property:
         frame = None if name in _clients else current_frame()
         if frame is not None:
             run = frame.current
-            if name in frame.assigned:
-                return frame.assigned[name]
             if name in FUNCTIONS:
                 return frame.functions[name]
+            if name in frame.assigned:
+                return frame.assigned[name]
             if run is not None and (name == "run" or hasattr(run, name)):
                 return run if name == "run" else getattr(run, name)
         try:
@@ -111,8 +111,14 @@ def _name(name: str) -> property:
 
     def write(module: types.ModuleType, value: Any) -> None:
         frame = None if name in _clients else current_frame()
-        has_own = frame is not None and (name in FUNCTIONS or frame.current is not None)
-        (frame.assigned if frame is not None and has_own else module.__dict__)[name] = value
+        if frame is not None and name in FUNCTIONS:
+            frame.functions[name] = value
+        elif frame is None or frame.current is None:
+            module.__dict__[name] = value
+        elif value is not None and value is module.__dict__.get(name):
+            frame.assigned.pop(name, None)  # a mock that ends puts back what it has read there
+        else:
+            frame.assigned[name] = value
 
     return property(read, write)
 

@@ -10,14 +10,13 @@ import fcntl
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from wandb_track_core._notify import notify
 from wandb_track_core.errors import TrackError
-from wandb_track_core.offline._finding import find_fragments
-from wandb_track_core.offline._fragments import Fragment
+from wandb_track_core.offline._fragments import Fragment, read_folder, read_tar
 
 _LOCK = ".wandb-track-sync.lock"
 _PREFIX = "wandb-track-sync-"
@@ -39,7 +38,8 @@ def locked(parts: list[Fragment]) -> Iterator[tuple[list[Fragment], list[int]]]:
     """
     with ExitStack() as locks:
         held, has_waited = [], False
-        for folder in sorted({part.place.absolute().parent for part in parts}):
+        # Resolved, so that a folder under two names is locked once, and all syncs lock in the same order.
+        for folder in sorted({part.place.parent.resolve() for part in parts}):
             try:
                 file = locks.enter_context((folder / _LOCK).open("a"))
             except OSError as error:
@@ -51,9 +51,17 @@ def locked(parts: list[Fragment]) -> Iterator[tuple[list[Fragment], list[int]]]:
                 fcntl.flock(file, fcntl.LOCK_EX)
                 has_waited = True
             held.append(file.fileno())
-        if has_waited:
-            parts = find_fragments(part.place for part in parts if part.place.exists())
+        gone = [part for part in parts if not part.place.exists()]
+        if gone:
+            places = ", ".join(str(part.place) for part in gone)
+            notify(f"no longer there, so another sync has probably brought it to the server and deleted it: {places}")
+        if has_waited or gone:
+            parts = [again for part in parts if part not in gone for again in _read_again(part)]
         yield parts, held
+
+
+def _read_again(part: Fragment) -> Iterable[Fragment]:
+    return read_tar(part.place, is_meant=True) if part.is_packed else [read_folder(part.place, part.log)]
 
 
 @contextmanager
