@@ -1,11 +1,13 @@
 import base64
 import json
 import stat
+import tarfile
 import threading
 
-from wandb_track_core.offline import _log, _schema
+from wandb_track_core.offline import _log, _schema, find_runs
 from wandb_track_core.offline._finding import find_fragments as find
 from wandb_track_core.offline._pack import store
+from wandb_track_core.offline._sync._rewrite import FROM_THE_BEGINNING, rewrite
 from wandb_track_testing.plugin import isolated_env, run_python, valid_key
 
 STORED = """
@@ -117,3 +119,24 @@ def test_storing_waits_for_the_end_of_the_log(tmp_path):
     stored = store(log.parent, lambda tar: str(tar.rename(tmp_path / "whole.tar")))
     late.join()
     assert find([stored])[0].runtime == 7
+
+
+def test_a_tar_is_unpacked_within_its_folder_alone_also_where_tarfile_has_no_filters(tmp_path, monkeypatch):
+    """As with Debian 12's Python."""
+    monkeypatch.delattr(tarfile, "data_filter")
+    log, packed = tmp_path / "run-x.wandb", tmp_path / "offline-run-1-x.tar"
+    _log.write(log, [_schema.Record(run=_schema.Run(run_id="x")).SerializeToString()])
+    text = tmp_path / "a.txt"
+    text.write_text("a")
+    with tarfile.open(packed, "w") as tar:
+        tar.add(log, "r/run-x.wandb")
+        for name in ("r/files/a.txt", "../outside.txt", "r/../../outside.txt"):
+            tar.add(text, name)
+        link = tarfile.TarInfo("r/files/link")
+        link.type, link.linkname = tarfile.SYMTYPE, str(text)
+        absolute = tarfile.TarInfo(f"{tmp_path}/outside.txt")
+        for member in (link, absolute):
+            tar.addfile(member)
+    folder = rewrite(*find_runs(packed), tmp_path / "work" / "0", FROM_THE_BEGINNING)
+    assert [path.read_text() for path in (folder / "files").iterdir()] == ["a"]
+    assert not [*tmp_path.rglob("outside.txt")]

@@ -241,9 +241,14 @@ def _unpack(tar_file: Path, inside: str, target: Path, max_size: int | None) -> 
                     size += member.size
                     if max_size is not None and size > max_size:
                         raise TooLargeError(tar_file.name, size, max_size, "raise max_size= if you trust its writer")
-                    if not (member.isdir() or (member.isreg() and not member.issparse())):
+                    contents = tar.extractfile(member) if member.isreg() and not member.issparse() else None
+                    if ".." in path.parts or not (member.isdir() or contents):
                         raise LoadError(f"{tar_file} holds {member.name!r}, which is no plain file: read nothing of it")
-                    tar.extract(member.replace(name=path.relative_to(inside).as_posix()), target, filter="data")
+                    place = target / path.relative_to(inside)
+                    (place if contents is None else place.parent).mkdir(parents=True, exist_ok=True)
+                    if contents is not None:
+                        with place.open("wb") as file:
+                            shutil.copyfileobj(contents, file)
                 tar.members.clear()  # type: ignore[attr-defined]
     except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
         raise LoadError(f"{tar_file} is no whole, plain tar ({error}): copy or pack the run again") from error

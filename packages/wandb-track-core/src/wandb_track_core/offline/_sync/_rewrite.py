@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 import tarfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -90,8 +91,13 @@ def _unpack(part: Fragment, folder: Path) -> Fragment:
     if not part.is_packed:
         return part
     with tarfile.open(part.place, "r:") as tar:
-        tar.extraction_filter = staticmethod(tarfile.data_filter)
-        tar.extractall(folder, [member for member in tar if not member.issparse()])
+        for member in tar:
+            path = PurePosixPath(member.name)
+            contents = tar.extractfile(member) if member.isreg() and not member.issparse() else None
+            if contents is not None and not path.is_absolute() and ".." not in path.parts:
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                with (folder / path).open("wb") as file:
+                    shutil.copyfileobj(contents, file)
         log = next(PurePosixPath(name) for name in tar.getnames() if PurePosixPath(name).name == part.log)
     return replace(part, place=folder / log.parent, members=None)
 
