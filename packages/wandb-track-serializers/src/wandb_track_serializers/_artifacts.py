@@ -15,7 +15,7 @@ from ._kinds import class_name
 from ._manifest import LISTED, METADATA_KEY, FileEntry, Manifest, check_path
 from ._references import OpenFilesystem, RemoteFile, artifact_class, read_reference
 from ._registry import kind_of
-from ._values import Reading, dump_hashed, guess, read, read_fetched, reader
+from ._values import Reading, check_name, dump_hashed, guess, read, read_fetched, reader
 from .errors import IntegrityError, LoadError, UntrustedError
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def to_artifact(
         ValueError: `name`, `format` or `metadata` is not possible.
         FileExistsError: `directory` is not empty.
     """
+    check_name(name)
     if METADATA_KEY in (metadata or {}):
         raise ValueError(f"metadata holds the key {METADATA_KEY!r}, which is the manifest's: use another")
     wanted = {"dataset": datasets, "model": models, "other": others}

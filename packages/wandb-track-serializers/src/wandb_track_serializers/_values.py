@@ -98,6 +98,12 @@ def dump(
     return dump_hashed(value, directory, name, format, max_size, _files.hashed)
 
 
+def check_name(name: object) -> None:
+    """Refuse a name that neither a file nor an artifact can have."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ValueError(f"name is {name!r}, of type {class_name(name)}: use 1 to 128 of A-Z, a-z, 0-9, '_', '.', '-'")
+
+
 def dump_hashed(
     value: Any,
     directory: str | os.PathLike[str],
@@ -107,8 +113,7 @@ def dump_hashed(
     hashed: Callable[[Path, list[str]], list[FileEntry]],
 ) -> Manifest:
     """Write a value as `dump` does, with hashes from a function that takes the folder and the paths in it."""
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise ValueError(f"name is {name!r}, of type {class_name(name)}: use 1 to 128 of A-Z, a-z, 0-9, '_', '.', '-'")
+    check_name(name)
     serializers, kind = find(value, format)
     root = Path(directory).absolute()
     new = [folder for folder in (root, *root.parents) if not folder.exists()]
