@@ -29,21 +29,14 @@ __all__ = [
     "report",
     "sync",
 ]
-_HOMES = {
-    "_artifacts": "Artifact Input",
-    "_finding": "find_fragments",
-    "_fragments": "Fragment",
-    "_pack": "pack",
-    "_render": "render_run",
-    "_report": "report",
-    "_runs": "OfflineRun find_runs",
-    "_sync": "SyncReport sync",
-}
+_MODULES = "_artifacts _fragments _finding _runs _pack _render _report _sync"
+"""Where these are; none of them needs one after it."""
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for, and no more: a task that closes a run waits for it."""
-    for home, names in _HOMES.items():
-        if name in names.split():
-            return getattr(import_module(f"{__name__}.{home}"), name)
+    """Import what is asked for, and little more: a task that closes a run waits for it."""
+    for home in _MODULES.split() if name in __all__ else ():
+        module = import_module(f"{__name__}.{home}")
+        if name in vars(module):
+            return vars(module)[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
