@@ -31,9 +31,7 @@ class Frame:
         process: The process that the task runs in; a forked child has frames that are not its own.
     """
 
-    __slots__ = (
-        *("assigned", "functions", "is_released", "opened", "outer", "process", "run", "task_run", "to_close"),
-    )
+    __slots__ = ("assigned", "functions", "is_released", "opened", "outer", "process", "run", "task_run", "to_close")
 
     def __init__(self, run: Any, task_run: Any) -> None:
         self.run = run

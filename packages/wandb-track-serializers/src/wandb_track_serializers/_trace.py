@@ -33,9 +33,8 @@ def failing_part(value: Any, name: str) -> str | None:
     except _GaveUp:
         return None
     except Exception as error:
-        save = pickle._Pickler.save.__code__  # type: ignore[attr-defined]
-        frames = [frame for frame, _ in walk_tb(error.__traceback__) if frame.f_code is save]
-        part = _expression([frame.f_locals["obj"] for frame in frames], name)
+        frames = [frame for frame, _ in walk_tb(error.__traceback__) if frame.f_code.co_name == "save"]
+        part = _expression([one.f_locals["obj"] for one in frames if one.f_locals.get("self") is search], name)
         return None if part == name else part
     return None
 

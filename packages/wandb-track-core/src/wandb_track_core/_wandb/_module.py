@@ -102,8 +102,9 @@ def _name(name: str) -> property:
                 return frame.functions[name]
             if name in frame.assigned:
                 return frame.assigned[name]
-            if run is not None and (name == "run" or hasattr(run, name)):
-                return run if name == "run" else getattr(run, name)
+            found = run if name == "run" else getattr(run, name, None)
+            if found is not None:
+                return found
         try:
             return module.__dict__[name]
         except KeyError:

@@ -129,15 +129,17 @@ def _sync(given: argparse.Namespace, paths: list[Path]) -> int:
         return GOOD
     if given.dry_run:
         todo = plan(found, entity=given.entity, project=given.project)
+        _print_what_lacks(todo)
         for number, level in enumerate(todo.levels, 1):
             for run in level:
                 sys.stdout.write(f"{number}  {run.path}\n")
-        return GOOD if _is_whole(todo) else FAILED
+        return FAILED if todo.incomplete or todo.unreadable else GOOD
     try:
         server = Server()
         with locked(found) as (parts, held):
             todo = plan(parts, entity=given.entity, project=given.project, url=server.url)
-            if not _is_whole(todo) and todo.incomplete and not given.partial:
+            _print_what_lacks(todo)
+            if todo.incomplete and not given.partial:
                 notify("nothing was synced. Bring back what is missing or damaged, or sync the others with --partial")
                 return FAILED
             with _bars(sum(map(len, todo.levels)) - len(todo.incomplete)) as advance:
@@ -155,13 +157,11 @@ def _sync(given: argparse.Namespace, paths: list[Path]) -> int:
     return GOOD if sync.report.is_good else FAILED
 
 
-def _is_whole(todo: SyncReport) -> bool:
-    """Whether all of each run is there; what is not is printed."""
+def _print_what_lacks(todo: SyncReport) -> None:
     for run, lines in todo.incomplete:
         _print_run(run, "is not whole:", lines)
     for place, reason in todo.unreadable:
         notify(f"{place} cannot be synced: {reason}")
-    return not (todo.incomplete or todo.unreadable)
 
 
 @contextmanager

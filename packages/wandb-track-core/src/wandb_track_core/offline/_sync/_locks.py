@@ -30,7 +30,7 @@ def locked(parts: list[Fragment]) -> Iterator[tuple[list[Fragment], list[int]]]:
 
     The locks end with the processes that hold them, however they end.
 
-    Returns:
+    Yields:
         The fragments as they are now, and the locks' file descriptors.
 
     Raises:
