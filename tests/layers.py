@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "wandb_track_core": set(),
     "wandb_track_serializers": {"wandb_track_core"},
     "wandb_track_flyte": {"wandb_track_core", "wandb_track_serializers", "flytekit", "flyteidl"},
-    "wandb_track_metaflow": {"wandb_track_core", "wandb_track_serializers", "metaflow"},
+    "wandb_track_metaflow": {"wandb_track_core", "wandb_track_serializers", "metaflow", "metaflow_extensions"},
     # Metaflow imports this with itself, in every process, and packs it into every flow: it needs nothing of ours.
     "metaflow_extensions": {"wandb_track_metaflow", "wandb_track_core", "metaflow"},
 }

@@ -66,16 +66,26 @@ def test_a_mistake_on_the_command_line_is_said_before_anything_runs(workplace):
     assert "Task is starting" not in execution.output
 
 
-def unpack(workplace, folder, *options):
-    """The code package of `plain.py`, as a remote task finds it."""
+def test_a_local_run_looks_through_no_distributions(workplace):
+    """Metaflow asks all that are installed whose a mutator is, to pack it: longer than a small step is tracked."""
+    workplace.env["METAFLOW_DEBUG_PACKAGE"] = "1"
+    execution = workplace.run("decorated.py")
+    del workplace.env["METAFLOW_DEBUG_PACKAGE"]
+    assert len(execution.runs) == 2
+    assert "Adding code file" in execution.output
+    assert "Looking for distributions" not in execution.output
+
+
+def unpack(workplace, folder, flow, *options):
+    """The code package of a flow, as a remote task finds it."""
     archive = folder / "package.tgz"
-    workplace.call("plain.py", "--no-pylint", *options, "package", "save", str(archive))
+    workplace.call(flow, "--no-pylint", *options, "package", "save", str(archive))
     with tarfile.open(archive) as package:
         package.extractall(folder, filter="data")
     return folder
 
 
-def run_remotely(workplace, folder, *options):
+def run_remotely(workplace, folder, flow, *options):
     """Run an unpacked flow with nothing of ours but what its package holds."""
     libraries = folder / "site"
     libraries.mkdir()
@@ -89,20 +99,22 @@ def run_remotely(workplace, folder, *options):
         "METAFLOW_EXTRACTED_ROOT": str(folder),
         "WANDB_DIR": str(folder),
     }
-    command = [sys.executable, "-S", "plain.py", "--no-pylint", "run", *options]
+    command = [sys.executable, "-S", flow, "--no-pylint", "run", *options]
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
 
 
 @pytest.mark.slow
-def test_the_code_package_carries_all_that_a_remote_task_needs(workplace, tmp_path):
+@pytest.mark.parametrize(
+    ("flow", "options"), [("plain.py", ("--with", "wandb_log:project=remote")), ("decorated.py", ())]
+)
+def test_the_code_package_carries_all_that_a_remote_task_needs(workplace, tmp_path, flow, options):
     """Run from the package alone, where wandb-track is not installed, the flow is tracked."""
-    options = ("--with", "wandb_log:project=remote")
-    folder = unpack(workplace, tmp_path, *options)
+    folder = unpack(workplace, tmp_path, flow, *options)
     packed = {path.name for path in (folder / ".mf_code").iterdir()}
     assert {"wandb_track_core", "wandb_track_serializers", "wandb_track_metaflow", "metaflow_extensions"} <= packed
     (page,) = folder.rglob("_page.css")
     assert page.with_suffix(".js").exists()
-    done = run_remotely(workplace, folder, "--max-workers", "1", *options)
+    done = run_remotely(workplace, folder, flow, "--max-workers", "1", *options)
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(list(folder.glob("wandb/offline-run-*"))) == 2
 
@@ -110,8 +122,8 @@ def test_the_code_package_carries_all_that_a_remote_task_needs(workplace, tmp_pa
 @pytest.mark.slow
 def test_the_package_of_a_flow_that_does_not_use_us_runs_without_us(workplace, tmp_path):
     """Metaflow packs all extensions into every flow: ours needs nothing else of ours there."""
-    folder = unpack(workplace, tmp_path)
+    folder = unpack(workplace, tmp_path, "plain.py")
     packed = {path.name for path in (folder / ".mf_code").iterdir()}
     assert packed == {"metaflow", "metaflow_extensions"}
-    done = run_remotely(workplace, folder, "--max-workers", "1")
+    done = run_remotely(workplace, folder, "plain.py", "--max-workers", "1")
     assert done.returncode == 0, done.stdout + done.stderr

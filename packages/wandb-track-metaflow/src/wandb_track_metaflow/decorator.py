@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
 from wandb_track_core import ArgumentError
@@ -110,10 +111,8 @@ def _decorate(given: dict[str, Any], decorated: Any) -> Any:
     from metaflow.user_decorators.user_step_decorator import UserStepDecoratorBase
 
     if isinstance(decorated, FlowMutator) or (isinstance(decorated, type) and issubclass(decorated, FlowSpec)):
-        from ._flow import WandbLogFlow
-
-        flow_decorator: Any = WandbLogFlow
-        return flow_decorator(**given)(decorated)
+        extension = import_module("metaflow_extensions.wandb_track.plugins.wandb_log_flow")  # a folder, not a package
+        return extension.WandbLogFlow(**given)(decorated)
     if isinstance(decorated, UserStepDecoratorBase) or hasattr(decorated, "is_step"):
         from metaflow import wandb_log as native  # type: ignore[attr-defined] # ours, as Metaflow exports it
 

@@ -62,7 +62,8 @@ def register(serializer: Serializer | type[Serializer]) -> None:
 
     new = _checked(serializer)
     with _lock:
-        old = by_id(new.id)
+        looks_for_plugins = _pending is not None or new.id in _BUILTIN  # which reads what all distributions state
+        old = by_id(new.id) if looks_for_plugins else _serializers.get(new.id)
         if old is not None and type(old) is not type(new):
             raise RegistrationError(f"the id {new.id!r} is taken by {class_name(old)}: choose another")
         _serializers[new.id] = new
