@@ -259,6 +259,52 @@ with tracked() as run:
     assert (run.exit_code, run.preempting) == (0, False)
 
 
+def test_a_forked_child_that_has_tracked_something_ends_by_sigterm_as_any_other(tmp_path):
+    """As the workers of a `multiprocessing.Pool` do: it inherits our handler, and would get it as the one before."""
+    code = """
+import multiprocessing
+context = multiprocessing.get_context("fork")
+opened = context.Event()
+def work(stays_open):
+    with tracked(1 + stays_open):
+        if stays_open:
+            opened.set(); time.sleep(30)
+    opened.set(); time.sleep(30)
+with tracked() as run:
+    for stays_open in (False, True):
+        opened.clear()
+        child = context.Process(target=work, args=(stays_open,)); child.start()
+        assert opened.wait(60)
+        child.terminate(); child.join(); print("child", child.exitcode)
+    run.log({"after": 1})
+"""
+    done = run_python(PRELUDE + code, isolated_env(tmp_path))
+    assert done.stdout == "child -15\nchild -15\n", done.stderr
+    assert "RecursionError" not in done.stderr
+    runs = {run.id: (run.exit_code, run.preempting) for run in find_runs(tmp_path)}
+    assert runs == {"e1-n0-0": (0, False), "e1-n1-0": (0, False), "e1-n2-0": (143, True)}
+
+
+def test_a_tasks_handler_that_calls_the_one_before_it_ends_the_process_once(tmp_path):
+    """The usual way to add to a handler. A later task of the process takes that one for the one before its own."""
+    code = """
+with tracked():
+    before = signal.getsignal(signal.SIGTERM)
+    def handler(number, frame):
+        os.write(1, b"mine\\n")
+        before(number, frame)
+    signal.signal(signal.SIGTERM, handler)
+with tracked(1):
+    print("ready")
+    time.sleep(60)
+"""
+    process = start(code, tmp_path)
+    process.terminate()
+    out, err, runs = end(process, tmp_path)
+    assert (process.returncode, out) == (-signal.SIGTERM, "mine\n"), err
+    assert {run.exit_code for run in runs.values()} == {0, 143}
+
+
 def test_a_child_that_leaves_the_tracked_block_does_not_finish_the_run(tmp_path):
     code = """
 with tracked() as run:

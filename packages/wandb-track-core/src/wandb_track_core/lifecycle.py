@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from contextvars import copy_context
@@ -19,7 +17,7 @@ from ._notify import notify
 from ._opening import Opened, Opening
 from ._policy import OnError, check_policy
 from ._ranks import Ranks
-from ._signals import TerminationWatch
+from ._signals import TERMINATED, TerminationWatch
 from .current import Frame, current_frame, pop, push
 from .errors import TrackerFaultError, TrackError
 from .identity import TaskIdentity, check_identity
@@ -31,10 +29,7 @@ if TYPE_CHECKING:
 
     from ._key import ExportedKey
 
-TERMINATED = 143
-"""The exit code of a process that SIGTERM ended: 128 + 15."""
-TERMINATION_SECONDS = 20.0
-"""How long all runs together may take to close on SIGTERM. Kubernetes waits 30 seconds before it kills."""
+_watch_for_termination = TerminationWatch()
 
 
 class TrackedRun:
@@ -144,7 +139,7 @@ class TrackedRun:
         try:
             await asyncio.to_thread(self._finish, run, error, None)
         finally:
-            _unwatch(self)
+            _watch_for_termination.remove(self._terminate)
 
     def __repr__(self) -> str:
         return f"<TrackedRun of {self.identity.name}>"
@@ -192,7 +187,7 @@ class TrackedRun:
         try:
             self._finish(self._leave(), error, exit_code)
         finally:
-            _unwatch(self)
+            _watch_for_termination.remove(self._terminate)
 
     def _open(self, outer: Frame | None) -> Opened:
         try:
@@ -217,7 +212,7 @@ class TrackedRun:
             with fuse("guarding the run"):
                 self._guard = _wandb.Guard(run, reopen, self._note_fault, self._release, _read_summary)
                 shown = self._guard.user
-            _watch(self)
+            _watch_for_termination.add(self._terminate)
         self._frame = Frame(shown, run)
         self._frame.functions = _wandb.functions_of(self._frame)
         push(self._frame)
@@ -272,6 +267,8 @@ class TrackedRun:
             notify(f"run {run.id} could not be finished: {fault}")
 
     def _terminate(self) -> None:
+        with suppress(Exception):
+            _wandb.mute_client()  # what reads our standard error may be ending by the same signal
         run, self.run = self.run, None
         if run is not None:
             run.mark_preempting()
@@ -280,38 +277,8 @@ class TrackedRun:
             finish_one(self._guard.own, self._policy, *self._outcome)
 
 
-_watched: list[TrackedRun] = []
-
-
-def _terminate_all() -> None:
-    """Close all open runs, side by side: they share the seconds that the orchestrator leaves."""
-    deadline = time.monotonic() + TERMINATION_SECONDS
-    with suppress(Exception):
-        _wandb.mute_client()  # what reads our standard error may be ending by the same signal
-    runs = [threading.Thread(target=tracked._terminate, daemon=True) for tracked in reversed(_watched)]
-    for thread in runs:
-        thread.start()
-    for thread in runs:
-        thread.join(max(0.0, deadline - time.monotonic()))
-
-
 def _read_summary(folder: str) -> Mapping[str, Any]:
     """What the summary of a run held, as far as it is on the disk."""
     from .offline import find_runs
 
     return {name: value for run in find_runs(folder) for name, value in run.summary.items()}
-
-
-_watch_for_termination = TerminationWatch(_terminate_all)
-
-
-def _watch(tracked: TrackedRun) -> None:
-    _watched.append(tracked)
-    _watch_for_termination.start()
-
-
-def _unwatch(tracked: TrackedRun) -> None:
-    if tracked in _watched:
-        _watched.remove(tracked)
-        if not _watched:
-            _watch_for_termination.stop()
