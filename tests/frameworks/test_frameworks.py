@@ -4,6 +4,8 @@ Each framework is one file in `flows`, with a function `train(folder)` that retu
 installed is skipped.
 """
 
+import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -67,6 +69,22 @@ class Frameworks(FlowSpec):
 Frameworks()
 """
 
+STOPPED = """
+import contextlib, os, signal
+import lightning
+from lightning.pytorch.callbacks import OnExceptionCheckpoint
+from wandb_track_core import TaskIdentity, TrackedRun
+from with_lightning import train
+
+class Stop(lightning.Callback):
+    def on_train_batch_end(self, *given):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+task = TrackedRun(TaskIdentity("chain", "tracked"), project="frameworks", job_type="tracked")
+with task if {is_tracked} else contextlib.nullcontext():
+    train(".", Stop(), OnExceptionCheckpoint("."))
+"""
+
 
 @pytest.mark.parametrize("orchestrator", ["flytekit", "metaflow"])
 @pytest.mark.parametrize("module", LOGGED)
@@ -84,3 +102,22 @@ def test_the_run_holds_what_the_framework_logs_and_the_task_keeps_its_result(tmp
     (run,) = (run for run in find_runs(tmp_path) if run.job_type == "tracked")
     assert run.exit_code == 0
     assert run.values(name), sorted({key for row in run.history for key in row})
+
+
+def test_lightning_saves_its_checkpoint_where_the_machine_is_taken_away(tmp_path):
+    """By a handler of its own for SIGTERM, which goes on to a good place and calls the one before it, as without us."""
+    for needed in ("lightning", "torch"):
+        pytest.importorskip(needed)
+    ends = []
+    for is_tracked in (False, True):
+        folder = tmp_path / str(is_tracked)
+        folder.mkdir()
+        env = isolated_env(folder, PYTHONPATH=str(FLOWS))
+        command = [sys.executable, "-c", STOPPED.format(is_tracked=is_tracked)]
+        done = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True)
+        ends.append((done.returncode, (folder / "on_exception.ckpt").exists()))
+    assert ends[0] == ends[1], done.stderr
+    assert ends[0][1]
+    (run,) = (run for run in find_runs(tmp_path / "True") if run.job_type == "tracked")
+    assert run.preempting
+    assert run.values("train_loss")

@@ -285,24 +285,71 @@ with tracked() as run:
     assert runs == {"e1-n0-0": (0, False), "e1-n1-0": (0, False), "e1-n2-0": (143, True)}
 
 
-def test_a_tasks_handler_that_calls_the_one_before_it_ends_the_process_once(tmp_path):
-    """The usual way to add to a handler. A later task of the process takes that one for the one before its own."""
-    code = """
-with tracked():
-    before = signal.getsignal(signal.SIGTERM)
-    def handler(number, frame):
-        os.write(1, b"mine\\n")
-        before(number, frame)
-    signal.signal(signal.SIGTERM, handler)
-with tracked(1):
+GRACEFUL = """
+import signal
+asked = False
+def ask_to_stop(number, frame):
+    global asked
+    asked = True
+class Composed:  # as Lightning's and other trainers' handlers, which go on to a good place to stop
+    def __init__(self):
+        self.before = signal.getsignal(signal.SIGTERM)
+    def __call__(self, number, frame):
+        ask_to_stop(number, frame)
+        if callable(self.before):
+            self.before(number, frame)
+def train(run):
     print("ready")
-    time.sleep(60)
+    for _ in range(600):
+        time.sleep(0.05)
+        if asked:
+            break
+    run.log({"checkpoint": 1})
+    print("saved", asked)
 """
-    process = start(code, tmp_path)
+
+
+@pytest.mark.parametrize("ends", ["as it was to", "as failed"])
+def test_a_trainers_own_handler_decides_when_the_task_ends(tmp_path, ends):
+    """It calls the one before it, which is ours: the process lives on, as it would without us, and so does the run."""
+    code = """
+with tracked(), tracked(1) as run:
+    signal.signal(signal.SIGTERM, Composed())
+    train(run)
+"""
+    process = start(GRACEFUL + code + ("" if ends == "as it was to" else "    sys.exit(3)"), tmp_path)
     process.terminate()
     out, err, runs = end(process, tmp_path)
-    assert (process.returncode, out) == (-signal.SIGTERM, "mine\n"), err
-    assert {run.exit_code for run in runs.values()} == {0, 143}
+    exit_code = 0 if ends == "as it was to" else 3
+    assert (process.returncode, out) == (exit_code, "saved True\n"), err
+    assert {run.exit_code for run in runs.values()} == {exit_code}
+    assert [run.preempting for run in runs.values()] == [True, True]
+    assert runs["e1-n1-0"].summary["checkpoint"] == 1
+
+
+def test_a_trainers_handler_calls_the_handler_before_the_task_once(tmp_path):
+    """Ours lies between them. And a later task finds the trainer's, which calls ours again."""
+    code = """
+count = 0
+def first(number, frame):
+    global count
+    count += 1
+signal.signal(signal.SIGTERM, first)
+with tracked():
+    signal.signal(signal.SIGTERM, Composed())
+    os.kill(os.getpid(), signal.SIGTERM)
+    while not count:
+        time.sleep(0.01)
+asked = False
+with tracked(1) as run:
+    train(run)
+print("first", count)
+"""
+    process = start(GRACEFUL + code, tmp_path)
+    process.terminate()
+    out, err, runs = end(process, tmp_path)
+    assert (process.returncode, out) == (0, "saved True\nfirst 2\n"), err
+    assert {run.exit_code for run in runs.values()} == {0}
 
 
 def test_a_child_that_leaves_the_tracked_block_does_not_finish_the_run(tmp_path):

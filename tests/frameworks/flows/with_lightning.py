@@ -1,4 +1,4 @@
-def train(folder):
+def train(folder, *callbacks):
     import lightning
     import torch
     from lightning.pytorch.loggers import WandbLogger
@@ -24,6 +24,7 @@ def train(folder):
         log_every_n_steps=1,
         enable_progress_bar=False,
         default_root_dir=folder,
+        callbacks=list(callbacks),
         logger=WandbLogger(log_model=True, save_dir=folder),
     )
     trainer.fit(Line(), data)

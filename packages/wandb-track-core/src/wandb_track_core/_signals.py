@@ -17,59 +17,76 @@ TERMINATION_SECONDS = 20.0
 
 
 class TerminationWatch:
-    """Calls functions on SIGTERM while they are watched for, and then whatever would have been called without us.
+    """Calls functions on SIGTERM while they are watched for, and what would have been called without us.
+
+    Each is called with False first: the process may end. It is called with True where it does end: where there is no
+    other handler, or one that raises, such as SystemExit. A handler that lets the process go on, as those of trainers
+    that save a checkpoint first, is left to it.
 
     Python lets only the main thread set a handler. A task on another thread is not notified: the process ends as it
     would have, and the server marks the run as crashed when its heartbeat stays away.
     """
 
     def __init__(self) -> None:
-        self._calls: list[Callable[[], None]] = []
+        self._calls: list[Callable[[bool], None]] = []
         self._process: int | None = None
-        self._is_set = False
-        self._previous: Any = None
+        self._handler: _Handler | None = None
 
-    def add(self, call: Callable[[], None]) -> None:
+    def add(self, call: Callable[[bool], None]) -> None:
         """Watch for this one, where that can be done. A process that ignores SIGTERM goes on ignoring it."""
-        handler = signal.getsignal(signal.SIGTERM)
-        if self._process != os.getpid():  # a forked child inherits the handler, but not the runs
-            self._calls, self._process, self._is_set = [], os.getpid(), handler == self._handle
+        current: Any = signal.getsignal(signal.SIGTERM)
+        if self._process != os.getpid():  # a forked child inherits the handler, but not the runs: they are its parent's
+            self._calls, self._process = [], os.getpid()
+            self._handler = self._handler if current is self._handler else None
         self._calls.append(call)
-        if self._is_set or handler in (signal.SIG_IGN, None) or not _is_in_main_thread():
-            return
-        self._previous, self._is_set = handler, True
-        signal.signal(signal.SIGTERM, self._handle)
+        if self._handler is None and current not in (signal.SIG_IGN, None) and _is_in_main_thread():
+            self._handler = _Handler(self, current)
+            signal.signal(signal.SIGTERM, self._handler)
 
-    def remove(self, call: Callable[[], None]) -> None:
+    def remove(self, call: Callable[[bool], None]) -> None:
         """Watch for this one no more. After the last, put back the handler that was there, unless the task set one."""
         if self._process != os.getpid() or call not in self._calls:
             return
         self._calls.remove(call)
-        if self._is_set and not self._calls and _is_in_main_thread():
-            if signal.getsignal(signal.SIGTERM) == self._handle:
-                signal.signal(signal.SIGTERM, self._previous)
-            self._is_set = False
+        if (handler := self._handler) is not None and not self._calls and _is_in_main_thread():
+            if handler.is_set():
+                signal.signal(signal.SIGTERM, handler.previous)
+            self._handler = None
 
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self._process == os.getpid():
-            self._call_all()
-        self._is_set = False
-        # The default after the second time: a handler of the task's can call this one as the one before it.
-        previous, self._previous = self._previous, signal.SIG_DFL
-        signal.signal(signal.SIGTERM, previous)
-        if callable(previous):
-            previous(number, frame)
-        else:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    def _call_all(self) -> None:
+    def call_all(self, ends: bool, deadline: float) -> None:
         """Side by side, the last one first: they share the seconds that the orchestrator leaves."""
-        deadline = time.monotonic() + TERMINATION_SECONDS
-        threads = [threading.Thread(target=call, daemon=True) for call in reversed(self._calls)]
+        calls = reversed(self._calls) if self._process == os.getpid() else ()
+        threads = [threading.Thread(target=call, args=(ends,), daemon=True) for call in calls]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
+
+
+class _Handler:
+    """One handler of the process, which knows the one before it: handlers that came later may call this one."""
+
+    def __init__(self, watch: TerminationWatch, previous: Any) -> None:
+        self._watch = watch
+        self.previous = previous
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        deadline = time.monotonic() + TERMINATION_SECONDS
+        self._watch.call_all(False, deadline)
+        if callable(self.previous):
+            try:
+                self.previous(number, frame)
+            except BaseException:
+                self._watch.call_all(True, deadline)
+                raise
+        elif self.is_set():  # else a later handler decides whether the process ends
+            self._watch.call_all(True, deadline)
+            signal.signal(signal.SIGTERM, self.previous)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def is_set(self) -> bool:
+        current: Any = signal.getsignal(signal.SIGTERM)
+        return current is self
 
 
 def _is_in_main_thread() -> bool:

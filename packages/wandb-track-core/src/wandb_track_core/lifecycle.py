@@ -266,12 +266,15 @@ class TrackedRun:
         except Exception as fault:
             notify(f"run {run.id} could not be finished: {fault}")
 
-    def _terminate(self) -> None:
+    def _terminate(self, ends: bool) -> None:
+        if not ends:
+            if self.run is not None:
+                self.run.mark_preempting()
+            return
         with suppress(Exception):
             _wandb.mute_client()  # what reads our standard error may be ending by the same signal
         run, self.run = self.run, None
         if run is not None:
-            run.mark_preempting()
             self._finish(run, None, TERMINATED)
         elif self._guard is not None:  # its task has ended, and its uploads are waited for
             finish_one(self._guard.own, self._policy, *self._outcome)
