@@ -99,6 +99,14 @@ class Text(str):
 PICKLED = {
     "numbers and text": (lambda: pd.DataFrame({"a": series([1, "a"])}), "column 'a' holds objects (int, str)"),
     "numbers beyond 64 bits": (lambda: pd.DataFrame({"a": series([2**70, 1])}), "too large"),
+    "text, NaN and, far down, a number": (
+        lambda: pd.DataFrame({"a": series([np.nan, *["x"] * 50_000, 1.5])}),
+        "column 'a' holds what Arrow would change",
+    ),
+    "labels of text and a number": (
+        lambda: pd.DataFrame({"a": [1, 2]}, index=pd.Index(["x", 1.5], dtype=object)),
+        "its index holds objects",
+    ),
     "sets": (lambda: pd.DataFrame({"a": series([{1}])}), "column 'a' holds objects ("),
     "tuples": (lambda: pd.DataFrame({"a": series([(1, 2)])}), "column 'a' holds objects ("),
     "dictionaries of other keys": (lambda: pd.DataFrame({"a": series([{"x": 1}, {"y": 2}])}), "column 'a'"),

@@ -195,7 +195,7 @@ def _replaced(frame: pd.DataFrame, recipe: dict[str, Any]) -> tuple[pd.DataFrame
         if pd.api.types.is_object_dtype(values.dtype):
             types[frame.shape[1] + level], how = _objects(values.to_numpy(), "its index")
             if how["missing"]:
-                raise NotRepresentableError("its index holds objects, some of which are missing")
+                raise NotRepresentableError("its index holds objects, some of which are missing, or no text")
     for axis, labels in (("freq", frame.index), ("columns_freq", frame.columns)):
         if getattr(labels, "freq", None) is not None and not isinstance(labels, pd.PeriodIndex):
             recipe["index"][axis] = labels.freqstr
@@ -215,7 +215,9 @@ def _objects(cells: Any, where: str) -> tuple[pa.DataType, dict[str, Any]]:
 
     names, classes = recipes.missing_names(), set(map(type, cells))
     missing, absent = names.keys() & classes, cells[:0]
-    if missing - {type(None)}:  # a float is missing where it is NaN
+    if classes == {str, float}:
+        classes = {str}  # Arrow takes no float as text but NaN
+    elif missing - {type(None)}:  # a float is missing where it is NaN
         is_absent = pd.isna(cells)
         absent, cells = cells[is_absent], cells[~is_absent]
         classes, missing = set(map(type, cells)), set(map(type, absent))
@@ -282,5 +284,8 @@ def _table(part: pd.DataFrame, schema: pa.Schema) -> pa.Table:
     arrays = []
     for column, field in zip(values, schema, strict=True):
         extension = isinstance(field.type, pa.BaseExtensionType)  # older Arrows break these when told the type
-        arrays.append(pa.array(column, type=None if extension else field.type, from_pandas=True))
+        try:
+            arrays.append(pa.array(column, type=None if extension else field.type, from_pandas=True))
+        except pa.ArrowTypeError as error:
+            raise NotRepresentableError(f"column {field.name!r} holds what Arrow would change: {error}") from None
     return pa.Table.from_arrays(arrays, schema=schema)
