@@ -320,11 +320,35 @@ with tracked(), tracked(1) as run:
     process = start(GRACEFUL + code + ("" if ends == "as it was to" else "    sys.exit(3)"), tmp_path)
     process.terminate()
     out, err, runs = end(process, tmp_path)
-    exit_code = 0 if ends == "as it was to" else 3
+    exit_code, of_runs = (0, 0) if ends == "as it was to" else (3, 143)
     assert (process.returncode, out) == (exit_code, "saved True\n"), err
-    assert {run.exit_code for run in runs.values()} == {exit_code}
+    assert {run.exit_code for run in runs.values()} == {of_runs}
     assert [run.preempting for run in runs.values()] == [True, True]
     assert runs["e1-n1-0"].summary["checkpoint"] == 1
+
+
+def test_a_task_can_catch_what_an_earlier_handler_raises(tmp_path):
+    """Its run is open while it does: it saves a checkpoint, and logs it."""
+    code = """
+class Preempted(Exception):
+    pass
+def raise_it(number, frame):
+    raise Preempted
+signal.signal(signal.SIGTERM, raise_it)
+with tracked() as run:
+    try:
+        print("ready")
+        time.sleep(60)
+    except Preempted:
+        run.log({"checkpoint": 1})
+        print("saved")
+"""
+    process = start(code, tmp_path)
+    process.terminate()
+    out, err, runs = end(process, tmp_path)
+    assert (process.returncode, out) == (0, "saved\n"), err
+    run = runs["e1-n0-0"]
+    assert (run.exit_code, run.preempting, run.summary["checkpoint"]) == (0, True, 1)
 
 
 def test_a_trainers_handler_calls_the_handler_before_the_task_once(tmp_path):

@@ -14,14 +14,16 @@ TERMINATED = 143
 """The exit code of a process that SIGTERM ended: 128 + 15."""
 TERMINATION_SECONDS = 20.0
 """How long all runs together may take to close on SIGTERM. Kubernetes waits 30 seconds before it kills."""
+NOTICE_SECONDS = 2.0
+"""How long they may take to note it, before another handler is called."""
 
 
 class TerminationWatch:
     """Calls functions on SIGTERM while they are watched for, and what would have been called without us.
 
-    Each is called with False first: the process may end. It is called with True where it does end: where there is no
-    other handler, or one that raises, such as SystemExit. A handler that lets the process go on, as those of trainers
-    that save a checkpoint first, is left to it.
+    Each is called with False first: the process may end. It is called with True where it does so at once, as there is
+    no other handler. Another handler decides: it may let the process go on, as those of trainers that save a checkpoint
+    first, or raise, which the task's code may still catch.
 
     Python lets only the main thread set a handler. A task on another thread is not notified: the process ends as it
     would have, and the server marks the run as crashed when its heartbeat stays away.
@@ -72,13 +74,9 @@ class _Handler:
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         deadline = time.monotonic() + TERMINATION_SECONDS
-        self._watch.call_all(False, deadline)
+        self._watch.call_all(False, time.monotonic() + NOTICE_SECONDS)
         if callable(self.previous):
-            try:
-                self.previous(number, frame)
-            except BaseException:
-                self._watch.call_all(True, deadline)
-                raise
+            self.previous(number, frame)
         elif self.is_set():  # else a later handler decides whether the process ends
             self._watch.call_all(True, deadline)
             signal.signal(signal.SIGTERM, self.previous)

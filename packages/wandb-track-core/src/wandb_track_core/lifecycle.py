@@ -102,6 +102,7 @@ class TrackedRun:
         self._fault: Exception | None = None
         self._outcome: tuple[BaseException | None, int | None] = None, None
         self._process = os.getpid()
+        self._is_terminated = False
 
     def __enter__(self) -> wandb.Run:
         return self.open()
@@ -239,6 +240,8 @@ class TrackedRun:
         if run is None or os.getpid() != self._process:
             return
         frame, self._frame = self._frame, None
+        if error is not None and exit_code is None and self._is_terminated:
+            exit_code = TERMINATED
         self._outcome = error, exit_code
         account = ""
         try:
@@ -268,6 +271,7 @@ class TrackedRun:
 
     def _terminate(self, ends: bool) -> None:
         if not ends:
+            self._is_terminated = True
             if self.run is not None:
                 self.run.mark_preempting()
             return
