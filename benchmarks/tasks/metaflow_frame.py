@@ -9,18 +9,18 @@ from metaflow import FlowSpec, current, step
 VARIANT = os.environ["VARIANT"]
 
 
-def by_hand(artifact=None):
+def by_hand(frame=None):
     """Open a run, log the file of a frame that is given, and finish, as users write it."""
     if VARIANT != "by hand":
         return
     import wandb
 
     with wandb.init(group=f"{current.flow_name}/{current.run_id}", job_type=current.step_name) as run:
-        if artifact is not None:
-            artifact.to_parquet("frame.parquet")
-            logged = wandb.Artifact("frame", "dataset")
-            logged.add_file("frame.parquet")
-            run.log_artifact(logged)
+        if frame is not None:
+            frame.to_parquet("frame.parquet")
+            artifact = wandb.Artifact("frame", "dataset")
+            artifact.add_file("frame.parquet")
+            run.log_artifact(artifact)
 
 
 class FrameFlow(FlowSpec):

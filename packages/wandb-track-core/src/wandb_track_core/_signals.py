@@ -73,12 +73,12 @@ class _Handler:
         self.previous = previous
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        deadline = time.monotonic() + TERMINATION_SECONDS
-        self._watch.call_all(False, time.monotonic() + NOTICE_SECONDS)
+        began = time.monotonic()
+        self._watch.call_all(False, began + NOTICE_SECONDS)
         if callable(self.previous):
             self.previous(number, frame)
         elif self.is_set():  # else a later handler decides whether the process ends
-            self._watch.call_all(True, deadline)
+            self._watch.call_all(True, began + TERMINATION_SECONDS)
             signal.signal(signal.SIGTERM, self.previous)
             os.kill(os.getpid(), signal.SIGTERM)
 
