@@ -31,15 +31,12 @@ class TerminationWatch:
 
     def __init__(self) -> None:
         self._calls: list[Callable[[bool], None]] = []
-        self._process: int | None = None
         self._handler: _Handler | None = None
+        os.register_at_fork(after_in_child=self._forget)
 
     def add(self, call: Callable[[bool], None]) -> None:
         """Watch for this one, where that can be done. A process that ignores SIGTERM goes on ignoring it."""
         current: Any = signal.getsignal(signal.SIGTERM)
-        if self._process != os.getpid():  # a forked child inherits the handler, but not the runs: they are its parent's
-            self._calls, self._process = [], os.getpid()
-            self._handler = self._handler if current is self._handler else None
         self._calls.append(call)
         if self._handler is None and current not in (signal.SIG_IGN, None) and _is_in_main_thread():
             self._handler = _Handler(self, current)
@@ -47,22 +44,29 @@ class TerminationWatch:
 
     def remove(self, call: Callable[[bool], None]) -> None:
         """Watch for this one no more. After the last, put back the handler that was there, unless the task set one."""
-        if self._process != os.getpid() or call not in self._calls:
-            return
-        self._calls.remove(call)
-        if (handler := self._handler) is not None and not self._calls and _is_in_main_thread():
-            if handler.is_set():
-                signal.signal(signal.SIGTERM, handler.previous)
-            self._handler = None
+        if call in self._calls:
+            self._calls.remove(call)
+        if not self._calls and _is_in_main_thread():
+            self._put_back()
 
     def call_all(self, ends: bool, deadline: float) -> None:
         """Side by side, the last one first: they share the seconds that the orchestrator leaves."""
-        calls = reversed(self._calls) if self._process == os.getpid() else ()
-        threads = [threading.Thread(target=call, args=(ends,), daemon=True) for call in calls]
+        threads = [threading.Thread(target=call, args=(ends,), daemon=True) for call in reversed(self._calls)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _put_back(self) -> None:
+        if (handler := self._handler) is not None:
+            self._handler = None
+            if handler.is_set():
+                signal.signal(signal.SIGTERM, handler.previous)
+
+    def _forget(self) -> None:
+        """A forked child has its parent's handler, but the runs are the parent's, and the child ends as untracked."""
+        self._calls = []
+        self._put_back()
 
 
 class _Handler:
