@@ -19,28 +19,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _STORED = "offline runs of remote tasks are not stored in the datastore"
 _OWN_WINS = "@wandb_log of a derived flow does not replace that of its base"
+_NOT_LINKED = "inputs are not linked"
 NAMES = {
-    # TaskDataStore and FlowDataStore
-    "items": "artifacts have no content key, so no lineage",
-    "load_artifacts": "inputs are not linked",
-    "parent_datastore": "cards; ids by deployment; references",
+    # Names without a function of their own below; `optional` adds the others.
     "load_data": "reading references",
-    **dict.fromkeys(("_storage_impl", "_save_file", "_path", "_metadata_name_for_attempt"), _STORED),
-    # FlowSpec
-    "_foreach_stack": "runs of a foreach look alike",
-    "_parallel_ubf_iter": "ranks= has no effect",
-    # the client, and the metadata service
-    "_namespace_check": "lineage across namespaces",
-    "MetaDatum": "`wandb-run-id` and others",
-    # decorators, mutators and what they are given
-    **dict.fromkeys(("_my_step", "inserted_by"), _OWN_WINS),
-    "DelayEvaluator": "Config in arguments",
-    "descriptor": "IncludeFiles in the config",
-    # the rest
-    "UI_URL": "links to Metaflow's UI",
-    "SPIN_ALLOWED_DECORATORS": "quiet runs under spin",
-    "ContentType": "remote tasks need wandb-track itself",
-    **dict.fromkeys(("save_card", "get_storage_root"), "cards"),
+    **dict.fromkeys(("_save_file", "_path", "_metadata_name_for_attempt"), _STORED),
+    "_my_step": _OWN_WINS,
+    "get_storage_root": "cards",
 }
 """What this package uses, and what is lost where a version of Metaflow lacks it."""
 
@@ -49,13 +34,15 @@ _MOVED = (AttributeError, ImportError, TypeError, ValueError, LookupError, NotIm
 """What a name raises that is missing, or is something else than it was. All else is a fault of its own."""
 
 
-def optional(name: str, otherwise: Any) -> Callable[[F], F]:
+def optional(name: str, otherwise: Any, lost: str) -> Callable[[F], F]:
     """Declare that a function uses something of Metaflow's: where that fails, one line says so, and all else goes on.
 
     Args:
-        name: One of `NAMES`.
+        name: What it uses; added to `NAMES`.
         otherwise: What the function returns where that fails.
+        lost: What is off then, for the line.
     """
+    NAMES[name] = lost
 
     def decorate(use: F) -> F:
         @wraps(use)
@@ -66,8 +53,7 @@ def optional(name: str, otherwise: Any) -> Callable[[F], F]:
                 from metaflow import __version__
 
                 reason = f"Metaflow {__version__} has no usable {name} ({type(fault).__name__}: {fault})"
-                lost = f"off in this flow: {NAMES[name]}"
-                notify_once(f"{lost}. {reason}. Please report this line to wandb-track.", key=name)
+                notify_once(f"off in this flow: {lost}. {reason}. Please report this line to wandb-track.", key=name)
                 return otherwise
 
         return cast("F", call)
@@ -75,13 +61,13 @@ def optional(name: str, otherwise: Any) -> Callable[[F], F]:
     return decorate
 
 
-@optional("items", {})
+@optional("items", {}, "artifacts have no content key, so no lineage")
 def content_keys(datastore: Any) -> Mapping[str, str]:
     """The content key of each variable in a task's datastore, the task's own or one of its inputs."""
     return dict(datastore.items())
 
 
-@optional("load_artifacts", None)
+@optional("load_artifacts", None, _NOT_LINKED)
 def watch_loads(datastore: Any, see: Callable[[str, Any], None]) -> None:
     """Have a function told of each variable that a datastore loads."""
     if not is_spun(datastore):
@@ -116,13 +102,13 @@ def is_spun(datastore: Any) -> bool:
     return hasattr(datastore, "spin_artifacts")
 
 
-@optional("_foreach_stack", ())
+@optional("_foreach_stack", (), "runs of a foreach look alike")
 def places(flow: Any) -> tuple[tuple[str, int, str], ...]:
     """The task's place in each `foreach` around it, the outermost first: variable, index, element as a str."""
     return tuple((frame.var, int(frame.index or 0), frame.value or "") for frame in flow._foreach_stack or ())
 
 
-@optional("_parallel_ubf_iter", None)
+@optional("_parallel_ubf_iter", None, "ranks= has no effect")
 def node_of(flow: Any) -> tuple[int, int] | None:
     """The task's place among the nodes of a `num_parallel` step, and how many there are; None in all other steps."""
     for variable, index, _ in places(flow)[-1:]:
@@ -131,7 +117,7 @@ def node_of(flow: Any) -> tuple[int, int] | None:
     return None
 
 
-@optional("_storage_impl", False)
+@optional("_storage_impl", False, _STORED)
 def outlives_machine(datastore: Any) -> bool:
     """Whether what is put into a task's datastore is still there when the task's machine is gone.
 
@@ -158,7 +144,7 @@ def save_file(datastore: Any, path: Path) -> str:
     return str(storage.full_uri(inside))
 
 
-@optional("parent_datastore", {})
+@optional("parent_datastore", {}, "cards; ids by deployment; references")
 def store_of(datastore: Any) -> dict[str, str]:
     """The kind of a task's datastore, its root, and the flow; empty where that is not known."""
     parent = datastore.parent_datastore
@@ -208,14 +194,14 @@ def find_task(pathspec: str) -> Any:
     return _foreign_task(pathspec) or Task(pathspec)
 
 
-@optional("_namespace_check", None)
+@optional("_namespace_check", None, "lineage across namespaces")
 def _foreign_task(pathspec: str) -> Any:
     from metaflow.client.core import Task
 
     return Task(pathspec, _namespace_check=False)
 
 
-@optional("MetaDatum", None)
+@optional("MetaDatum", None, "`wandb-run-id` and others")
 def register(task: Any, facts: Mapping[str, str]) -> None:
     """Tell Metaflow facts about a task, shown in its UI and by `Task(...).metadata_dict`."""
     from metaflow.metadata_provider.metadata import MetaDatum
@@ -224,13 +210,13 @@ def register(task: Any, facts: Mapping[str, str]) -> None:
     task.metadata.register_metadata(task.run_id, task.step, task.task_id, data)
 
 
-@optional("inserted_by", False)
+@optional("inserted_by", False, _OWN_WINS)
 def is_inserted(step: Any, name: str) -> bool:
     """Whether a step has a decorator of this name that a flow added to it."""
     return any(each.name == name and each.inserted_by for each in step._my_step.decorators)
 
 
-@optional("DelayEvaluator", False)
+@optional("DelayEvaluator", False, "Config in arguments")
 def is_delayed(value: Any) -> bool:
     """Whether an argument is an expression over the flow's `Config`, known only once that was read."""
     from metaflow.user_configs.config_parameters import DelayEvaluator
@@ -245,14 +231,14 @@ def parameter_names() -> tuple[str, ...]:
     return tuple(current.get("parameter_names", None) or ())
 
 
-@optional("load_artifacts", {})
+@optional("load_artifacts", {}, _NOT_LINKED)
 def parameters(task_input: Any) -> Mapping[str, Any]:
     """The flow's parameters and configs by name, as Metaflow stores them: a file that was included stays unread."""
     names = parameter_names()
     return {name: task_input[name] for name in names} if is_spun(task_input) else dict(task_input.load_artifacts(names))
 
 
-@optional("descriptor", None)
+@optional("descriptor", None, "IncludeFiles in the config")
 def included_file(value: Any) -> Mapping[str, Any] | None:
     """Of an `IncludeFile`: its stored name's hash (SHA-1 of the contents) and size in bytes; None for anything else."""
     from metaflow.includefile import IncludedFile
@@ -262,7 +248,7 @@ def included_file(value: Any) -> Mapping[str, Any] | None:
     return {"sha1": str(value.descriptor["url"]).rpartition("/")[2], "size": value.size}
 
 
-@optional("UI_URL", "")
+@optional("UI_URL", "", "links to Metaflow's UI")
 def ui_url() -> str:
     """Where the user's Metaflow has a UI; empty where it has none."""
     from metaflow.metaflow_config import UI_URL
@@ -270,7 +256,7 @@ def ui_url() -> str:
     return (UI_URL or "").rstrip("/")
 
 
-@optional("SPIN_ALLOWED_DECORATORS", False)
+@optional("SPIN_ALLOWED_DECORATORS", False, "quiet runs under spin")
 def spin_runs(decorator: str) -> bool:
     """Whether `spin` runs a decorator."""
     from metaflow.metaflow_config import SPIN_ALLOWED_DECORATORS
@@ -278,7 +264,7 @@ def spin_runs(decorator: str) -> bool:
     return decorator in SPIN_ALLOWED_DECORATORS
 
 
-@optional("ContentType", ())
+@optional("ContentType", (), "remote tasks need wandb-track itself")
 def packed(*packages: str) -> Sequence[tuple[str, str, Any]]:
     """The files of packages, as Metaflow's code package takes them.
 
@@ -294,7 +280,7 @@ def packed(*packages: str) -> Sequence[tuple[str, str, Any]]:
     ]
 
 
-@optional("save_card", None)
+@optional("save_card", None, "cards")
 def card_saver(task: Any, kind: str) -> Callable[[str], object] | None:
     """What saves a task's card where Metaflow looks for it: there it replaces an earlier one, also of another attempt.
 
