@@ -181,7 +181,7 @@ def test_an_older_python_is_told_in_one_line():
     source = Path(__file__).parents[1] / "src"
     done = subprocess.run(
         [OLDER, "-c", "from wandb_track_metaflow import wandb_log"],
-        env={"PYTHONPATH": str(source)},
+        env={**os.environ, "PYTHONPATH": str(source)},
         capture_output=True,
         text=True,
     )

@@ -255,6 +255,7 @@ ARRAYS = {
     "columns first": lambda: np.asfortranarray(np.arange(6).reshape(2, 3)),
     "every second": lambda: np.arange(10)[::2],
     "fields": lambda: np.array([(1, "x")], [("a", "i4"), ("b", "U3")]),
+    "very many fields": lambda: np.zeros(2, [(f"field {number}", "f8") for number in range(1_000)]),
     "aligned fields": lambda: np.zeros(2, np.dtype([("a", "i1"), ("b", "f8")], align=True)),
     "objects": lambda: np.array([1, "x", None], dtype=object),
     "a mask": lambda: np.ma.masked_array([1, 2], [True, False]),

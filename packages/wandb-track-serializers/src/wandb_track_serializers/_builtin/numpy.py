@@ -11,6 +11,9 @@ from wandb_track_serializers.errors import IntegrityError
 if TYPE_CHECKING:
     import numpy as np
 
+_LONGEST_HEADER = 1 << 20
+"""Bytes of a header that are read: NumPy's own 10,000 are too few for hundreds of fields."""
+
 
 class NumpyFile(Serializer):
     """NumPy's own format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html."""
@@ -52,7 +55,7 @@ class NumpyFile(Serializer):
         file = source.file
         version = format.read_magic(file)
         header = format.read_array_header_1_0 if version == (1, 0) else format.read_array_header_2_0
-        shape, _, dtype = header(file)
+        shape, _, dtype = header(file, max_header_size=_LONGEST_HEADER)
         begin = file.tell()
         stated, there = prod(shape) * dtype.itemsize, file.seek(0, 2) - begin
         if dtype.hasobject or stated != there:
@@ -61,5 +64,5 @@ class NumpyFile(Serializer):
             )
         source.check(stated)
         file.seek(0)
-        array: np.ndarray[Any, Any] = format.read_array(file, allow_pickle=False)
+        array: np.ndarray[Any, Any] = format.read_array(file, allow_pickle=False, max_header_size=_LONGEST_HEADER)
         return array
