@@ -37,6 +37,8 @@ def test_further_runs_are_of_their_own_and_the_step_takes_values_after_its_finis
     assert run.exit_code == 0
     assert run.summary["late"] == [1, 2]
     assert run.summary["tracked_late"] == 3
+    assert [artifact.name for artifact in run.artifacts] == ["late_bytes"]
+    assert execution.used(run) == {("elsewhere", "v3")}
 
 
 def test_children_log_to_the_steps_run_or_to_one_of_their_own(execution):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from wandb_track_core import current_run
+from wandb_track_core.adapters import task_run
 
 from ._metaflow_internals import is_remote
 
@@ -42,7 +42,7 @@ def wandb_track(
     """
     from wandb_track_serializers import log_value
 
-    return log_value(current_run(), name, value, aliases, format=format, storage=storage, in_container=is_remote())
+    return log_value(task_run(), name, value, aliases, format=format, storage=storage, in_container=is_remote())
 
 
 def wandb_use(name: str, alias: str | None = None, *, load: bool = False, trusted: bool = False) -> Any:
@@ -69,7 +69,7 @@ def wandb_use(name: str, alias: str | None = None, *, load: bool = False, truste
         LoadError: There is no such artifact, or it cannot be read.
         Exception: What the client raises, such as where there is no such version.
     """
-    run = current_run()
+    run = task_run()
     if alias is None:
         from ._inputs import use_input
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import wandb
 from joblib import Parallel, delayed
 from metaflow import FlowSpec, catch, retry, step
-from wandb_track_metaflow import current_run, wandb_log, wandb_track
+from wandb_track_metaflow import current_run, wandb_log, wandb_track, wandb_use
 
 
 def log_in_child(run):
@@ -67,6 +67,8 @@ class InTask(FlowSpec):
         assert wandb.run is None
         self.late = [1, 2]
         wandb_track("tracked_late", 3)
+        wandb_track("late_bytes", b"123")
+        wandb_use("elsewhere", "v3")
         self.next(self.processes)
 
     @step
