@@ -32,7 +32,8 @@ class TerminationWatch:
     def __init__(self) -> None:
         self._calls: list[Callable[[bool], None]] = []
         self._handler: _Handler | None = None
-        os.register_at_fork(after_in_child=self._forget)
+        if hasattr(os, "register_at_fork"):  # Windows has none
+            os.register_at_fork(after_in_child=self._forget)
 
     def add(self, call: Callable[[bool], None]) -> None:
         """Watch for this one, where that can be done. A process that ignores SIGTERM goes on ignoring it."""
