@@ -31,7 +31,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-KINDS = ("frame", "text", "objects", "frames", "path", "folder", "module", "estimator", "array", "pickle")
+KINDS = ("frame", "text", "objects", "words", "frames", "path", "folder", "module", "estimator", "array", "pickle")
 FILES = 256  # in the folder
 
 
@@ -96,6 +96,13 @@ def make(kind: str, size: int, folder: Path) -> Any:
         rows = size // 110  # of text of 45 characters, with what Python needs for it
         names = pd.Series([f"name-{number:040d}" for number in range(rows)], dtype=object)
         return pd.DataFrame({"name": names, "number": np.arange(rows)})
+    if kind == "words":
+        import pandas as pd
+
+        rows = size // 70  # of short text, some of it missing: what Python needs for it is most of it
+        words = np.array([f"word {number}" for number in random_numbers.integers(0, 20_000, rows)], dtype=object)
+        words[random_numbers.random(rows) < 0.1] = np.nan
+        return pd.DataFrame({"word": pd.Series(words, dtype=object)})
     if kind == "module":
         import torch
 
@@ -109,7 +116,7 @@ def make(kind: str, size: int, folder: Path) -> Any:
 
 def floor(kind: str, value: Any, folder: Path) -> None:
     target = folder / "floor"
-    if kind in ("frame", "text", "objects"):
+    if kind in ("frame", "text", "objects", "words"):
         value.to_parquet(target)
     elif kind == "frames":
         target.mkdir()

@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import chain, filterfalse
-from operator import attrgetter, itemgetter
+from operator import attrgetter, countOf, itemgetter
 from typing import TYPE_CHECKING, Any
 
 from wandb_track_serializers._kinds import class_name, leaves, loaded
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-_BLOCK = 1 << 14
+_BLOCK = 1 << 16
+"""Rows that are converted at a time: Arrow takes several times a column of objects meanwhile."""
 _DEPTH = 8
 """Levels of lists and dictionaries in a cell that are looked into."""
 _TYPES: dict[type, str] = {
@@ -213,7 +214,7 @@ def _objects(cells: Any, where: str) -> tuple[pa.DataType, dict[str, Any]]:
     import numpy as np
     import pandas as pd
 
-    names, classes = recipes.missing_names(), set(map(type, cells))
+    names, classes = recipes.missing_names(), _classes(cells)
     missing, absent = names.keys() & classes, cells[:0]
     if classes == {str, float}:
         classes = {str}  # Arrow takes no float as text but NaN
@@ -238,7 +239,7 @@ def _type(cells: Any, where: str, known: set[type] | None = None, depth: int = 0
     import numpy as np
     import pyarrow as pa
 
-    classes = known or set(map(type, cells))
+    classes = known or _classes(cells)
     is_full = type(None) not in classes
     classes -= {type(None)}
     one = object if len(classes) > 1 or depth > _DEPTH else next(iter(classes), type(None))
@@ -264,6 +265,13 @@ def _type(cells: Any, where: str, known: set[type] | None = None, depth: int = 0
             return pa.list_(pa.from_numpy_dtype(dtype))
     found = ", ".join(sorted(cls.__name__ for cls in classes))
     raise NotRepresentableError(f"{where} holds objects ({found}) that Arrow would change")
+
+
+def _classes(cells: Any) -> set[type]:
+    """The classes of cells; where the first ones are of one class, by counting those, which is faster than a set."""
+    classes = set(map(type, cells[:_BLOCK]))
+    (one, *others) = classes or {type(None)}
+    return classes if not others and countOf(map(type, cells), one) == len(cells) else set(map(type, cells))
 
 
 def _groups(columns: pd.DataFrame, schema: pa.Schema, rows: int) -> Iterator[pa.Table]:
