@@ -138,6 +138,21 @@ with tracked(), tracked(1):
     assert len(runs) == 2
 
 
+def test_sigterm_closes_the_run_of_a_task_that_holds_the_lock_of_the_clients_log(tmp_path):
+    """As in the middle of `run.config.update`, which logs."""
+    code = """
+import logging
+with tracked():
+    with logging.getLogger("wandb").handlers[-1].lock:
+        print("ready")
+        os.kill(os.getpid(), signal.SIGTERM)
+"""
+    process = start(code, tmp_path)
+    _, err, runs = end(process, tmp_path)
+    assert process.returncode == -signal.SIGTERM, err
+    assert (runs["e1-n0-0"].exit_code, runs["e1-n0-0"].preempting) == (143, True)
+
+
 def test_a_tasks_own_handler_for_sigterm_stands(tmp_path):
     code = """
 with tracked():
