@@ -227,12 +227,13 @@ def _end_wandb_session(patience: float = 15) -> None:
 
 
 @pytest.fixture
-def wandb_env(tmp_path: Path) -> Iterator[Path]:
+def wandb_env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A clean environment for wandb in this process: its working folder, below which the runs lie.
 
     wandb is offline and quiet. Afterwards the client's session is torn down, and working folder and environment
-    are as before, so that nothing of one test reaches the next.
+    are as before, so that nothing of one test reaches the next. Lines that a process prints once are printed again.
     """
+    monkeypatch.setattr("wandb_track_core._notify._printed", set(), raising=False)
     saved, folder = dict(os.environ), Path.cwd()
     env = isolated_env(tmp_path)
     os.environ.clear()
