@@ -153,6 +153,22 @@ with tracked():
     assert (runs["e1-n0-0"].exit_code, runs["e1-n0-0"].preempting) == (143, True)
 
 
+def test_sigterm_ends_a_task_whose_process_has_no_more_threads(tmp_path):
+    code = """
+import threading
+def start(thread):
+    raise RuntimeError("can't start new thread")
+with tracked():
+    print("ready")
+    threading.Thread.start = start
+    os.kill(os.getpid(), signal.SIGTERM)
+"""
+    process = start(code, tmp_path)
+    _, err, _ = end(process, tmp_path)
+    assert process.returncode == -signal.SIGTERM, err
+    assert "can't start" not in err
+
+
 def test_a_tasks_own_handler_for_sigterm_stands(tmp_path):
     code = """
 with tracked():

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -52,9 +53,12 @@ class TerminationWatch:
 
     def call_all(self, ends: bool, deadline: float) -> None:
         """Side by side, the last one first: they share the seconds that the orchestrator leaves."""
-        threads = [threading.Thread(target=call, args=(ends,), daemon=True) for call in reversed(self._calls)]
-        for thread in threads:
-            thread.start()
+        threads = []
+        for call in reversed(self._calls):
+            thread = threading.Thread(target=call, args=(ends,), daemon=True)
+            with suppress(RuntimeError):  # the process may have no more threads
+                thread.start()
+                threads.append(thread)
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
 
