@@ -67,3 +67,18 @@ def test_only_the_clients_own_models_go_without_the_docstrings_of_their_fields(t
     (tmp_path / "models.py").write_text(MODELS)
     done = run_python(tmp_path / "models.py", isolated_env(tmp_path))
     assert done.stdout.splitlines() == ["['What is minimized.', 'What was minimized.']", "None"]
+
+
+COLLECTION = """
+import gc
+from wandb_track_core import TaskIdentity, TrackedRun
+{first}
+with TrackedRun(TaskIdentity("chain", "train"), project="p"):
+    print(gc.isenabled())
+"""
+
+
+@pytest.mark.parametrize(("first", "enabled"), [("", True), ("gc.disable()", False)], ids=["on", "off"])
+def test_garbage_is_collected_in_a_task_as_it_was_before(tmp_path, first, enabled):
+    done = run_python(COLLECTION.format(first=first), isolated_env(tmp_path))
+    assert done.stdout.split()[-1] == str(enabled)

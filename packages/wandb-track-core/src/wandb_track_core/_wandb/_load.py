@@ -9,7 +9,7 @@ import sys
 from wandb_track_core.errors import TrackError
 
 from ._private import find, replace
-from ._speedups import docstrings_unread, speed_up
+from ._speedups import docstrings_unread, nothing_collected, speed_up
 
 OLDEST = "0.29"
 """The oldest client that this project supports, as the packages of the orchestrators declare."""
@@ -34,7 +34,7 @@ def load() -> None:
     """
     is_first = "wandb" not in sys.modules
     try:
-        with docstrings_unread():
+        with nothing_collected(), docstrings_unread():
             import wandb
     except ModuleNotFoundError as error:
         if error.name != "wandb":
