@@ -23,8 +23,8 @@ GROUP_BYTES = (8 << 20, 64 << 20)
 """What a row group takes in memory, about, at least and at most: writing needs three times that beside the value."""
 GROUP_ROWS = 1 << 20
 _SAVES = 0.9
-_REPEATS = 0.8
-"""Of a sample's values, at most so many are different where a dictionary saves something."""
+_REPEATS, _TEXT_REPEATS = 0.5, 0.8
+"""Which part of a sample's values are different at most where a dictionary saves something. Numbers have more ways."""
 _DICTIONARY_BYTES = 1 << 20
 _TEXT = ("string", "large_string", "binary", "large_binary")
 _WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 12, "FLOAT": 4, "DOUBLE": 8, "BYTE_ARRAY": 8}
@@ -186,8 +186,8 @@ def _layout(table: pa.Table) -> dict[str, Any]:
     repeating, encodings = [], {}
     for field, column in zip(sample.schema, sample.columns, strict=True):
         kind = field.type
-        is_plain = pa.types.is_primitive(kind) or str(kind) in _TEXT
-        if pa.types.is_dictionary(kind) or (is_plain and pc.count_distinct(column).as_py() <= _REPEATS * len(sample)):
+        most = _TEXT_REPEATS if str(kind) in _TEXT else _REPEATS if pa.types.is_primitive(kind) else 0
+        if pa.types.is_dictionary(kind) or (most and pc.count_distinct(column).as_py() <= most * len(sample)):
             repeating.append(field.name)
         elif pa.types.is_int64(kind) or pa.types.is_int32(kind) or pa.types.is_timestamp(kind):
             encodings[field.name] = "DELTA_BINARY_PACKED"
