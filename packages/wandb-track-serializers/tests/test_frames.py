@@ -303,17 +303,6 @@ def test_row_groups(tmp_path, monkeypatch):
     assert_same(frame, load(tmp_path / "x"))
 
 
-def test_words_that_repeat_take_no_more_than_pandas_own_file(tmp_path):
-    """Some ten thousand different ones: few of a sample's repeat, and a dictionary holds them all the same."""
-    numbers = np.random.default_rng(0).integers(0, 20_000, 200_000)
-    frame = pd.DataFrame({"word": series([f"user-{number}" for number in numbers])})
-    manifest = dump(frame, tmp_path / "value")
-    frame.to_parquet(tmp_path / "own.parquet")
-    (ours,) = manifest.files
-    assert ours.size <= 1.1 * (tmp_path / "own.parquet").stat().st_size
-    assert_same(frame, load(tmp_path / "value"))
-
-
 @pytest.mark.parametrize("columns", [3_000, pytest.param(100_000, marks=pytest.mark.slow)])
 def test_a_wide_frame(tmp_path, columns):
     """A frame of very many columns is stored as Parquet like any other. 100,000 take a minute."""

@@ -227,20 +227,21 @@ def _end_wandb_session(patience: float = 15) -> None:
 
 
 @pytest.fixture
-def wandb_env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def wandb_env(tmp_path: Path) -> Iterator[Path]:
     """A clean environment for wandb in this process: its working folder, below which the runs lie.
 
     wandb is offline and quiet. Afterwards the client's session is torn down, and working folder and environment
     are as before, so that nothing of one test reaches the next. Lines that a process prints once are printed again.
     """
-    monkeypatch.setattr("wandb_track_core._notify._printed", set(), raising=False)
     saved, folder = dict(os.environ), Path.cwd()
     env = isolated_env(tmp_path)
     os.environ.clear()
     os.environ.update(env)
     os.chdir(tmp_path)
     try:
-        yield tmp_path
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("wandb_track_core._notify._printed", set(), raising=False)
+            yield tmp_path
     finally:
         _end_wandb_session()
         os.chdir(folder)

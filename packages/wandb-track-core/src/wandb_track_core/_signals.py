@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
@@ -87,6 +88,7 @@ class _Handler:
         if callable(self.previous):
             self.previous(number, frame)
         elif self.is_set():  # else a later handler decides whether the process ends
+            _leave_log()
             self._watch.call_all(True, began + TERMINATION_SECONDS)
             signal.signal(signal.SIGTERM, self.previous)
             os.kill(os.getpid(), signal.SIGTERM)
@@ -94,6 +96,14 @@ class _Handler:
     def is_set(self) -> bool:
         current: Any = signal.getsignal(signal.SIGTERM)
         return current is self
+
+
+def _leave_log() -> None:
+    """Let go of the client's log, in the middle of which the signal may have stopped this thread: closing logs, too."""
+    for handler in logging.getLogger("wandb").handlers:
+        with suppress(RuntimeError):  # it is not, or no more, this thread's
+            while handler.lock is not None:
+                handler.release()
 
 
 def _is_in_main_thread() -> bool:

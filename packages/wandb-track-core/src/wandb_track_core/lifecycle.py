@@ -277,7 +277,6 @@ class TrackedRun:
             return
         with suppress(Exception):
             _wandb.mute_client()  # what reads our standard error may be ending by the same signal
-            _wandb.free_log()  # the signal may have stopped the main thread in the middle of it
         run, self.run = self.run, None
         if run is not None:
             self._finish(run, None, TERMINATED)

@@ -23,7 +23,7 @@ from ._guard import Guard
 from ._init import functions_of
 from ._load import ClientError, load
 from ._module import MODULE_NAMES, follow_context_once_imported
-from ._open import folder_of, free_log, loss_of, mute_client, open_run
+from ._open import folder_of, loss_of, mute_client, open_run
 from ._private import PRIVATE_NAMES, PrivateName
 from ._service import release, replace_service
 from ._uploads import wait_for_uploads
@@ -36,7 +36,6 @@ __all__ = [
     "PrivateName",
     "folder_of",
     "follow_context_once_imported",
-    "free_log",
     "functions_of",
     "is_missing_login",
     "is_mistake_of_the_user",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -65,12 +64,6 @@ def mute_client() -> None:
     import wandb
 
     wandb.termsetup(wandb.Settings(silent=True), None)
-
-
-def free_log() -> None:
-    """Give the client's log new locks: a thread that was stopped for good may hold one, and finishing a run logs."""
-    for handler in logging.getLogger("wandb").handlers:
-        handler.createLock()
 
 
 def loss_of(run: wandb.Run) -> str:
