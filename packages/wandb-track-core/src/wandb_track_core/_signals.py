@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import threading
@@ -100,6 +99,8 @@ class _Handler:
 
 def _leave_log() -> None:
     """Let go of the client's log, in the middle of which the signal may have stopped this thread: closing logs, too."""
+    import logging
+
     for handler in logging.getLogger("wandb").handlers:
         with suppress(RuntimeError):  # it is not, or no more, this thread's
             while handler.lock is not None:
