@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _BLOCK = 1 << 16
 """Rows that are converted at a time: Arrow takes several times a column of objects meanwhile."""
+_FIRST = 1 << 8
+"""Cells by whose classes is guessed whether a column has one."""
 _DEPTH = 8
 """Levels of lists and dictionaries in a cell that are looked into."""
 _TYPES: dict[type, str] = {
@@ -269,9 +271,9 @@ def _type(cells: Any, where: str, known: set[type] | None = None, depth: int = 0
 
 def _classes(cells: Any) -> set[type]:
     """The classes of cells; where the first ones are of one class, by counting those, which is faster than a set."""
-    classes = set(map(type, cells[:_BLOCK]))
-    (one, *others) = classes or {type(None)}
-    return classes if not others and countOf(map(type, cells), one) == len(cells) else set(map(type, cells))
+    first = set(map(type, cells[:_FIRST]))
+    is_one = len(first) == 1 and countOf(map(type, cells), *first) == len(cells)
+    return first if is_one else set(map(type, cells))
 
 
 def _groups(columns: pd.DataFrame, schema: pa.Schema, rows: int) -> Iterator[pa.Table]:
