@@ -169,25 +169,38 @@ def _layout(table: pa.Table) -> dict[str, Any]:
     """
     import pyarrow as pa
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
-    sample = table.slice(0, SAMPLE)
+    sample, more = table.slice(0, SAMPLE), table.slice(0, max(SAMPLE, len(table) // 8))
     repeating, encodings = [], {}
-    for field, column in zip(sample.schema, sample.columns, strict=True):
-        kind = field.type
-        is_plain = pa.types.is_primitive(kind) or str(kind) in _TEXT
-        if pa.types.is_dictionary(kind) or (is_plain and pc.count_distinct(column).as_py() * 2 <= len(sample)):
+    for field, *columns in zip(sample.schema, sample.columns, more.columns, strict=True):
+        kind, is_text = field.type, str(field.type) in _TEXT
+        column = columns[is_text]  # words may be many, and repeat late
+        is_plain = is_text or pa.types.is_primitive(kind)
+        if pa.types.is_dictionary(kind) or (is_plain and pc.count_distinct(column).as_py() * 2 <= len(column)):
             repeating.append(field.name)
         elif pa.types.is_int64(kind) or pa.types.is_int32(kind) or pa.types.is_timestamp(kind):
             encodings[field.name] = "DELTA_BINARY_PACKED"
-    buffer = pa.BufferOutputStream()
     usual: dict[str, Any] = {"use_dictionary": repeating or False, "column_encoding": encodings or None}
     usual["dictionary_pagesize_limit"] = _largest_dictionary(table)
-    pq.write_table(sample, buffer, compression=COMPRESSION, **usual)
+    times = len(table) / max(len(sample), 1)
+    plain, small = (_sizes(sample, times, {**usual, "compression": how}) for how in ("NONE", COMPRESSION))
+    saving = {path: COMPRESSION if small[path] < _SAVES * size else "NONE" for path, size in plain.items()}
+    return {**usual, "compression": saving}
+
+
+def _sizes(sample: pa.Table, times: float, layout: dict[str, Any]) -> dict[str, float]:
+    """Bytes of each column in a row group of as many times a sample's rows, whose dictionaries do not grow."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    buffer = pa.BufferOutputStream()
+    pq.write_table(sample, buffer, **layout)
     group = pq.ParquetFile(pa.BufferReader(buffer.getvalue())).metadata.row_group(0)
-    columns = [group.column(number) for number in range(group.num_columns)]
-    saves = {one.path_in_schema: one.total_compressed_size < _SAVES * one.total_uncompressed_size for one in columns}
-    return {**usual, "compression": {path: COMPRESSION if saved else "NONE" for path, saved in saves.items()}}
+    sizes = {}
+    for column in map(group.column, range(group.num_columns)):
+        dictionary = column.data_page_offset - column.dictionary_page_offset if column.has_dictionary_page else 0
+        sizes[column.path_in_schema] = dictionary + times * (column.total_compressed_size - dictionary)
+    return sizes
 
 
 def _largest_dictionary(table: pa.Table) -> int:

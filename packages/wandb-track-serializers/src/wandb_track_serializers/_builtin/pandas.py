@@ -222,8 +222,10 @@ def _objects(cells: Any, where: str) -> tuple[pa.DataType, dict[str, Any]]:
         classes = {str}  # Arrow takes no float as text but NaN
     elif missing - {type(None)}:  # a float is missing where it is NaN
         is_absent = pd.isna(cells)
-        absent, cells = cells[is_absent], cells[~is_absent]
-        classes, missing = set(map(type, cells)), set(map(type, absent))
+        if is_absent.any():
+            absent, cells = cells[is_absent], cells[~is_absent]
+            classes = _classes(cells)
+        missing = set(map(type, absent))
     if missing - names.keys():
         raise NotRepresentableError(f"{where} holds missing values of a class of its own")
     is_plain = classes <= {str, bytes, np.ndarray, type(None)}
@@ -248,7 +250,8 @@ def _type(cells: Any, where: str, known: set[type] | None = None, depth: int = 0
     if one in _TYPES and one not in _FACTS:
         return pa.type_for_alias(_TYPES[one])
     present = cells if is_full else [cell for cell in cells if cell is not None]
-    if one in _TYPES and not any(any(map(fact, present)) for fact in _FACTS[one]):
+    facts = () if one is float and not depth else _FACTS.get(one, ())  # of floats in a column, none is NaN here
+    if one in _TYPES and not any(any(map(fact, present)) for fact in facts):
         return pa.type_for_alias(_TYPES[one])
     if one is list:
         return pa.list_(_type([*chain.from_iterable(present)], where, depth=depth + 1))
