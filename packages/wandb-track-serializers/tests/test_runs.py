@@ -53,6 +53,17 @@ def test_from_a_folder_and_from_a_tar(made, tmp_path):
         load_artifact("other", offline=tar.parent)
 
 
+def test_nothing_is_left_of_what_cannot_be_stored(wandb_env):
+    with wandb.init(project="p", mode="offline") as run:
+        for value, options in ((Path("notes.txt"), {}), (object(), {"max_size": 1}), (lambda: 1, {"format": "x"})):
+            with pytest.raises((SerializerError, FileNotFoundError, ValueError)):
+                log_value(run, "notes", value, **options)
+        (wandb_env / "notes.txt").write_text("")
+        log_value(run, "notes", wandb_env / "notes.txt")
+        folder = Path(run.dir).parent / "wandb-track" / "artifacts"
+        assert [each.name for each in folder.iterdir()] == ["notes"]
+
+
 def test_the_latest_is_that_of_a_run_whose_log_is_not_on_the_disk_yet(made, wandb_env):
     """The client's service writes a log a moment after a run was closed."""
     (wandb_env / "notes.txt").write_text("later")

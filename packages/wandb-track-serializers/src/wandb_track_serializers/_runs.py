@@ -306,14 +306,25 @@ def log_value(
             f"{name} is copied, not referred to: {location.uri} is on the disk of this container, which is temporary"
         )
         location = None
-    folder = None if location else artifact_folder(run, legal)
-    artifact = (
-        to_reference(legal, location)
-        if location
-        else to_artifact(
-            legal, value, datasets=True, models=True, others=True, format=format, directory=folder, max_size=max_size
-        )
-    )
+    folder = None
+    if location is not None:
+        artifact: wandb.Artifact | None = to_reference(legal, location)
+    else:
+        folder = artifact_folder(run, legal)
+        try:
+            artifact = to_artifact(
+                legal,
+                value,
+                datasets=True,
+                models=True,
+                others=True,
+                format=format,
+                directory=folder,
+                max_size=max_size,
+            )
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
     if artifact is not None:
         log_artifact(run, artifact, aliases(artifact) if callable(aliases) else aliases, folder)
     return artifact
