@@ -182,25 +182,34 @@ def _layout(table: pa.Table) -> dict[str, Any]:
             encodings[field.name] = "DELTA_BINARY_PACKED"
     usual: dict[str, Any] = {"use_dictionary": repeating or False, "column_encoding": encodings or None}
     usual["dictionary_pagesize_limit"] = _largest_dictionary(table)
-    times = len(table) / max(len(sample), 1)
-    plain, small = (_sizes(sample, times, {**usual, "compression": how}) for how in ("NONE", COMPRESSION))
-    saving = {path: COMPRESSION if small[path] < _SAVES * size else "NONE" for path, size in plain.items()}
-    return {**usual, "compression": saving}
+    small = _columns(sample, {**usual, "compression": COMPRESSION})
+    plain = _columns(sample, {**usual, "compression": "NONE"}) if repeating and len(table) > SAMPLE else small
+    times, compression = len(table) / max(len(sample), 1), {}
+    for before, after in zip(plain, small, strict=True):
+        sizes = [
+            _grown(before, before.total_uncompressed_size, times),
+            _grown(after, after.total_compressed_size, times),
+        ]
+        compression[after.path_in_schema] = COMPRESSION if sizes[1] < _SAVES * sizes[0] else "NONE"
+    return {**usual, "compression": compression}
 
 
-def _sizes(sample: pa.Table, times: float, layout: dict[str, Any]) -> dict[str, float]:
-    """Bytes of each column in a row group of as many times a sample's rows, whose dictionaries do not grow."""
+def _columns(sample: pa.Table, layout: dict[str, Any]) -> list[pq.ColumnChunkMetaData]:
+    """What the footer of a file says of each column of a table."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     buffer = pa.BufferOutputStream()
     pq.write_table(sample, buffer, **layout)
     group = pq.ParquetFile(pa.BufferReader(buffer.getvalue())).metadata.row_group(0)
-    sizes = {}
-    for column in map(group.column, range(group.num_columns)):
-        dictionary = column.data_page_offset - column.dictionary_page_offset if column.has_dictionary_page else 0
-        sizes[column.path_in_schema] = dictionary + times * (column.total_compressed_size - dictionary)
-    return sizes
+    return [group.column(number) for number in range(group.num_columns)]
+
+
+def _grown(column: pq.ColumnChunkMetaData, size: int, times: float) -> float:
+    """The size of so many times a column's values, of which the dictionary stays as it is."""
+    has_one = times > 1 and column.has_dictionary_page
+    dictionary = column.data_page_offset - column.dictionary_page_offset if has_one else 0
+    return float(dictionary + times * (size - dictionary))
 
 
 def _largest_dictionary(table: pa.Table) -> int:
