@@ -282,6 +282,34 @@ def test_a_series_whose_name_is_no_json_is_pickled(tmp_path):
     assert load(tmp_path / "x", trusted=True).name == ("a", 1)
 
 
+COLUMNS = {
+    "words": lambda dice, rows: WORDS[dice.integers(0, len(WORDS), rows)],
+    "words, some missing": lambda dice, rows: np.where(dice.random(rows) < 0.1, np.nan, COLUMNS["words"](dice, rows)),
+    "few words": lambda dice, rows: WORDS[dice.integers(0, 9, rows)],
+    "sorted keys": lambda dice, rows: np.array([f"key-{number // 2:09d}" for number in range(rows)], dtype=object),
+    "hashes": lambda dice, rows: np.array([f"{number:032x}" for number in dice.integers(0, 2**62, rows)], dtype=object),
+    "whole numbers in order": lambda dice, rows: np.arange(rows),
+    "whole numbers": lambda dice, rows: dice.integers(0, 2**40, rows),
+    "small numbers": lambda dice, rows: dice.integers(0, 300, rows),
+    "prices": lambda dice, rows: np.round(dice.gamma(2, 20, rows), 2),
+    "numbers": lambda dice, rows: dice.standard_normal(rows),
+    "mostly 0": lambda dice, rows: np.where(dice.random(rows) < 0.9, 0, dice.random(rows)),
+    "times": lambda dice, rows: pd.date_range("2024", periods=rows, freq="s"),
+    "flags": lambda dice, rows: dice.random(rows) < 0.5,
+}
+WORDS = np.array([f"word {number}" for number in range(20_000)], dtype=object)
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_a_file_is_no_larger_than_pandas_own(name, tmp_path):
+    """But for a tenth: also where words repeat late, and where a dictionary's words alone would be compressed."""
+    frame = pd.DataFrame({"a": COLUMNS[name](np.random.default_rng(0), 300_000)})
+    frame.to_parquet(tmp_path / "pandas")
+    dump(frame, tmp_path / "x", name="a")
+    written = tmp_path / "x" / "files" / "a.parquet"
+    assert written.stat().st_size <= 1.1 * (tmp_path / "pandas").stat().st_size
+
+
 def test_row_groups(tmp_path, monkeypatch):
     """A frame of several row groups comes back whole, with a range index over all and dictionaries that agree."""
     monkeypatch.setattr(arrow, "GROUP_BYTES", (20_000, 20_000))
