@@ -168,3 +168,12 @@ def test_a_resumed_runs_tasks_say_which_run_they_continue_and_cloned_ones_make_n
     assert {run.config["metaflow"]["origin_run_id"] for run in resumed.runs} == {failed.run_id}
     assert resumed.run_id != failed.run_id
     assert resumed.made("last") == failed.made("last")
+
+
+def test_a_tracker_that_does_not_answer_delays_a_step_by_seconds(workplace_of):
+    """Its service stopped, or all connections closed: the client itself would wait for ever."""
+    execution = workplace_of("hangs").run("hangs.py")
+    assert "results [(1, (1+2j)), (1, (1+2j))]" in execution.output
+    assert execution.output.count("what the step set is not logged, as the tracker does not answer") == 2
+    assert execution.output.count("finishing the run did not come back within 5 s") == 2
+    assert execution.only("join").exit_code == 0

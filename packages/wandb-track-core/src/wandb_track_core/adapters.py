@@ -3,6 +3,7 @@
 Checked policies, names that W&B accepts, artifacts of a run with their lineage, and one line to the user.
 """
 
+from ._bounded import bounded
 from ._fuse import fuse, report_bug
 from ._lineage import artifact_folder, log_artifact, read_lineage, run_folder, use_artifact
 from ._names import legal_alias, legal_artifact_name, legal_id, legal_tags
@@ -18,6 +19,7 @@ __all__ = [
     "OnError",
     "Ranks",
     "artifact_folder",
+    "bounded",
     "check_policy",
     "fuse",
     "legal_alias",

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from wandb_track_core.adapters import legal_artifact_name, log_artifact
+from wandb_track_core.adapters import bounded, legal_artifact_name, log_artifact
 from wandb_track_serializers import Capture, to_reference, to_summary
 
 from ._arguments import Arguments
@@ -30,6 +30,8 @@ MAX_SUMMARY_SIZE = 8 << 20
 """Bytes of all variables of one step that are put into the summary, as JSON."""
 MAX_VALUE_SIZE = 256 << 10
 """Bytes of one of them."""
+ANSWER_SECONDS = 5.0
+"""How long the client's service may take to say what the summary holds, which it has in memory."""
 
 
 class Referred(NamedTuple):
@@ -104,6 +106,9 @@ class Outputs:
 
         Returns:
             Variable, name, type and alias of each artifact that was logged.
+
+        Raises:
+            TimeoutError: The client's service does not answer.
         """
         keys = content_keys(self._task.datastore)
         for name, read in self._reads.items():
@@ -194,8 +199,13 @@ def _discard(draft: tuple[wandb.Artifact, Path] | Referred) -> None:
 
 
 def _texts(run: wandb.Run) -> dict[str, str]:
-    """A run's summary as JSON, which can be compared: the client's own dictionaries are equal to no others."""
-    return {name: json.dumps(value, default=dict, sort_keys=True) for name, value in dict(run.summary).items()}
+    """A run's summary as JSON, which can be compared: the client's own dictionaries are equal to no others.
+
+    Raises:
+        TimeoutError: The client's service does not answer; the client itself would wait for ever.
+    """
+    summary = bounded(lambda: dict(run.summary), ANSWER_SECONDS, "reading the run's summary")
+    return {name: json.dumps(value, default=dict, sort_keys=True) for name, value in summary.items()}
 
 
 def config_of(task: Task, capture: Capture) -> dict[str, Any]:

@@ -139,7 +139,11 @@ class StepTracker:
             self._reads.stop()
             self._outputs.take_stored(run)
             self._inputs.link(run, self._reads.versions())
-        logged = self._outputs.log(run)
+        logged = []
+        try:
+            logged = self._outputs.log(run)
+        except TimeoutError as error:
+            notify(f"what the step set is not logged, as the tracker does not answer: {error}")
         self._inputs.finish(self._notices)
         facts = {"wandb-artifacts": logged, "wandb-stored-again": self._outputs.stored_again}
         register(self.task, {name: json.dumps(value) for name, value in facts.items() if value})

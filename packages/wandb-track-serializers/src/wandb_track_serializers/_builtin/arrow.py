@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 SAMPLE = 1 << 14
 """Rows of a table by which is decided how its columns are written."""
+_PARTS = 8
+"""Places in a table from which those are."""
 COMPRESSION: Any = "zstd"  # at Arrow's level 1, which is as fast as the usual snappy, and a quarter smaller
 GROUPS = 32
 GROUP_BYTES = (8 << 20, 64 << 20)
@@ -52,6 +54,7 @@ class ArrowParquet(Serializer):
         if not table.num_columns:
             target.details["rows"] = table.num_rows
         try:
+            table = table.unify_dictionaries()  # raises where the indices of one column could not tell all values
             for name, column in zip(table.schema.names, table.columns, strict=True):
                 if not (is_proved(column.type) or _is_full(column)):
                     raise NotRepresentableError(f"column {name!r} is of type {column.type}, which Parquet could change")
@@ -163,35 +166,54 @@ def write_parquet(target: Target, schema: pa.Schema, groups: Iterable[pa.Table])
 
 
 def _layout(table: pa.Table) -> dict[str, Any]:
-    """How each column is written: by what dictionaries and compression save in the table's beginning.
+    """How each column is written: by what dictionaries and compression save in parts of the table.
 
     Whole numbers that do not repeat are written as their differences, which take no more than they do themselves.
     """
     import pyarrow as pa
-    import pyarrow.compute as pc
 
-    sample, more = table.slice(0, SAMPLE), table.slice(0, max(SAMPLE, len(table) // 8))
-    repeating, encodings = [], {}
-    for field, *columns in zip(sample.schema, sample.columns, more.columns, strict=True):
-        kind, is_text = field.type, str(field.type) in _TEXT
-        column = columns[is_text]  # words may be many, and repeat late
-        is_plain = is_text or pa.types.is_primitive(kind)
-        if pa.types.is_dictionary(kind) or (is_plain and pc.count_distinct(column).as_py() * 2 <= len(column)):
+    repeating, encodings, compression = [], {}, {}
+    for field, column in zip(table.schema, table.columns, strict=True):
+        kind = field.type
+        if pa.types.is_dictionary(kind) or _is_repeating(column):
             repeating.append(field.name)
         elif pa.types.is_int64(kind) or pa.types.is_int32(kind) or pa.types.is_timestamp(kind):
             encodings[field.name] = "DELTA_BINARY_PACKED"
     usual: dict[str, Any] = {"use_dictionary": repeating or False, "column_encoding": encodings or None}
-    usual["dictionary_pagesize_limit"] = _largest_dictionary(table)
-    small = _columns(sample, {**usual, "compression": COMPRESSION})
-    plain = _columns(sample, {**usual, "compression": "NONE"}) if repeating and len(table) > SAMPLE else small
-    times, compression = len(table) / max(len(sample), 1), {}
+    limit = {"dictionary_pagesize_limit": _largest_dictionary(table)}
+    parts = [table.slice(number * len(table) // _PARTS, SAMPLE // _PARTS) for number in range(_PARTS)]
+    sample = pa.concat_tables(parts) if len(table) > SAMPLE else table
+    try:
+        small = plain = _columns(sample, {**usual, **limit, "compression": COMPRESSION})
+        if repeating and sample is not table:
+            plain = _columns(sample, {**usual, **limit, "compression": "NONE"})
+    except (pa.ArrowException, OSError, ValueError):  # two columns of one name, or of one path
+        return {"compression": COMPRESSION, **limit}
+    times = len(table) / max(len(sample), 1)
     for before, after in zip(plain, small, strict=True):
-        sizes = [
-            _grown(before, before.total_uncompressed_size, times),
-            _grown(after, after.total_compressed_size, times),
-        ]
-        compression[after.path_in_schema] = COMPRESSION if sizes[1] < _SAVES * sizes[0] else "NONE"
-    return {**usual, "compression": compression}
+        size = _grown(before, before.total_uncompressed_size, times)
+        saves = _grown(after, after.total_compressed_size, times) < _SAVES * size
+        compression[after.path_in_schema] = COMPRESSION if saves else "NONE"
+    return {**usual, **limit, "compression": compression}
+
+
+def _is_repeating(column: pa.ChunkedArray) -> bool:
+    """Whether a column has half as many values as rows, or fewer, and a dictionary has room for them.
+
+    How many there are is estimated from how many of every so many rows are alike, as if all were equally frequent.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not (pa.types.is_primitive(column.type) or str(column.type) in _TEXT):
+        return False
+    step = max(1, len(column) // SAMPLE)
+    chunks = [chunk[::step] for chunk in column.chunks] if step > 1 else column.chunks
+    some = pa.chunked_array(chunks, column.type).drop_null()
+    count, values = len(some), pc.count_distinct(some).as_py()
+    if step > 1:
+        values = max(values, count**2 / 2 / max(count - values, 1))
+    return bool(0 < 2 * values <= step * count and values * some.nbytes / count <= _DICTIONARY_BYTES)
 
 
 def _columns(sample: pa.Table, layout: dict[str, Any]) -> list[pq.ColumnChunkMetaData]:

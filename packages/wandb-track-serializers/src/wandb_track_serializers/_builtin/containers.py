@@ -18,6 +18,7 @@ import re
 from importlib import import_module
 from operator import attrgetter
 from pathlib import PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
+from types import MemberDescriptorType
 from typing import TYPE_CHECKING, Any
 
 from wandb_track_serializers import _files, _values
@@ -83,6 +84,12 @@ class Container(Serializer):
             raise IntegrityError(f"{source.path.name!r} is not what this package writes: {error}") from error
 
 
+def _slots(kind: type) -> dict[str, Any]:
+    """The fields of a dataclass that are slots, which `vars` does not have."""
+    fields = ((field, getattr(kind, field, None)) for field in getattr(kind, "__dataclass_fields__", ()))
+    return {field: slot for field, slot in fields if isinstance(slot, MemberDescriptorType)}
+
+
 class _Writer:
     def __init__(self, target: Target, is_plain: bool) -> None:
         self._target = target
@@ -117,8 +124,10 @@ class _Writer:
         if "<locals>" not in name:
             if name in _HARMLESS or (hasattr(kind, "__dataclass_fields__") and held(value)):
                 items = self._pairs(value, path) if issubclass(kind, dict) else []
-                if hasattr(value, "__dict__"):
-                    return {"object": [name, items, self._pairs(vars(value), path)]}
+                slots = {field: getattr(value, field) for field in _slots(kind) if hasattr(value, field)}
+                if slots or hasattr(value, "__dict__"):
+                    state = {**getattr(value, "__dict__", {}), **slots}
+                    return {"object": [name, items, self._pairs(state, path)]}
             elif issubclass(kind, tuple) and hasattr(kind, "_fields"):
                 named = zip(kind._fields, value, strict=True)
                 return {"object": [name, [self.encode(item, f"{path}.{field}") for field, item in named], []]}
@@ -134,7 +143,9 @@ class _Writer:
             raise NotRepresentableError(f"it holds more than {_MOST_VALUES:,} values")
         if id(value) not in self._written:
             legal = re.sub(r"[^A-Za-z0-9_]+", "-", path).strip("-")[:60] or "value"
-            name = f"{legal}-{len(self._written)}" if (self._target.directory / legal).exists() else legal
+            name, number = legal, len(self._written)
+            while (self._target.directory / name).exists():
+                name, number = f"{legal}-{number}", number + 1
             limit = self._target.max_size
             part = Target(self._target.directory / name, name, None if limit is None else limit - self._size)
             part.directory.mkdir()
@@ -191,7 +202,12 @@ class _Reader:
         made = cls.__new__(cls)
         for key, item in items:
             made[self.decode(key)] = self.decode(item)
-        vars(made).update({self.decode(key): self.decode(item) for key, item in attributes})
+        slots = _slots(cls)
+        for key, item in attributes:
+            if key in slots:
+                slots[key].__set__(made, self.decode(item))
+            else:
+                vars(made)[self.decode(key)] = self.decode(item)
         return made
 
     def _value(self, data: dict[str, Any]) -> Any:

@@ -96,8 +96,7 @@ def _applied(recipe: dict[str, Any], table: pa.Table, check: Callable[[int], Non
         frame.columns = pd.RangeIndex(*recipe["index"]["columns_range"], name=frame.columns.name)
     for axis, labels in (("freq", frame.index), ("columns_freq", frame.columns)):
         if axis in recipe["index"]:
-            with suppress(ValueError):  # a name that only the pandas knew that wrote it
-                labels.freq = recipe["index"][axis]
+            _set_freq(labels, recipe["index"][axis])
     return frame
 
 
@@ -132,6 +131,7 @@ def in_dictionary(dtype: pd.CategoricalDtype, rows: int) -> bool:
 
 def stored(dtype: pd.CategoricalDtype, where: str) -> dict[str, Any]:
     """What a recipe keeps of categories; raises NotRepresentableError where Arrow would change them."""
+    import pandas as pd
     import pyarrow as pa
 
     values = pa.table({"": pa.array(dtype.categories)})
@@ -144,8 +144,12 @@ def stored(dtype: pd.CategoricalDtype, where: str) -> dict[str, Any]:
         "ordered": bool(dtype.ordered),
         "as_text": dtype.categories.inferred_type not in _AS_VALUES,
     }
+    freq = getattr(dtype.categories, "freq", None)
+    if freq is not None and not isinstance(dtype.categories.dtype, pd.PeriodDtype):
+        how["freq"] = freq.freqstr
     back = _categories(how, lambda size: None)
-    if back.dtype != dtype.categories.dtype or exact(back) != exact(dtype.categories):
+    is_same = back.dtype == dtype.categories.dtype and exact(back) == exact(dtype.categories)
+    if not is_same or getattr(back, "freq", None) != freq:
         raise NotRepresentableError(f"the categories of {where} would change from {dtype.categories} to {back}")
     if len({str(category) for category in back}) < len(back):
         raise NotRepresentableError(f"the categories of {where} are not told apart by their text")
@@ -172,7 +176,15 @@ def _categories(how: dict[str, Any], check: Callable[[int], None]) -> pd.Index[A
     table.validate(full=True)
     check(8 * table.num_rows)
     values = pd.Index(table.column(0).to_pandas()).rename(None)
-    return values if values.dtype == how["dtype"] else _cast(values, how["dtype"], check)
+    values = values if values.dtype == how["dtype"] else _cast(values, how["dtype"], check)
+    if "freq" in how:
+        _set_freq(values, how["freq"])
+    return values
+
+
+def _set_freq(labels: Any, name: str) -> None:
+    with suppress(ValueError):  # a name that only the pandas knew that wrote it
+        labels.freq = name
 
 
 def _codes(column: pa.ChunkedArray, categories: pd.Index[Any], as_text: bool) -> Any:
