@@ -54,7 +54,9 @@ def _parts(value: Any) -> dict[Any, Any] | None:
     compares = any("__eq__" in vars(cls) for cls in type(value).__mro__[:-1])
     if isinstance(value, type) or (compares and not hasattr(value, "__dataclass_fields__")):
         return None
-    return dict(vars(value)) if hasattr(value, "__dict__") else None
+    slots = [name for name in getattr(value, "__dataclass_fields__", ()) if hasattr(value, name)]
+    held = {**{name: getattr(value, name) for name in slots}, **getattr(value, "__dict__", {})}
+    return held if slots or hasattr(value, "__dict__") else None
 
 
 def _frame(frame: Any) -> dict[Any, Any]:
@@ -71,7 +73,8 @@ def _index(index: Any) -> dict[Any, Any]:
 
 
 def _categorical(array: Any) -> dict[Any, Any]:
-    return {"categories": array.categories.array, "ordered": array.ordered, "codes": array.codes}
+    kinds, freq = array.categories.array, getattr(array.categories, "freq", None)
+    return {"categories": kinds, "freq": freq, "ordered": array.ordered, "codes": array.codes}
 
 
 def _array(array: Any) -> dict[Any, Any]:

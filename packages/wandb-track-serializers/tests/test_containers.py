@@ -36,6 +36,17 @@ class Result:
     options: dict[str, Any]
 
 
+@dataclasses.dataclass(slots=True)
+class Slots:
+    data: Any
+    unset: Any = dataclasses.field(init=False)
+
+
+@dataclasses.dataclass(slots=True)
+class BesideSlots(Result):
+    seed: int = 3
+
+
 def test_a_dict_of_frames(tmp_path):
     """Five frames in a dict are five Parquet files under their keys, read without trust, and a dataset."""
     pd = pytest.importorskip("pandas")
@@ -71,6 +82,13 @@ def test_types_of_artifacts():
     assert kind_of(looped) == "summary"
 
 
+def test_keys_that_make_one_name_of_a_folder(tmp_path):
+    """Each has a folder of its own, also where another key is what would tell them apart."""
+    arrays = {key: np.arange(2) + number for number, key in enumerate(("x-2", "x", "x²", "x!"))}
+    dump(arrays, tmp_path / "x")
+    assert difference(arrays, load(tmp_path / "x")) == ""
+
+
 def test_what_is_stored_twice_in_a_container_is_one(tmp_path):
     """A value that stands in two places is one file, and one object again."""
     array = np.arange(4)
@@ -85,6 +103,8 @@ def test_what_is_stored_twice_in_a_container_is_one(tmp_path):
     [
         Split(np.arange(2), [np.arange(3)]),
         Result(np.arange(2), {"lr": 0.1}),
+        Slots(np.arange(2)),
+        BesideSlots(np.arange(2), {"lr": 0.1}),
         {"split": Split(np.arange(2), None), "of": Result(np.arange(1), {})},
     ],
     ids=lambda value: type(value).__name__,

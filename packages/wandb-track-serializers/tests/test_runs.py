@@ -55,13 +55,31 @@ def test_from_a_folder_and_from_a_tar(made, tmp_path):
 
 def test_nothing_is_left_of_what_cannot_be_stored(wandb_env):
     with wandb.init(project="p", mode="offline") as run:
-        for value, options in ((Path("notes.txt"), {}), (object(), {"max_size": 1}), (lambda: 1, {"format": "x"})):
-            with pytest.raises((SerializerError, FileNotFoundError, ValueError)):
+        cannot = {"aliases": lambda artifact: 1 / 0}
+        for value, options in ((Path("x"), {}), (1j, {"max_size": 1}), (1j, {"format": "x"}), (1j, cannot)):
+            with pytest.raises((SerializerError, FileNotFoundError, ValueError, ZeroDivisionError)):
                 log_value(run, "notes", value, **options)
         (wandb_env / "notes.txt").write_text("")
         log_value(run, "notes", wandb_env / "notes.txt")
         folder = Path(run.dir).parent / "wandb-track" / "artifacts"
         assert [each.name for each in folder.iterdir()] == ["notes"]
+
+
+def test_a_run_in_a_tar_that_was_cut_is_named(made, tmp_path):
+    """The ledger, which says what the run made, is the last in it."""
+    tar = packed(made, tmp_path / "run.tar")
+    os.truncate(tar, tar.stat().st_size // 2)
+    with pytest.raises(LoadError, match=r"no artifact notes.*run\.tar"):
+        load_artifact("notes", offline=tar)
+
+
+@pytest.mark.parametrize("name", ["notes.txt/x", "x" * 300])
+def test_a_tar_that_cannot_be_unpacked(made, tmp_path, name):
+    """A member in a folder that is a file, or with a name that no disk takes."""
+    folder = next((made / "wandb-track" / "artifacts").rglob("notes.txt")).parent.relative_to(made.parent)
+    tar = packed(made, tmp_path / "run.tar", extra=(tarfile.TarInfo(f"{folder}/{name}"),))
+    with pytest.raises(LoadError, match=r"run\.tar"):
+        load_artifact("notes", offline=tar)
 
 
 def test_the_latest_is_that_of_a_run_whose_log_is_not_on_the_disk_yet(made, wandb_env):

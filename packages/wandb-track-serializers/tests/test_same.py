@@ -154,6 +154,30 @@ FRAMES: dict[str, tuple[Any, str | None]] = {
         lambda: pd.DataFrame({"a": pd.arrays.ArrowExtensionArray(pa.array([float("nan"), None, 1.5]))}),
         None,
     ),
+    "times with a freq as categories": (
+        lambda: pd.DataFrame(
+            {name: pd.Categorical(pd.date_range("2024", periods=3, tz=name)) for name in ("UTC", None)}
+        ),
+        PARQUET,
+    ),
+    "timedeltas with a freq as categories": (
+        lambda: pd.Series(pd.Categorical(pd.timedelta_range("1h", periods=3, freq="2h"))),
+        PARQUET,
+    ),
+    "custom business days as categories": (
+        lambda: pd.Series(
+            pd.Categorical(
+                pd.date_range("2024-01-02", periods=3, freq=pd.offsets.CustomBusinessDay(holidays=["2024-01-03"]))
+            )
+        ),
+        PICKLE,
+    ),
+    "Decimals with an exponent": (lambda: column(D("1E+3"), D("2E+3")), PICKLE),
+    "tens of Arrow": (lambda: pd.DataFrame({"a": pd.array([D(1000)], pd.ArrowDtype(pa.decimal128(5, -2)))}), PICKLE),
+    "dicts beside a column of their path": (
+        lambda: pd.DataFrame({"a": [{"b": "x"}, {"b": "y"}], "a.b": [1, 2]}),
+        PARQUET,
+    ),
     "nullable floats": (lambda: pd.DataFrame({"a": pd.array([0.5, None], "Float32")}), PARQUET),
     "views of text": (lambda: pd.DataFrame({"a": pd.array(["x", None], pd.ArrowDtype(pa.string_view()))}), PICKLE),
     "large text of Arrow": (lambda: pd.DataFrame({"a": pd.array(["x"], pd.ArrowDtype(pa.large_string()))}), None),
@@ -186,6 +210,7 @@ FRAMES: dict[str, tuple[Any, str | None]] = {
         PARQUET,
     ),
     "levels of text with missing ones": (lambda: indexed(pd.MultiIndex.from_tuples([("a", 1), (None, 2)])), None),
+    "levels of a product": (lambda: indexed(pd.MultiIndex.from_product([["a", "b"], range(3)])), PARQUET),
     "an index of integers as objects": (lambda: indexed(pd.Index([1, 2], dtype=object)), PARQUET),
     "an index of small integers": (lambda: indexed(pd.Index([1, 2], dtype="int8")), PARQUET),
     "a name of several parts": (lambda: pd.Series([1], name=("a", 1)), PICKLE),
@@ -233,6 +258,7 @@ def test_the_rule_tells_what_people_would_not_mix_up():
         (pd.Series(["x"], dtype="string[python]"), pd.Series(["x"], dtype="string[pyarrow]")),
         (pd.Series(pd.Categorical(["a"], ["a", "b"])), pd.Series(pd.Categorical(["a"], ["b", "a"]))),
         (dates("D"), indexed(pd.DatetimeIndex(dates("D").index, freq=None))),
+        (pd.Categorical(dates("D").index), pd.Categorical(pd.DatetimeIndex(dates("D").index, freq=None))),
         (pd.DataFrame([[1]]), pd.DataFrame([[1]], columns=[0])),
         (with_attrs(a=1), with_attrs(a=True)),
         (pa.table({"a": pa.array([1], pa.int8())}), pa.table({"a": pa.array([1], pa.int16())})),

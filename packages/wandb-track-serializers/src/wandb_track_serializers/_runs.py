@@ -173,9 +173,10 @@ def _load_offline(wanted: Reference, run: str | Producer | None, root: Path, how
 
     if not root.exists():
         raise FileNotFoundError(f"offline is {str(root)!r}, which does not exist: give a folder with offline runs")
+    fragments = list(find_fragments([root]))
     made = [
         (one, edge)
-        for one in find_fragments([root])
+        for one in fragments
         if wanted.entity in ("", one.entity) and wanted.project in ("", one.project)
         for edge in one.edges
         if edge["edge"] == "output" and edge["name"] == wanted.name
@@ -189,7 +190,8 @@ def _load_offline(wanted: Reference, run: str | Producer | None, root: Path, how
         if (run is None or (run.fits(one.config) if isinstance(run, Producer) else one.id == run.rpartition("/")[2]))
         and (edge["digest"] == meant if version else wanted.alias in ("", *edge.get("aliases", ())))
     ]
-    source, edge = _only([(one.config, (one, edge)) for one, edge in found], wanted, run)
+    damaged = [f"{one.place} ({one.faults[0]})" for one in fragments if one.faults]
+    source, edge = _only([(one.config, (one, edge)) for one, edge in found], wanted, run, damaged)
     if edge.get("references"):
         return read_reference(
             wanted.name,
@@ -218,11 +220,18 @@ def _load_offline(wanted: Reference, run: str | Producer | None, root: Path, how
     return read_fetched(how, fetch)
 
 
-def _only(found: list[tuple[Mapping[str, Any], Any]], wanted: Reference, run: str | Producer | None) -> Any:
+def _only(
+    found: list[tuple[Mapping[str, Any], Any]],
+    wanted: Reference,
+    run: str | Producer | None,
+    damaged: Sequence[str] = (),
+) -> Any:
     """The last of what was found, if one task alone made it."""
     if not found:
         by = "" if run is None else f" that {run} made"
-        raise LoadError(f"there is no artifact {wanted}{by}: `wandb-track runs` or the server shows what there is")
+        known = f"; it may be in what is damaged: {', '.join(damaged[:3])}" if damaged else ""
+        shows = "`wandb-track runs` or the server shows what there is"
+        raise LoadError(f"there is no artifact {wanted}{by}: {shows}{known}")
     return (run.choose(found) if isinstance(run, Producer) else found)[-1][1]
 
 
@@ -252,6 +261,8 @@ def _unpack(tar_file: Path, inside: str, target: Path, max_size: int | None) -> 
                 tar.members.clear()  # type: ignore[attr-defined]
     except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
         raise LoadError(f"{tar_file} is no whole, plain tar ({error}): copy or pack the run again") from error
+    except OSError as error:  # such as two members of one name, a folder and a file
+        raise LoadError(f"{tar_file} cannot be unpacked: {error}") from error
 
 
 def log_value(
@@ -306,13 +317,12 @@ def log_value(
             f"{name} is copied, not referred to: {location.uri} is on the disk of this container, which is temporary"
         )
         location = None
-    folder = None
-    if location is not None:
-        artifact: wandb.Artifact | None = to_reference(legal, location)
-    else:
-        folder = artifact_folder(run, legal)
-        try:
-            artifact = to_artifact(
+    folder = None if location else artifact_folder(run, legal)
+    try:
+        artifact = (
+            to_reference(legal, location)
+            if location
+            else to_artifact(
                 legal,
                 value,
                 datasets=True,
@@ -322,11 +332,14 @@ def log_value(
                 directory=folder,
                 max_size=max_size,
             )
-        except BaseException:
+        )
+        given = () if artifact is None else aliases(artifact) if callable(aliases) else aliases
+    except BaseException:
+        if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
-            raise
+        raise
     if artifact is not None:
-        log_artifact(run, artifact, aliases(artifact) if callable(aliases) else aliases, folder)
+        log_artifact(run, artifact, given, folder)
     return artifact
 
 

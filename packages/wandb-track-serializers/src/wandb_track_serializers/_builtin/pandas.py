@@ -225,7 +225,7 @@ def _objects(cells: Any, where: str) -> tuple[pa.DataType, dict[str, Any]]:
     missing, absent = names.keys() & classes, cells[:0]
     if classes == {str, float}:
         classes = {str}  # Arrow takes no float as text but NaN
-    elif missing - {type(None)}:  # a float is missing where it is NaN
+    elif classes != {float} and missing - {type(None)}:  # a float is missing where it is NaN
         is_absent = pd.isna(cells)
         if is_absent.any():
             absent, cells = cells[is_absent], cells[~is_absent]
@@ -255,7 +255,7 @@ def _type(cells: Any, where: str, known: set[type] | None = None, depth: int = 0
     if one in _TYPES and one not in _FACTS:
         return pa.type_for_alias(_TYPES[one])
     present = cells if is_full else [cell for cell in cells if cell is not None]
-    facts = () if one is float and not depth else _FACTS.get(one, ())  # of floats in a column, none is NaN here
+    facts = () if one is float and not depth else _FACTS.get(one, ())  # a column's own NaN are known to be missing
     if one in _TYPES and not any(any(map(fact, present)) for fact in facts):
         return pa.type_for_alias(_TYPES[one])
     if one is list:
