@@ -1,8 +1,10 @@
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -114,6 +116,19 @@ def test_a_packed_run_is_listed_as_it_was_in_its_folder(folder, capsys, tmp_path
     in_tar = json.loads(printed(capsys, "show", packed, "--json"))
     assert in_tar.pop("places") == [str(packed)]
     assert {**in_folder, "size": in_tar["size"]} == {**in_tar, "places": in_folder["places"]}
+
+
+def test_a_packed_run_that_was_cut_between_two_files_is_damaged(folder, tmp_path):
+    """Python's own reader takes it for a whole one; what is missing would be lost without a word."""
+    source, packed = next(folder.rglob("offline-run-*-e1-produce-0")), tmp_path / "run.tar"
+    with tarfile.open(packed, "w") as tar:  # with the folders, which pack() leaves out
+        tar.add(source, source.name)
+    with tarfile.open(packed) as tar:
+        ends = [member.offset for member in tar.getmembers()[1:]]
+    assert find([packed])[0].faults == []
+    for end in reversed(ends):
+        os.truncate(packed, end)
+        assert find([packed])[0].faults == ["it is no whole tar: its end is missing"]
 
 
 def test_of_the_copies_of_a_run_the_longest_counts(folder, tmp_path):
