@@ -47,6 +47,15 @@ class BesideSlots(Result):
     seed: int = 3
 
 
+class WithMore(Slots):
+    __slots__ = ("more",)
+
+
+@dataclasses.dataclass(eq=False)
+class OfList(list):
+    data: Any = None
+
+
 def test_a_dict_of_frames(tmp_path):
     """Five frames in a dict are five Parquet files under their keys, read without trust, and a dataset."""
     pd = pytest.importorskip("pandas")
@@ -117,6 +126,25 @@ def test_classes_of_the_users_own(value, tmp_path, stored):
     with pytest.raises(UntrustedError, match="trusted=True"):
         load(tmp_path / "x")
     assert difference(value, load(tmp_path / "x", trusted=True)) == ""
+
+
+@pytest.mark.parametrize("part", ["as a whole", "within a list"])
+def test_what_a_class_holds_beside_its_fields_is_kept(part, tmp_path):
+    """Slots that are no fields, the items of a list, attributes whose names are no text."""
+    pytest.importorskip("pandas")
+    slotted, listed, named = WithMore(np.arange(2)), OfList(np.arange(2)), Result(np.arange(2), {})
+    slotted.more = "more"
+    listed.append(np.arange(3))
+    vars(named)[1, 2] = "by a tuple"
+    for number, value in enumerate((slotted, listed, named)):
+        dump(value if part == "as a whole" else [value], tmp_path / str(number))
+        back = load(tmp_path / str(number), trusted=True)
+        found = back if part == "as a whole" else back[0]
+        assert type(found) is type(value)
+        assert [*getattr(found, "__dict__", ())] == [*getattr(value, "__dict__", ())]
+        assert getattr(found, "more", None) == getattr(value, "more", None)
+        if value is listed:
+            assert found[0].tolist() == [0, 1, 2]
 
 
 def test_dicts_of_libraries(tmp_path):

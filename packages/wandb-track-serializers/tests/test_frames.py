@@ -288,6 +288,13 @@ COLUMNS = {
     "few words": lambda dice, rows: WORDS[dice.integers(0, 9, rows)],
     "sorted keys": lambda dice, rows: np.array([f"key-{number // 2:09d}" for number in range(rows)], dtype=object),
     "hashes": lambda dice, rows: np.array([f"{number:032x}" for number in dice.integers(0, 2**62, rows)], dtype=object),
+    "late words": lambda dice, rows: np.r_[[None] * (rows // 4), COLUMNS["words"](dice, rows - rows // 4)],
+    "numbers in order, many missing": lambda dice, rows: np.where(
+        np.arange(rows) // 2048 % 3 == 0, -1, np.arange(rows)
+    ),
+    "long texts": lambda dice, rows: np.array([f"{n} " * 999 for n in dice.random(50)], dtype=object)[
+        dice.integers(0, 50, 4_000)
+    ],
     "whole numbers in order": lambda dice, rows: np.arange(rows),
     "whole numbers": lambda dice, rows: dice.integers(0, 2**40, rows),
     "small numbers": lambda dice, rows: dice.integers(0, 300, rows),
@@ -308,6 +315,13 @@ def test_a_file_is_no_larger_than_pandas_own(name, tmp_path):
     dump(frame, tmp_path / "x", name="a")
     written = tmp_path / "x" / "files" / "a.parquet"
     assert written.stat().st_size <= 1.1 * (tmp_path / "pandas").stat().st_size
+
+
+def test_very_many_chunks(tmp_path):
+    """As a table has them that was put together of single rows: they are not looked at one by one."""
+    table = pa.concat_tables([pa.table({"a": [number], "b": [str(number)]}) for number in range(20_000)])
+    dump(table, tmp_path / "x")
+    assert load(tmp_path / "x").equals(table)
 
 
 def test_row_groups(tmp_path, monkeypatch):

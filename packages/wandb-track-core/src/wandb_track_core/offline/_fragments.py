@@ -170,18 +170,17 @@ def read_tar(path: Path, *, is_meant: bool = False, rows: _TakeRow | None = None
     run = Fragment(path, "", path.stem, members={}, size=path.stat().st_size)
     is_run = is_meant or _is_folder_of_run(path.name)
     members: dict[PurePosixPath, tuple[int, int]] = {}
-    end = 0
     try:
-        with tarfile.open(path, "r:") as tar:
+        with path.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
             for member in tar:
                 name = PurePosixPath(member.name)
                 is_run = is_run or any(map(_is_folder_of_run, name.parts[:-1]))
-                end = member.offset_data
                 if member.isreg() and not member.issparse():
                     members[name] = (member.offset_data, member.size)
-                    end += member.size
-        if run.size < end + tarfile.BLOCKSIZE:  # Python takes a tar that was cut between two members for a whole one
-            raise tarfile.ReadError("its end is missing")
+            # Python takes what was cut, or damaged, at the beginning of a member for a whole tar.
+            file.seek(tar.offset)
+            if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+                raise tarfile.ReadError("its end is missing")
     except (tarfile.TarError, OSError, EOFError, ValueError) as error:
         if is_run:
             run.faults.append(f"it is no whole tar: {error}")

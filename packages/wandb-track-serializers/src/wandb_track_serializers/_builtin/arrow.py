@@ -24,7 +24,8 @@ GROUP_BYTES = (8 << 20, 64 << 20)
 """What a row group takes in memory, about, at least and at most: writing needs twice that beside the value."""
 GROUP_ROWS = 1 << 20
 _SAVES = 0.9
-_DICTIONARY_BYTES = 1 << 20
+_DICTIONARY_BYTES = GROUP_BYTES[0]
+_MOST_CHUNKS = 64
 _TEXT = ("string", "large_string", "binary", "large_binary")
 _WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 12, "FLOAT": 4, "DOUBLE": 8, "BYTE_ARRAY": 8}
 
@@ -200,7 +201,8 @@ def _layout(table: pa.Table) -> dict[str, Any]:
 def _is_repeating(column: pa.ChunkedArray) -> bool:
     """Whether a column has half as many values as rows, or fewer, and a dictionary has room for them.
 
-    How many there are is estimated from how many of every so many rows are alike, as if all were equally frequent.
+    How many there are is estimated from every so many rows, by the values that stand there once and twice: A. Chao,
+    "Nonparametric estimation of the number of classes in a population", 1984.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -208,12 +210,14 @@ def _is_repeating(column: pa.ChunkedArray) -> bool:
     if not (pa.types.is_primitive(column.type) or str(column.type) in _TEXT):
         return False
     step = max(1, len(column) // SAMPLE)
-    chunks = [chunk[::step] for chunk in column.chunks] if step > 1 else column.chunks
-    some = pa.chunked_array(chunks, column.type).drop_null()
-    count, values = len(some), pc.count_distinct(some).as_py()
+    chunks = column.chunks if column.num_chunks < _MOST_CHUNKS else [column.combine_chunks()]
+    some = pa.chunked_array([chunk[::step] for chunk in chunks] if step > 1 else chunks, column.type).drop_null()
+    times = pc.value_counts(some).field("counts")
+    values: float = len(times)
     if step > 1:
-        values = max(values, count**2 / 2 / max(count - values, 1))
-    return bool(0 < 2 * values <= step * count and values * some.nbytes / count <= _DICTIONARY_BYTES)
+        once, twice = (pc.sum(pc.equal(times, number)).as_py() or 0 for number in (1, 2))
+        values += once * (once - 1) / 2 / (twice + 1)
+    return 0 < 2 * values <= step * len(some) and values * some.nbytes / len(some) <= _DICTIONARY_BYTES
 
 
 def _columns(sample: pa.Table, layout: dict[str, Any]) -> list[pq.ColumnChunkMetaData]:

@@ -15,6 +15,7 @@ import json
 import math
 import os
 import re
+from collections import OrderedDict
 from importlib import import_module
 from operator import attrgetter
 from pathlib import PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 _KEPT = ("manifest", "serializer", "format_version", "name", "class", "details")
 """What is kept of the manifest of a value."""
+_MADE_IN_PYTHON = 1 << 9
+"""The flag of a class that a `class` statement made, Py_TPFLAGS_HEAPTYPE: https://docs.python.org/3/c-api/typeobj.html"""
 _MOST_VALUES = 1_000
 _IN_MEMORY = 32
 """Bytes of memory that one byte of JSON can take, about."""
@@ -90,6 +93,13 @@ def _slots(kind: type) -> dict[str, Any]:
     return {field: slot for field, slot in fields if isinstance(slot, MemberDescriptorType)}
 
 
+def _is_known_whole(kind: type) -> bool:
+    """Whether items of a dict, attributes and fields are all that an object of a class holds."""
+    own = [cls for cls in kind.__mro__ if cls.__flags__ & _MADE_IN_PYTHON]
+    slots = {name for cls in own for name, slot in vars(cls).items() if isinstance(slot, MemberDescriptorType)}
+    return slots == _slots(kind).keys() and {*kind.__mro__} - {*own} <= {object, dict, OrderedDict}
+
+
 class _Writer:
     def __init__(self, target: Target, is_plain: bool) -> None:
         self._target = target
@@ -124,8 +134,8 @@ class _Writer:
         if "<locals>" not in name:
             if name in _HARMLESS or (hasattr(kind, "__dataclass_fields__") and held(value)):
                 items = self._pairs(value, path) if issubclass(kind, dict) else []
-                slots = {field: getattr(value, field) for field in _slots(kind) if hasattr(value, field)}
-                if slots or hasattr(value, "__dict__"):
+                if _is_known_whole(kind):
+                    slots = {field: getattr(value, field) for field in _slots(kind) if hasattr(value, field)}
                     state = {**getattr(value, "__dict__", {}), **slots}
                     return {"object": [name, items, self._pairs(state, path)]}
             elif issubclass(kind, tuple) and hasattr(kind, "_fields"):
@@ -204,10 +214,10 @@ class _Reader:
             made[self.decode(key)] = self.decode(item)
         slots = _slots(cls)
         for key, item in attributes:
-            if key in slots:
-                slots[key].__set__(made, self.decode(item))
+            if (attribute := self.decode(key)) in slots:
+                slots[attribute].__set__(made, self.decode(item))
             else:
-                vars(made)[self.decode(key)] = self.decode(item)
+                vars(made)[attribute] = self.decode(item)
         return made
 
     def _value(self, data: dict[str, Any]) -> Any:
