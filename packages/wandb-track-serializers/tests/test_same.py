@@ -211,6 +211,7 @@ FRAMES: dict[str, tuple[Any, str | None]] = {
     ),
     "levels of text with missing ones": (lambda: indexed(pd.MultiIndex.from_tuples([("a", 1), (None, 2)])), None),
     "levels of a product": (lambda: indexed(pd.MultiIndex.from_product([["a", "b"], range(3)])), PARQUET),
+    "an index of floats as objects": (lambda: indexed(pd.Index([0.5, 1.5], dtype=object)), PARQUET),
     "an index of integers as objects": (lambda: indexed(pd.Index([1, 2], dtype=object)), PARQUET),
     "an index of small integers": (lambda: indexed(pd.Index([1, 2], dtype="int8")), PARQUET),
     "a name of several parts": (lambda: pd.Series([1], name=("a", 1)), PICKLE),

@@ -225,12 +225,13 @@ def _objects(cells: Any, where: str) -> tuple[pa.DataType, dict[str, Any]]:
     missing, absent = names.keys() & classes, cells[:0]
     if classes == {str, float}:
         classes = {str}  # Arrow takes no float as text but NaN
-    elif classes != {float} and missing - {type(None)}:  # a float is missing where it is NaN
+    elif missing - {type(None)}:  # a float is missing where it is NaN
         is_absent = pd.isna(cells)
-        if is_absent.any():
+        if not is_absent.any():
+            missing = set()
+        elif classes != {float}:  # to which NaN belongs
             absent, cells = cells[is_absent], cells[~is_absent]
-            classes = _classes(cells)
-        missing = set(map(type, absent))
+            classes, missing = _classes(cells), set(map(type, absent))
     if missing - names.keys():
         raise NotRepresentableError(f"{where} holds missing values of a class of its own")
     is_plain = classes <= {str, bytes, np.ndarray, type(None)}
