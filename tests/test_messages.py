@@ -43,6 +43,7 @@ INNER = {
     ("wandb_track_core/_ledger.py", "ValueError"): "the run's list of faults, which names the line",
     ("wandb_track_core/_ledger.py", "TypeError"): "the run's list of faults, which names the line",
     ("wandb_track_core/_bounded.py", "TimeoutError"): "the policy's line, which ends with the command that syncs",
+    ("wandb_track_core/offline/_fragments.py", "tarfile.ReadError"): "the run's list of faults, which names the tar",
     ("wandb_track_core/offline/_log.py", "DamagedError"): "the sync's list of what is damaged, and where",
     ("wandb_track_core/offline/_sync/_rewrite.py", "FileNotFoundError"): "the sync's list of missing files",
     (
