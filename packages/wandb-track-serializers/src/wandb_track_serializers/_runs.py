@@ -173,7 +173,7 @@ def _load_offline(wanted: Reference, run: str | Producer | None, root: Path, how
 
     if not root.exists():
         raise FileNotFoundError(f"offline is {str(root)!r}, which does not exist: give a folder with offline runs")
-    fragments = list(find_fragments([root]))
+    fragments = find_fragments([root])
     made = [
         (one, edge)
         for one in fragments

@@ -26,6 +26,7 @@ GROUP_ROWS = 1 << 20
 _SAVES = 0.9
 _DICTIONARY_BYTES = GROUP_BYTES[0]
 _MOST_CHUNKS = 64
+"""From how many chunks rows are taken one by one; more are put together first, which is faster."""
 _TEXT = ("string", "large_string", "binary", "large_binary")
 _WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 12, "FLOAT": 4, "DOUBLE": 8, "BYTE_ARRAY": 8}
 

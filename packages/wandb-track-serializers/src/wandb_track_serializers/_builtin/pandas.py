@@ -147,12 +147,13 @@ def _compare(one: pd.DataFrame, other: pd.DataFrame) -> None:
     import pandas as pd
 
     # A level of several can be a range, of which the cells tell nothing.
-    exact = [True if labels.nlevels == 1 else "equiv" for labels in one.axes]
-    kinds = dict(zip(("check_index_type", "check_column_type"), exact, strict=True))
+    rows, columns = (labels.nlevels == 1 or "equiv" for labels in one.axes)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about what later versions of pandas will compare
-            pd.testing.assert_frame_equal(one, other, check_exact=True, **kinds)
+            pd.testing.assert_frame_equal(
+                one, other, check_index_type=rows, check_column_type=columns, check_exact=True
+            )
     except AssertionError as error:
         raise NotRepresentableError(f"it would change: {' '.join(str(error).split())}") from None
     for axis, again in zip(one.axes, other.axes, strict=True):
