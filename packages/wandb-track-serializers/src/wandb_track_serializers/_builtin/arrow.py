@@ -23,6 +23,8 @@ GROUPS = 32
 GROUP_BYTES = (8 << 20, 64 << 20)
 """What a row group takes in memory, about, at least and at most: writing needs twice that beside the value."""
 GROUP_ROWS = 1 << 20
+COLUMN_BYTES = 1 << 12
+"""What a column of a row group takes at least, on average: with less, what each column costs is most of the work."""
 _SAVES = 0.9
 _DICTIONARY_BYTES = GROUP_BYTES[0]
 _MOST_CHUNKS = 64
@@ -60,7 +62,7 @@ class ArrowParquet(Serializer):
             for name, column in zip(table.schema.names, table.columns, strict=True):
                 if not (is_proved(column.type) or _is_full(column)):
                     raise NotRepresentableError(f"column {name!r} is of type {column.type}, which Parquet could change")
-            rows = rows_per_group(size_without_dictionaries(table), table.num_rows, table.num_rows)
+            rows = rows_per_group(row_size(table), *table.shape)
             groups = (table.slice(start, rows) for start in range(0, max(table.num_rows, 1), rows))
             write_parquet(target, table.schema, groups)
             file = pq.ParquetFile(target.path(".parquet"))
@@ -127,28 +129,22 @@ def _as_written(table: pa.Table, metadata: pq.FileMetaData) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def rows_per_group(sample: int, of_rows: int, rows: int) -> int:
-    """How many rows of a table make a row group.
-
-    Args:
-        sample: Bytes in memory of some of its rows.
-        of_rows: How many those are.
-        rows: How many rows it has.
-    """
+def rows_per_group(size: float, rows: int, columns: int) -> int:
+    """How many rows of so many bytes in memory make a row group of a table of so many rows and columns."""
     least, most = GROUP_BYTES
-    a_row = max(sample / max(of_rows, 1), 1 / 8)
-    return int(max(1, min(GROUP_ROWS, max(least, min(most, a_row * rows / GROUPS)) / a_row)))
+    least = min(most, max(least, columns * COLUMN_BYTES))
+    size = max(size, 1 / 8)
+    return int(max(1, min(GROUP_ROWS, max(least, min(most, size * rows / GROUPS)) / size)))
 
 
-def size_without_dictionaries(table: pa.Table) -> int:
-    """Bytes in memory of what grows with a table's rows."""
+def row_size(table: pa.Table) -> float:
+    """Bytes in memory that each row of a table takes, without its dictionaries, which do not grow with the rows."""
     import pyarrow as pa
 
     chunks = [chunk for column in table.columns for chunk in column.chunks]
-    sizes: list[int] = [
-        chunk.indices.nbytes if pa.types.is_dictionary(chunk.type) else chunk.nbytes for chunk in chunks
-    ]
-    return sum(sizes)
+    sizes = (chunk.indices.nbytes if pa.types.is_dictionary(chunk.type) else chunk.nbytes for chunk in chunks)
+    size: float = sum(sizes) / max(table.num_rows, 1)
+    return size
 
 
 def write_parquet(target: Target, schema: pa.Schema, groups: Iterable[pa.Table]) -> None:
@@ -227,7 +223,7 @@ def _columns(sample: pa.Table, layout: dict[str, Any]) -> list[pq.ColumnChunkMet
     import pyarrow.parquet as pq
 
     buffer = pa.BufferOutputStream()
-    pq.write_table(sample, buffer, **layout)
+    pq.write_table(sample.replace_schema_metadata(), buffer, **layout)
     group = pq.ParquetFile(pa.BufferReader(buffer.getvalue())).metadata.row_group(0)
     return [group.column(number) for number in range(group.num_columns)]
 

@@ -15,7 +15,8 @@ import math
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from itertools import chain, filterfalse
+from functools import partial
+from itertools import chain, filterfalse, islice
 from operator import attrgetter, countOf, itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -77,10 +78,9 @@ class PandasParquet(Serializer):
             raise NotRepresentableError("Parquet needs pip install 'wandb-track-serializers[pandas]'") from None
         try:
             columns, schema = _prepared(value)
-            sample = next(_groups(columns, schema, arrow.SAMPLE))
-            rows = arrow.rows_per_group(arrow.size_without_dictionaries(sample), sample.num_rows, len(columns))
-            groups = _groups(columns, schema, rows) if len(columns) > arrow.SAMPLE else iter((sample,))
-            arrow.write_parquet(target, schema, groups)
+            some = columns.iloc[:: max(arrow.GROUPS, len(columns) // _FIRST)]
+            rows = arrow.rows_per_group(arrow.row_size(next(_groups(some, schema, _BLOCK))), *columns.shape)
+            arrow.write_parquet(target, schema, _groups(columns, schema, rows))
         except (SerializerError, MemoryError):
             raise
         except Exception as error:  # Arrow's own, and whatever an extension's conversion raises
@@ -118,13 +118,15 @@ def _prepared(value: Any) -> tuple[pd.DataFrame, pa.Schema]:
     schema = pa.Schema.from_pandas(columns.iloc[:1], preserve_index=None if columns.size or not len(columns) else True)
     for position, kind in types.items():
         schema = schema.set(position, schema.field(position).with_type(kind))
-    back = _first_row(columns, schema := schema.with_metadata(recipes.metadata(schema.metadata, recipe, attrs)))
-    dtypes = zip(_dtypes(frame), _dtypes(back), strict=True)
-    recipe["dtypes"] = {str(number): name for number, both in enumerate(dtypes) if (name := _changed(*both))}
+    wanted, first, proof = _cut((value.to_frame() if value.ndim == 1 else value).iloc[:1], columns.iloc[:1], recipe)
+    back = _as_read(first, schema.with_metadata(recipes.metadata(schema.metadata, proof, attrs)))
+    dtypes = zip(_dtypes(wanted), _dtypes(back), strict=True)
+    # The recipe of the proof shares these.
+    recipe["dtypes"] |= {str(number): name for number, both in enumerate(dtypes) if (name := _changed(*both))}
     if recipe["dtypes"]:
-        schema = schema.with_metadata(recipes.metadata(schema.metadata, recipe, attrs))
-        back = _first_row(columns, schema)
-    _compare((value.to_frame() if value.ndim == 1 else value).iloc[:1], back)
+        back = _as_read(first, schema.with_metadata(recipes.metadata(schema.metadata, proof, attrs)))
+    _compare(wanted, back)
+    schema = schema.with_metadata(recipes.metadata(schema.metadata, recipe, attrs))
     described = json.loads(schema.metadata[b"pandas"])
     for index in described["index_columns"]:
         if isinstance(index, dict):  # a range, which the schema of the first row does not know to its end
@@ -132,12 +134,33 @@ def _prepared(value: Any) -> tuple[pd.DataFrame, pa.Schema]:
     return columns, schema.with_metadata({**schema.metadata, b"pandas": json.dumps(described).encode()})
 
 
-def _first_row(columns: pd.DataFrame, schema: pa.Schema) -> pd.DataFrame:
-    """The first row as it comes back; that of a series as a frame."""
+def _cut(
+    value: pd.DataFrame, columns: pd.DataFrame, recipe: dict[str, Any]
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    """The first row of a value, that of its columns and their recipe, with two of each column's categories.
+
+    The others need no proof: they are text, or `recipes.stored` has proved each.
+    """
+    import pandas as pd
+
+    value, columns, categories = value.copy(deep=False), columns.copy(deep=False), {}
+    for position, dtype in enumerate(value.dtypes):
+        if isinstance(dtype, pd.CategoricalDtype):
+            codes, few = value.iloc[:, position].cat.codes.mask(lambda code: code > 1, -1), dtype.categories[:2]
+            value.isetitem(position, pd.Categorical.from_codes(codes, few, dtype.ordered))
+            if how := recipe["categories"].get(key := str(position)):
+                categories[key] = {**recipes.stored(value.dtypes.iloc[position], key), "as_text": how["as_text"]}
+                few = list(map(str, few)) if how["as_text"] else few
+            columns.isetitem(position, pd.Categorical.from_codes(codes, few, dtype.ordered))
+    return value, columns, {**recipe, "categories": categories}
+
+
+def _as_read(columns: pd.DataFrame, schema: pa.Schema) -> pd.DataFrame:
+    """Columns as they come back; those of a series as a frame."""
     import pyarrow.parquet as pq
 
     buffer = io.BytesIO()
-    pq.write_table(next(_groups(columns.iloc[:1], schema, 1)), buffer)
+    pq.write_table(next(_groups(columns, schema, 1)), buffer)
     back: Any = recipes.restored(pq.ParquetFile(buffer).read(), lambda size: None)
     return back.to_frame() if back.ndim == 1 else back
 
@@ -157,7 +180,7 @@ def _compare(one: pd.DataFrame, other: pd.DataFrame) -> None:
     except AssertionError as error:
         raise NotRepresentableError(f"it would change: {' '.join(str(error).split())}") from None
     for axis, again in zip(one.axes, other.axes, strict=True):
-        is_same = recipes.exact([*axis, *axis.names]) == recipes.exact([*again, *again.names])
+        is_same = recipes.are_exact([*axis, *axis.names], [*again, *again.names])
         if not is_same or getattr(axis, "freq", None) != getattr(again, "freq", None):
             raise NotRepresentableError(f"its labels would change from {axis} to {again}")
 
@@ -185,20 +208,21 @@ def _replaced(frame: pd.DataFrame, recipe: dict[str, Any]) -> tuple[pd.DataFrame
     prepared = frame.copy(deep=False)
     types: dict[int, pa.DataType] = {}
     for position, (label, dtype) in enumerate(zip(frame.columns, frame.dtypes, strict=True)):
-        column, where = frame.iloc[:, position], f"column {label!r}"
+        where = f"column {label!r}"
         if isinstance(dtype, pd.api.extensions.ExtensionDtype) and type(dtype).__module__.partition(".")[0] != "pandas":
             raise NotRepresentableError(f"{where} has the dtype {dtype}, which only its own library reads")
         if isinstance(dtype, pd.ArrowDtype) and not arrow.is_proved(dtype.pyarrow_dtype):
             raise NotRepresentableError(f"{where} has the dtype {dtype}, which Parquet could change")
-        if isinstance(column.array, pd.arrays.FloatingArray):
-            if np.isnan(column.array.to_numpy(dtype=dtype.numpy_dtype, na_value=0)).any():
+        if isinstance(dtype, pd.Float32Dtype | pd.Float64Dtype):
+            if np.isnan(frame.iloc[:, position].to_numpy(dtype=dtype.numpy_dtype, na_value=0)).any():
                 raise NotRepresentableError(f"{where} holds NaN beside NA, which Arrow would make one")
         elif pd.api.types.is_object_dtype(dtype):
-            types[position], recipe["objects"][str(position)] = _objects(column.to_numpy(), where)
+            types[position], recipe["objects"][str(position)] = _objects(frame.iloc[:, position].to_numpy(), where)
         elif isinstance(dtype, pd.CategoricalDtype) and not recipes.in_dictionary(dtype, len(frame)):
             how = recipe["categories"][str(position)] = recipes.stored(dtype, where)
             if how["as_text"]:
-                prepared.isetitem(position, column.cat.rename_categories(list(map(str, dtype.categories))))
+                texts = frame.iloc[:, position].cat.rename_categories(list(map(str, dtype.categories)))
+                prepared.isetitem(position, texts)
     for level in range(frame.index.nlevels):
         values = frame.index.get_level_values(level)
         if pd.api.types.is_object_dtype(values.dtype):
@@ -256,20 +280,22 @@ def _type(cells: Any, where: str, known: set[type] | None = None, depth: int = 0
     one = object if len(classes) > 1 or depth > _DEPTH else next(iter(classes), type(None))
     if one in _TYPES and one not in _FACTS:
         return pa.type_for_alias(_TYPES[one])
-    present = cells if is_full else [cell for cell in cells if cell is not None]
+    present = cells if is_full else _Cells(lambda: (cell for cell in cells if cell is not None))
     facts = () if one is float and not depth else _FACTS.get(one, ())  # a column's own NaN are known to be missing
     if one in _TYPES and not any(any(map(fact, present)) for fact in facts):
         return pa.type_for_alias(_TYPES[one])
     if one is list:
-        return pa.list_(_type([*chain.from_iterable(present)], where, depth=depth + 1))
+        return pa.list_(_type(_Cells(lambda: chain.from_iterable(present)), where, depth=depth + 1))
     if one is dict and len(keys := {*map(tuple, present)}) == 1:
         (fields,) = keys
         if {*map(type, fields)} == {str}:  # in one order; Arrow has no other keys
-            return pa.struct([(key, _type([*map(itemgetter(key), present)], where, depth=depth + 1)) for key in fields])
-    if one is decimal.Decimal and present[0].is_finite():
+            return pa.struct(
+                [(key, _type(_Cells(partial(map, itemgetter(key), present)), where, depth=depth + 1)) for key in fields]
+            )
+    if one is decimal.Decimal and (first := next(iter(present))).is_finite():
         is_zero = filterfalse(None, present)  # of which Arrow has one without a sign
-        if all(map(present[0].same_quantum, present)) and not any(map(decimal.Decimal.is_signed, is_zero)):
-            scale = -int(present[0].as_tuple().exponent)
+        if all(map(first.same_quantum, present)) and not any(map(decimal.Decimal.is_signed, is_zero)):
+            scale = -int(first.as_tuple().exponent)
             return pa.decimal128(max(0, *map(decimal.Decimal.adjusted, present)) + 1 + scale, scale)
     if one is np.ndarray and not depth:  # within a list or dictionary, it would come back as a list
         (dtype, dimensions), *others = {(cell.dtype, cell.ndim) for cell in present}
@@ -281,31 +307,50 @@ def _type(cells: Any, where: str, known: set[type] | None = None, depth: int = 0
 
 def _classes(cells: Any) -> set[type]:
     """The classes of cells; where the first ones are of one class, by counting those, which is faster than a set."""
-    first = set(map(type, cells[:_FIRST]))
-    is_one = len(first) == 1 and countOf(map(type, cells), *first) == len(cells)
+    first = set(map(type, islice(cells, _FIRST)))
+    is_one = len(first) == 1 and hasattr(cells, "__len__") and countOf(map(type, cells), *first) == len(cells)
     return first if is_one else set(map(type, cells))
+
+
+class _Cells:
+    """What is within cells, gone through again and again and never held."""
+
+    def __init__(self, make: Callable[[], Iterator[Any]]) -> None:
+        self._make = make
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._make()
 
 
 def _groups(columns: pd.DataFrame, schema: pa.Schema, rows: int) -> Iterator[pa.Table]:
     """Convert a frame, in tables of so many rows; by small parts, as Arrow takes several times a column of objects."""
     import pyarrow as pa
 
+    dictionaries: dict[int, pa.Array] = {}
     for start in range(0, max(len(columns), 1), rows):
         whole = columns.iloc[start : start + rows]
         parts = (whole.iloc[begin : begin + _BLOCK] for begin in range(0, max(len(whole), 1), _BLOCK))
-        yield pa.concat_tables([_table(part, schema) for part in parts])
+        yield pa.concat_tables([_table(part, schema, dictionaries) for part in parts])
 
 
-def _table(part: pd.DataFrame, schema: pa.Schema) -> pa.Table:
+def _table(part: pd.DataFrame, schema: pa.Schema, dictionaries: dict[int, pa.Array]) -> pa.Table:
+    """Convert some rows; the dictionaries of columns with categories are converted once, and kept for the next rows."""
+    import pandas as pd
     import pyarrow as pa
 
     values = [values for _, values in part.items()]
     values += [part.index.get_level_values(level) for level in range(len(schema) - len(values))]
     arrays = []
-    for column, field in zip(values, schema, strict=True):
+    for number, (column, field) in enumerate(zip(values, schema, strict=True)):
         extension = isinstance(field.type, pa.BaseExtensionType)  # older Arrows break these when told the type
+        convert = partial(pa.array, type=None if extension else field.type, from_pandas=True)
         try:
-            arrays.append(pa.array(column, type=None if extension else field.type, from_pandas=True))
+            if not isinstance(column.dtype, pd.CategoricalDtype):
+                arrays.append(convert(column))
+                continue
+            dictionary = dictionaries.get(number) or dictionaries.setdefault(number, convert(column[:0]).dictionary)
+            codes = pa.array(column.array.codes, type=field.type.index_type, mask=column.array.codes < 0)
+            arrays.append(pa.DictionaryArray.from_arrays(codes, dictionary, ordered=field.type.ordered))
         except pa.ArrowTypeError as error:
             raise NotRepresentableError(f"column {field.name!r} holds what Arrow would change: {error}") from None
     return pa.Table.from_arrays(arrays, schema=schema)

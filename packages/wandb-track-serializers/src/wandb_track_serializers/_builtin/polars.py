@@ -48,7 +48,7 @@ class PolarsParquet(Serializer):
                     file,
                     compression=arrow.COMPRESSION,
                     compression_level=1,
-                    row_group_size=arrow.rows_per_group(frame.estimated_size(), frame.height, frame.height),
+                    row_group_size=arrow.rows_per_group(frame.estimated_size() / max(frame.height, 1), *frame.shape),
                 )
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
             raise NotRepresentableError(f"Parquet cannot hold it: {error}") from error
