@@ -2,6 +2,7 @@
 
 import datetime
 import decimal
+import tracemalloc
 import uuid
 from pathlib import PurePosixPath
 from typing import Any
@@ -315,6 +316,33 @@ def test_a_file_is_no_larger_than_pandas_own(name, tmp_path):
     dump(frame, tmp_path / "x", name="a")
     written = tmp_path / "x" / "files" / "a.parquet"
     assert written.stat().st_size <= 1.1 * (tmp_path / "pandas").stat().st_size
+
+
+LARGE = {  # columns of some 64 MiB
+    "arrays": lambda rng: [*rng.standard_normal((8_000, 1_000))],
+    "lists": lambda rng: rng.standard_normal((2_000, 1_000)).tolist(),
+    "lists, some missing": lambda rng: [*rng.standard_normal((2_000, 1_000)).tolist(), None],
+    "dictionaries": lambda rng: [{"x": float(n), "y": str(n)} for n in range(230_000)],
+    "long text": lambda rng: [f"{n:09}" * 500 for n in range(14_000)],
+    "categories": lambda rng: pd.Categorical([f"{n:0100}" for n in range(200_000)]),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_writing_takes_little_beside_the_frame(name, tmp_path):
+    """Neither the items within cells nor a row group of large cells are held at once, and no dictionary several times."""
+    frame = pd.DataFrame({"a": pd.Series(LARGE[name](np.random.default_rng(0)))})
+    usual, watched = pa.default_memory_pool(), pa.proxy_memory_pool(pa.default_memory_pool())
+    dump(frame.iloc[:2], tmp_path / "warm")
+    pa.set_memory_pool(watched)
+    tracemalloc.start()
+    try:
+        dump(frame, tmp_path / "x")
+        held = tracemalloc.get_traced_memory()[1] + watched.max_memory()
+    finally:
+        tracemalloc.stop()
+        pa.set_memory_pool(usual)
+    assert held < 40 << 20
 
 
 def test_very_many_chunks(tmp_path):
