@@ -330,7 +330,7 @@ LARGE = {  # columns of some 64 MiB
 
 @pytest.mark.parametrize("name", LARGE)
 def test_writing_takes_little_beside_the_frame(name, tmp_path):
-    """Neither the items within cells nor a row group of large cells are held at once, and no dictionary several times."""
+    """No items within cells, no row group of large cells are held at once, and no dictionary several times."""
     frame = pd.DataFrame({"a": pd.Series(LARGE[name](np.random.default_rng(0)))})
     usual, watched = pa.default_memory_pool(), pa.proxy_memory_pool(pa.default_memory_pool())
     dump(frame.iloc[:2], tmp_path / "warm")
