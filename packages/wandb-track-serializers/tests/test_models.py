@@ -249,7 +249,7 @@ def test_a_function_within_a_pipeline(sklearn, format, tmp_path):
         pipeline = make_pipeline(FunctionTransformer(function))
         manifest = dump(pipeline, tmp_path / str(number), format=format)
         assert (manifest.serializer, manifest.kind) == ("sklearn.pickle", "model")
-        assert "(value.steps[0][1].func) is stored by value" in manifest.notes[-1]
+        assert "is stored by value" in manifest.notes[-1]
         assert format is None or "skops cannot read it back" in manifest.notes[0]
         code = f"from wandb_track_serializers import load; print(load({str(tmp_path / str(number))!r}, trusted=True)"
         shown = subprocess.run(
@@ -260,6 +260,33 @@ def test_a_function_within_a_pipeline(sklearn, format, tmp_path):
             patch.setitem(sys.modules, "cloudpickle", None)
             with pytest.raises(UnsupportedValueError, match=r"at value\.steps\[0\]\[1\]\.func"):
                 dump(pipeline, tmp_path / f"without {number}")
+
+
+class Counted:
+    """Counts how often it is asked for its state."""
+
+    asked = 0
+
+    def __init__(self, function):
+        self.function = function
+
+    def __call__(self, x):
+        return self.function(x)
+
+    def __getstate__(self):
+        type(self).asked += 1
+        return self.__dict__
+
+
+def test_a_function_within_a_pipeline_is_pickled_at_most_twice(sklearn, tmp_path):
+    """By pickle, as an orchestrator does, and once more by value."""
+    pytest.importorskip("cloudpickle")
+    from sklearn.preprocessing import FunctionTransformer
+
+    Counted.asked = 0
+    manifest = dump(FunctionTransformer(Counted(lambda x: x + 1)), tmp_path / "x")
+    assert "is stored by value" in manifest.notes[-1]
+    assert Counted.asked == 2
 
 
 def test_a_missing_extra_is_named(sklearn, torch, tmp_path, monkeypatch):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from wandb_track_serializers._kinds import attribute, class_name, is_a, leaves
+from wandb_track_serializers._kinds import class_name, is_a, leaves
 from wandb_track_serializers._serializer import Serializer, Source, Target
 from wandb_track_serializers.errors import SerializerError, UnsupportedValueError
 
@@ -29,18 +29,26 @@ class Pickle(Serializer):
 
     def write(self, value: Any, target: Target) -> None:
         """Pickle to ``{name}.pkl``."""
+        try:
+            self._dump(value, target)
+        except (SerializerError, OSError, MemoryError):
+            raise
+        except Exception as error:
+            raise self._error(value, target.name, error) from error
+
+    def _dump(self, value: Any, target: Target) -> None:
         import pickle
 
-        torch_save = attribute("torch", "save") if _holds_tensors(value) else None
         with target.open(".pkl") as file:
+            if not _holds_tensors(value):
+                pickle.dump(value, file, protocol=PROTOCOL)
+                return
             try:
-                torch_save(value, file) if torch_save else pickle.dump(value, file, protocol=PROTOCOL)
-            except (SerializerError, OSError, MemoryError):
-                raise
+                import_module("torch").save(value, file)
             except Exception as error:
-                if torch_save and isinstance(error.__context__, SerializerError | OSError):  # behind torch's own
+                if isinstance(error.__context__, SerializerError | OSError):  # behind torch's own
                     raise error.__context__ from None
-                raise self._error(value, target.name, error) from error
+                raise
 
     def read(self, source: Source) -> Any:
         """Unpickle, with all tensors on the CPU; `load` has made sure that the source is trusted."""

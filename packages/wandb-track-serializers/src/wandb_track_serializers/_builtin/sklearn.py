@@ -10,7 +10,6 @@ from wandb_track_serializers._serializer import Serializer, Source, Target
 from wandb_track_serializers.errors import (
     NotRepresentableError,
     SerializerError,
-    UnsupportedValueError,
     UntrustedError,
 )
 
@@ -34,11 +33,12 @@ class SklearnPickle(Pickle):
         """All but a torch module that is an estimator too: torch knows how to bring it to another device."""
         return not is_a(value, "torch.nn", "Module")
 
-    def write(self, value: Any, target: Target) -> None:
-        """Pickle to ``{name}.pkl``."""
+    def _dump(self, value: Any, target: Target) -> None:
         try:
-            super().write(value, target)
-        except UnsupportedValueError as failed:
+            super()._dump(value, target)
+        except (SerializerError, OSError, MemoryError):
+            raise
+        except Exception as failed:
             target.path(".pkl").unlink()
             try:
                 cloudpickle = import_module("cloudpickle")
@@ -48,8 +48,9 @@ class SklearnPickle(Pickle):
                 raise
             except Exception:  # also where it is not installed
                 raise failed from failed.__cause__
-            what = f"a function in it ({failed.part})" if failed.part else "a function or class in it"
-            target.notes.append(f"{what} is stored by value: reading it takes cloudpickle and the same Python")
+            target.notes.append(
+                "a function or class in it is stored by value: reading it takes cloudpickle and the same Python"
+            )
 
 
 class SklearnSkops(Serializer):

@@ -33,7 +33,8 @@ class TorchModule(Pickle):
     install = "wandb-track-serializers[torch]"
     advice = (
         "it must hold neither local functions nor parametrizations, nor be a scripted module, or hold one:"
-        ' format="safetensors" stores the state dict; torch.jit.save makes a file to log as a Path'
+        ' format="safetensors" stores the state dict of a module that is no part of another value;'
+        " torch.jit.save makes a file to log as a Path"
     )
 
     def write(self, value: Any, target: Target) -> None:
