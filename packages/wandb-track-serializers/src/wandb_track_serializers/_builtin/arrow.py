@@ -177,7 +177,9 @@ def _layout(table: pa.Table) -> dict[str, Any]:
             repeating.append(field.name)
         elif pa.types.is_int64(kind) or pa.types.is_int32(kind) or pa.types.is_timestamp(kind):
             encodings[field.name] = "DELTA_BINARY_PACKED"
+    others = [field.name for field in table.schema if str(field.type) not in _TEXT]
     usual: dict[str, Any] = {"use_dictionary": repeating or False, "column_encoding": encodings or None}
+    usual["write_statistics"] = others or False  # the least and most of text take a quarter of the time to write it
     limit = {"dictionary_pagesize_limit": _largest_dictionary(table)}
     parts = [table.slice(number * len(table) // _PARTS, SAMPLE // _PARTS) for number in range(_PARTS)]
     sample = pa.concat_tables(parts) if len(table) > SAMPLE else table

@@ -38,8 +38,8 @@ _FIRST = 1 << 8
 _DEPTH = 8
 """Levels of lists and dictionaries in a cell that are looked into."""
 _TYPES: dict[type, str] = {
-    str: "large_string",
-    bytes: "large_binary",
+    str: "string",
+    bytes: "binary",
     bool: "bool",
     int: "int64",
     float: "double",
