@@ -11,7 +11,6 @@ import datetime
 import decimal
 import io
 import json
-import math
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -50,11 +49,8 @@ _TYPES: dict[type, str] = {
     datetime.timedelta: "duration[us]",
 }
 """Arrow's types for classes whose values it keeps."""
-_FACTS: dict[type, tuple[Callable[[Any], Any], ...]] = {
-    float: (math.isnan,),  # NaN within a list would come back as None
-    **dict.fromkeys((datetime.datetime, datetime.time), (attrgetter("tzinfo"), attrgetter("fold"))),
-}
-"""What must be false of each value."""
+_NAIVE = {datetime.datetime, datetime.time}
+"""Those of which it keeps neither a time zone nor a fold."""
 _IN_JSON = {str, int, float, bool, type(None)}
 
 
@@ -169,6 +165,10 @@ def _compare(one: pd.DataFrame, other: pd.DataFrame) -> None:
     """Raise where two frames are not the same to pandas, or their labels are of other classes."""
     import pandas as pd
 
+    for number, dtype in enumerate(one.dtypes):
+        if pd.api.types.is_object_dtype(dtype) and recipes.are_exact(one.iloc[:, number], other.iloc[:, number]):
+            for frame in (one, other):
+                frame.isetitem(number, None)  # pandas takes NaN within a list for another
     # A level of several can be a range, of which the cells tell nothing.
     rows, columns = (labels.nlevels == 1 or "equiv" for labels in one.axes)
     try:
@@ -278,11 +278,9 @@ def _type(cells: Any, where: str, known: set[type] | None = None, depth: int = 0
     is_full = type(None) not in classes
     classes -= {type(None)}
     one = object if len(classes) > 1 or depth > _DEPTH else next(iter(classes), type(None))
-    if one in _TYPES and one not in _FACTS:
-        return pa.type_for_alias(_TYPES[one])
     present = cells if is_full else _Cells(lambda: (cell for cell in cells if cell is not None))
-    facts = () if one is float and not depth else _FACTS.get(one, ())  # a column's own NaN are known to be missing
-    if one in _TYPES and not any(any(map(fact, present)) for fact in facts):
+    facts = ("tzinfo", "fold") if one in _NAIVE else ()
+    if one in _TYPES and not any(any(map(attrgetter(fact), present)) for fact in facts):
         return pa.type_for_alias(_TYPES[one])
     if one is list:
         return pa.list_(_type(_Cells(lambda: chain.from_iterable(present)), where, depth=depth + 1))
@@ -343,7 +341,9 @@ def _table(part: pd.DataFrame, schema: pa.Schema, dictionaries: dict[int, pa.Arr
     arrays = []
     for number, (column, field) in enumerate(zip(values, schema, strict=True)):
         extension = isinstance(field.type, pa.BaseExtensionType)  # older Arrows break these when told the type
-        convert = partial(pa.array, type=None if extension else field.type, from_pandas=True)
+        is_nested = column.dtype == object and pa.types.is_nested(field.type)  # within which NaN is not missing
+        missing = column.isna().to_numpy() if is_nested else None
+        convert = partial(pa.array, type=None if extension else field.type, from_pandas=not is_nested, mask=missing)
         try:
             if not isinstance(column.dtype, pd.CategoricalDtype):
                 arrays.append(convert(column))
