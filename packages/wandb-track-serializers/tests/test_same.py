@@ -158,7 +158,7 @@ FRAMES: dict[str, tuple[Any, str | None]] = {
     ),
     "times with a freq as categories": (
         lambda: pd.DataFrame(
-            {name: pd.Categorical(pd.date_range("2024", periods=3, tz=name)) for name in ("UTC", None)}
+            {str(zone): pd.Categorical(pd.date_range("2024", periods=3, tz=zone)) for zone in ("UTC", None)}
         ),
         PARQUET,
     ),
