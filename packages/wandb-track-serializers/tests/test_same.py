@@ -174,6 +174,33 @@ FRAMES: dict[str, tuple[Any, str | None]] = {
         ),
         PICKLE,
     ),
+    "many categories": (
+        lambda: pd.DataFrame(
+            {
+                name: pd.Categorical.from_codes(
+                    [-1 if name == "times" else 1_999, 0, -1], values, ordered=name == "floats"
+                )
+                for name, values in {
+                    "text": [f"t{number}" for number in range(2_000)][::-1],
+                    "numbers": [*range(2_000)][::-1],
+                    "floats": np.arange(2_000) / 3,
+                    "times": pd.date_range("2024", periods=2_000, freq="h", tz="UTC"),
+                    "timedeltas": pd.timedelta_range("1h", periods=2_000, freq="2h"),
+                    "intervals": pd.interval_range(0, 2_000),
+                    "Decimals": [D(number) / 4 + D("0.00") for number in range(2_000)],
+                }.items()
+            }
+        ),
+        PARQUET,
+    ),
+    "many categories, the first one missing": (
+        lambda: pd.Series(pd.Categorical.from_codes([-1, 300], range(2_000), ordered=True)),
+        PARQUET,
+    ),
+    "many categories of which one is a subclass of text": (
+        lambda: pd.Series(pd.Categorical.from_codes([0], [*map(str, range(2_000)), np.str_("x")])),
+        None,
+    ),
     "Decimals with an exponent": (lambda: column(D("1E+3"), D("2E+3")), PICKLE),
     "tens of Arrow": (lambda: pd.DataFrame({"a": pd.array([D(1000)], pd.ArrowDtype(pa.decimal128(5, -2)))}), PICKLE),
     "dicts beside a column of their path": (

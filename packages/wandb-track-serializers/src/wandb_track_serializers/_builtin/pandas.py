@@ -31,6 +31,8 @@ _BLOCK = 1 << 16
 """Rows that are converted at a time: Arrow takes several times a column of objects meanwhile."""
 _SAMPLE = 1 << 8
 """Rows by which is decided how many make a row group: few, as each can be large."""
+_MANY = 1 << 8
+"""Categories that are written and read for the proof of one row."""
 _IN_JSON = {str, int, float, bool, type(None)}
 
 
@@ -113,22 +115,31 @@ def _prepared(value: Any) -> tuple[pd.DataFrame, pa.Schema]:
 def _cut(
     value: pd.DataFrame, columns: pd.DataFrame, recipe: dict[str, Any]
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
-    """The first row of a value, that of its columns and their recipe, with two of each column's categories.
+    """The first row of a value, that of its columns and their recipe, with two categories where there are many.
 
     The others need no proof: they are text, or `recipes.stored` has proved each.
     """
     import pandas as pd
 
-    value, columns, categories = value.copy(deep=False), columns.copy(deep=False), {}
+    theirs, ours, categories = {}, {}, {**recipe["categories"]}
     for position, dtype in enumerate(value.dtypes):
-        if isinstance(dtype, pd.CategoricalDtype):
-            codes, few = value.iloc[:, position].cat.codes.mask(lambda code: code > 1, -1), dtype.categories[:2]
-            value.isetitem(position, pd.Categorical.from_codes(codes, few, dtype.ordered))
-            if how := recipe["categories"].get(key := str(position)):
-                categories[key] = {**recipes.stored(value.dtypes.iloc[position], key), "as_text": how["as_text"]}
+        if isinstance(dtype, pd.CategoricalDtype) and len(dtype.categories) > _MANY:
+            codes, few = value.iloc[:, position].cat.codes, dtype.categories[:2]
+            codes = codes.where(codes < len(few), -1)
+            theirs[position] = pd.Categorical.from_codes(codes, few, dtype.ordered)
+            if how := categories.get(key := str(position)):
+                categories[key] = {**recipes.stored(theirs[position].dtype, key), "as_text": how["as_text"]}
                 few = list(map(str, few)) if how["as_text"] else few
-            columns.isetitem(position, pd.Categorical.from_codes(codes, few, dtype.ordered))
-    return value, columns, {**recipe, "categories": categories}
+            ours[position] = pd.Categorical.from_codes(codes, few, dtype.ordered)
+    return _with(value, theirs), _with(columns, ours), {**recipe, "categories": categories}
+
+
+def _with(frame: pd.DataFrame, columns: dict[int, Any]) -> pd.DataFrame:
+    """A frame with other columns at some positions, put together once: to set many one by one takes very long."""
+    import pandas as pd
+
+    values = {number: columns.get(number, column) for number, (_, column) in enumerate(frame.items())}
+    return pd.DataFrame(values, index=frame.index).set_axis(frame.columns, axis=1) if columns else frame
 
 
 def _as_read(columns: pd.DataFrame, schema: pa.Schema) -> pd.DataFrame:
@@ -145,10 +156,10 @@ def _compare(one: pd.DataFrame, other: pd.DataFrame) -> None:
     """Raise where two frames are not the same to pandas, or their labels are of other classes."""
     import pandas as pd
 
-    for number, dtype in enumerate(one.dtypes):
-        if pd.api.types.is_object_dtype(dtype) and recipes.are_exact(one.iloc[:, number], other.iloc[:, number]):
-            for frame in (one, other):
-                frame.isetitem(number, None)  # pandas takes NaN within a list for another
+    cells = [number for number, dtype in enumerate(one.dtypes) if pd.api.types.is_object_dtype(dtype)]
+    same = [number for number in cells if recipes.are_exact(one.iloc[:, number], other.iloc[:, number])]
+    # Pandas takes NaN within a list for another.
+    one, other = (_with(frame, dict.fromkeys(same)) for frame in (one, other))
     # A level of several can be a range, of which the cells tell nothing.
     rows, columns = (labels.nlevels == 1 or "equiv" for labels in one.axes)
     try:
