@@ -345,6 +345,23 @@ def test_writing_takes_little_beside_the_frame(name, tmp_path):
     assert held < 48 << 20
 
 
+def test_text_within_lists_has_long_offsets(tmp_path):
+    """Arrow reads a column of text in chunks of 2 GiB, but not text within others: it has to be of one chunk."""
+    dump(pd.DataFrame({"a": [["x"]], "b": [{"c": b"x"}]}), tmp_path / "x")
+    schema = pq.read_schema(tmp_path / "x" / "files" / "value.parquet")
+    assert schema.field("a").type.value_type == pa.large_string()
+    assert schema.field("b").type.field("c").type == pa.large_binary()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wrap", [str, lambda text: [text]], ids=["text", "lists"])
+def test_more_text_than_short_offsets_tell(wrap, tmp_path):
+    """2.4 GiB in one row group: what is read is what was written. Takes 8 GiB of memory."""
+    text = "x" * (1_200 << 20)
+    dump(pd.DataFrame({"a": pd.Series([wrap("a"), wrap(text), wrap(text)], dtype=object)}), tmp_path / "x")
+    assert load(tmp_path / "x")["a"].tolist() == [wrap("a"), wrap(text), wrap(text)]
+
+
 def test_very_many_chunks(tmp_path):
     """As a table has them that was put together of single rows: they are not looked at one by one."""
     table = pa.concat_tables([pa.table({"a": [number], "b": [str(number)]}) for number in range(20_000)])

@@ -201,6 +201,16 @@ FRAMES: dict[str, tuple[Any, str | None]] = {
         lambda: pd.Series(pd.Categorical.from_codes([0], [*map(str, range(2_000)), np.str_("x")])),
         None,
     ),
+    "categories of a subclass of text": (
+        lambda: pd.Series(
+            pd.Categorical.from_codes([0], dtype=pd.CategoricalDtype(pd.Index([np.str_("z")], dtype=object)))
+        ),
+        None,
+    ),
+    "categories, rows with numbers that are not in order": (
+        lambda: pd.DataFrame({"c": pd.Categorical(["a", "b", "a"])}, index=[3.0, 1.0, 2.0]),
+        PARQUET,
+    ),
     "Decimals with an exponent": (lambda: column(D("1E+3"), D("2E+3")), PICKLE),
     "tens of Arrow": (lambda: pd.DataFrame({"a": pd.array([D(1000)], pd.ArrowDtype(pa.decimal128(5, -2)))}), PICKLE),
     "dicts beside a column of their path": (

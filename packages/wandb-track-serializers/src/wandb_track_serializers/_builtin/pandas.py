@@ -156,8 +156,11 @@ def _compare(one: pd.DataFrame, other: pd.DataFrame) -> None:
     """Raise where two frames are not the same to pandas, or their labels are of other classes."""
     import pandas as pd
 
-    cells = [number for number, dtype in enumerate(one.dtypes) if pd.api.types.is_object_dtype(dtype)]
-    same = [number for number in cells if recipes.are_exact(one.iloc[:, number], other.iloc[:, number])]
+    same = [
+        number
+        for number, ((_, column), (_, again)) in enumerate(zip(one.items(), other.items(), strict=True))
+        if pd.api.types.is_object_dtype(column) and recipes.are_exact(column, again)
+    ]
     # Pandas takes NaN within a list for another.
     one, other = (_with(frame, dict.fromkeys(same)) for frame in (one, other))
     # A level of several can be a range, of which the cells tell nothing.
@@ -255,13 +258,15 @@ def _table(part: pd.DataFrame, schema: pa.Schema, dictionaries: dict[int, pa.Arr
     for number, (column, field) in enumerate(zip(values, schema, strict=True)):
         extension = isinstance(field.type, pa.BaseExtensionType)  # older Arrows break these when told the type
         is_nested = column.dtype == object and pa.types.is_nested(field.type)  # within which NaN is not missing
-        missing = column.isna().to_numpy() if is_nested else None
+        missing = column.array.isna() if is_nested else None
         convert = partial(pa.array, type=None if extension else field.type, from_pandas=not is_nested, mask=missing)
         try:
             if not isinstance(column.dtype, pd.CategoricalDtype):
                 arrays.append(convert(column))
                 continue
-            dictionary = dictionaries.get(number) or dictionaries.setdefault(number, convert(column[:0]).dictionary)
+            dictionary = dictionaries.get(number) or dictionaries.setdefault(
+                number, convert(column.array[:0]).dictionary
+            )
             codes = pa.array(column.array.codes, type=field.type.index_type, mask=column.array.codes < 0)
             arrays.append(pa.DictionaryArray.from_arrays(codes, dictionary, ordered=field.type.ordered))
         except pa.ArrowTypeError as error:

@@ -78,15 +78,14 @@ def _type(cells: Any, where: str, known: set[type] | None = None, depth: int = 0
     present = cells if is_full else _Cells(lambda: (cell for cell in cells if cell is not None))
     facts = ("tzinfo", "fold") if one in _NAIVE else ()
     if one in _TYPES and not any(any(map(attrgetter(fact), present)) for fact in facts):
-        return pa.type_for_alias(_TYPES[one])
+        # A column of text or bytes is read in chunks of 2 GiB; what is within others cannot be, and has long offsets.
+        return pa.type_for_alias(f"large_{_TYPES[one]}" if depth and one in (str, bytes) else _TYPES[one])
     if one is list:
-        return pa.list_(_type(_Cells(lambda: chain.from_iterable(present)), where, depth=depth + 1))
+        return pa.list_(_type(_Cells(partial(chain.from_iterable, present)), where, depth=depth + 1))
     if one is dict and len(keys := {*map(tuple, present)}) == 1:
         (fields,) = keys
         if {*map(type, fields)} == {str}:  # in one order; Arrow has no other keys
-            return pa.struct(
-                [(key, _type(_Cells(partial(map, itemgetter(key), present)), where, depth=depth + 1)) for key in fields]
-            )
+            return pa.struct([(key, _type([*map(itemgetter(key), present)], where, depth=depth + 1)) for key in fields])
     if one is decimal.Decimal and (first := next(iter(present))).is_finite():
         is_zero = filterfalse(None, present)  # of which Arrow has one without a sign
         if all(map(first.same_quantum, present)) and not any(map(decimal.Decimal.is_signed, is_zero)):
@@ -108,7 +107,7 @@ def _classes(cells: Any) -> set[type]:
 
 
 class _Cells:
-    """What is within cells, gone through again and again and never held."""
+    """The items of lists, or some of the cells, gone through again and again and never held: they can take no less."""
 
     def __init__(self, make: Callable[[], Iterator[Any]]) -> None:
         self._make = make

@@ -125,7 +125,10 @@ def in_dictionary(dtype: pd.CategoricalDtype, rows: int) -> bool:
     """Whether the dictionary of a Parquet column is enough to have the categories back."""
     import pandas as pd
 
-    is_usual = dtype.categories.dtype == pd.Index(["a"]).dtype and dtype.categories.inferred_type == "string"
+    values = dtype.categories
+    is_usual = values.dtype == pd.Index(["a"]).dtype and values.inferred_type == "string"
+    if is_usual and pd.api.types.is_object_dtype(values.dtype):  # which holds subclasses of str, too
+        is_usual = set(map(type, values)) == {str}
     return rows > 0 and bool(is_usual)
 
 
