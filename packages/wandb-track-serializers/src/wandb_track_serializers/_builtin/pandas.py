@@ -121,25 +121,27 @@ def _cut(
     """
     import pandas as pd
 
-    theirs, ours, categories = {}, {}, {**recipe["categories"]}
+    originals, prepared, categories = {}, {}, {**recipe["categories"]}
     for position, dtype in enumerate(value.dtypes):
         if isinstance(dtype, pd.CategoricalDtype) and len(dtype.categories) > _MANY:
             codes, few = value.iloc[:, position].cat.codes, dtype.categories[:2]
             codes = codes.where(codes < len(few), -1)
-            theirs[position] = pd.Categorical.from_codes(codes, few, dtype.ordered)
+            originals[position] = pd.Categorical.from_codes(codes, few, dtype.ordered)
             if how := categories.get(key := str(position)):
-                categories[key] = {**recipes.stored(theirs[position].dtype, key), "as_text": how["as_text"]}
+                categories[key] = {**recipes.stored(originals[position].dtype, key), "as_text": how["as_text"]}
                 few = list(map(str, few)) if how["as_text"] else few
-            ours[position] = pd.Categorical.from_codes(codes, few, dtype.ordered)
-    return _with(value, theirs), _with(columns, ours), {**recipe, "categories": categories}
+            prepared[position] = pd.Categorical.from_codes(codes, few, dtype.ordered)
+    return _with(value, originals), _with(columns, prepared), {**recipe, "categories": categories}
 
 
 def _with(frame: pd.DataFrame, columns: dict[int, Any]) -> pd.DataFrame:
     """A frame with other columns at some positions, put together once: to set many one by one takes very long."""
     import pandas as pd
 
+    if not columns:
+        return frame
     values = {number: columns.get(number, column) for number, (_, column) in enumerate(frame.items())}
-    return pd.DataFrame(values, index=frame.index).set_axis(frame.columns, axis=1) if columns else frame
+    return pd.DataFrame(values, index=frame.index).set_axis(frame.columns, axis=1)
 
 
 def _as_read(columns: pd.DataFrame, schema: pa.Schema) -> pd.DataFrame:
