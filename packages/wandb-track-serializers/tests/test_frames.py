@@ -346,7 +346,7 @@ def test_writing_takes_little_beside_the_frame(name, tmp_path):
 
 
 def test_text_within_lists_has_long_offsets(tmp_path):
-    """Arrow reads a column of text in chunks of 2 GiB, but not text within others: it has to be of one chunk."""
+    """Arrow reads no text within others in chunks: with short offsets, what is more than 2 GiB could not be read."""
     dump(pd.DataFrame({"a": [["x"]], "b": [{"c": b"x"}]}), tmp_path / "x")
     schema = pq.read_schema(tmp_path / "x" / "files" / "value.parquet")
     assert schema.field("a").type.value_type == pa.large_string()
@@ -354,6 +354,7 @@ def test_text_within_lists_has_long_offsets(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(pa.__version__.startswith("14."), reason="pyarrow 14 decodes no dictionary to more than 2 GiB")
 @pytest.mark.parametrize("wrap", [str, lambda text: [text]], ids=["text", "lists"])
 def test_more_text_than_short_offsets_tell(wrap, tmp_path):
     """2.4 GiB in one row group: what is read is what was written. Takes 8 GiB of memory."""

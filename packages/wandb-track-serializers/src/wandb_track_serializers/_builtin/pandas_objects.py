@@ -22,8 +22,8 @@ _FIRST = 1 << 8
 _DEPTH = 8
 """Levels of lists and dictionaries in a cell that are looked into."""
 _TYPES: dict[type, str] = {
-    str: "string",
-    bytes: "binary",
+    str: "large_string",
+    bytes: "large_binary",
     bool: "bool",
     int: "int64",
     float: "double",
@@ -78,8 +78,7 @@ def _type(cells: Any, where: str, known: set[type] | None = None, depth: int = 0
     present = cells if is_full else _Cells(lambda: (cell for cell in cells if cell is not None))
     facts = ("tzinfo", "fold") if one in _NAIVE else ()
     if one in _TYPES and not any(any(map(attrgetter(fact), present)) for fact in facts):
-        # A column of text or bytes is read in chunks of 2 GiB; what is within others cannot be, and has long offsets.
-        return pa.type_for_alias(f"large_{_TYPES[one]}" if depth and one in (str, bytes) else _TYPES[one])
+        return pa.type_for_alias(_TYPES[one])
     if one is list:
         return pa.list_(_type(_Cells(partial(chain.from_iterable, present)), where, depth=depth + 1))
     if one is dict and len(keys := {*map(tuple, present)}) == 1:
